@@ -18,7 +18,8 @@ RUN --mount=type=cache,target=/usr/local/cargo/registry \
 FROM debian:bookworm-slim
 RUN groupadd --gid 10001 lockstep \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /opt/lockstep --shell /usr/sbin/nologin lockstep \
-    && install -d -o lockstep -g lockstep /opt/lockstep/.lockstep
+    && install -d -o lockstep -g lockstep -m 700 /opt/lockstep/.lockstep \
+    && install -d -o lockstep -g lockstep -m 750 /opt/lockstep/metrics-token
 COPY --from=build /out/lockstep /usr/local/bin/lockstep
 COPY models /opt/lockstep/models
 COPY config/lockstep.toml config/sharing.toml /opt/lockstep/config/
@@ -27,7 +28,8 @@ USER 10001:10001
 WORKDIR /opt/lockstep
 VOLUME /opt/lockstep/.lockstep
 EXPOSE 8080 8081 9464
-# Bash sends the HTTP request, so no other program must be installed for the health check.
+# Bash sends the HTTP request, so no other program must be installed for the health check. /live needs no token. With admin.tls
+# the port speaks TLS: replace the health check then.
 HEALTHCHECK --interval=10s --timeout=3s --start-period=20s --retries=6 \
     CMD ["bash", "-c", "exec 3<>/dev/tcp/127.0.0.1/9464 && printf 'GET /live HTTP/1.0\\r\\nHost: localhost\\r\\n\\r\\n' >&3 && read -r _ status _ <&3 && [ \"$status\" = 200 ]"]
 STOPSIGNAL SIGTERM

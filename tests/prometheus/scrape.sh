@@ -7,10 +7,14 @@ prometheus=${PROMETHEUS:-prometheus}
 
 # shellcheck source=tests/demo.sh
 . tests/demo.sh
+# shellcheck disable=SC2154
+token=$work/token
+head -c 32 /dev/urandom | base64 >"$token"
+export LOCKSTEP__ADMIN__TOKEN_FILE=$token
 start_demo
 own=127.0.0.1:$(free_port)
 sed -e "s/\"detect:9464\"/\"$admin\"/" -e '/"intake:9464"/,+1d' -e '/"share:9464"/,+1d' -e "s/localhost:9090/$own/" \
-    -e 's/scrape_interval: .*/scrape_interval: 1s/' config/prometheus.yml >"$work/prometheus.yml"
+    -e "s|/run/metrics-token/token|$token|" -e 's/scrape_interval: .*/scrape_interval: 1s/' config/prometheus.yml >"$work/prometheus.yml"
 grep -q "$admin" "$work/prometheus.yml"
 cp config/alerts.yml "$work/"
 "$prometheus" --config.file="$work/prometheus.yml" --storage.tsdb.path="$work/tsdb" --web.listen-address="$own" \

@@ -100,7 +100,7 @@ impl Place {
         let mut config = format!(
             "[detector]\ncheckpoints = {:?}\n[log]\ndir = {:?}\n[log.properties]\n\"transactional.id\" = \"end-to-end\"\n\
              [admin]\nlisten = \"127.0.0.1:{admin}\"\n[intake]\nlisten = \"127.0.0.1:{intake}\"\n\
-             [sharing]\nlisten = \"127.0.0.1:{sharing}\"\ndatabase = {:?}\nreviewers = \"demo\"\n",
+             [sharing]\nlisten = \"127.0.0.1:{sharing}\"\ndatabase = {:?}\nreviewers = \"demo\"\ninvented_recipients = true\n",
             path("checkpoints"),
             path("log"),
             path("sharing.sqlite"),

@@ -1,5 +1,8 @@
 """Reads what partners get with the OASIS libraries: ids, patterns, extension, references.
 
+python-stix2 reads every object in its strict mode. Only DISARM's techniques are refused, which are as the DISARM Foundation published
+them, with properties of MITRE's; with `sharing.disarm_objects = false` there are none.
+
 Usage: objects.py FOLDER EXPECTED SCHEMA
 FOLDER has bundles; EXPECTED names, for each, the accounts that are live after it; SCHEMA is that of our extension.
 """
@@ -14,12 +17,14 @@ from stix2matcher.matcher import match
 from stix2patterns.v21.pattern import Pattern
 
 EXTENSION = "extension-definition--5a0f1f3e-6f0b-4f5e-9a57-3d8c2b7e4c11"
+EVIDENCE = "extension-definition--9d2b6f0c-3c7e-4a58-8f21-6e0b7d1c5a93"
 
 folder, expected, schema = map(pathlib.Path, sys.argv[1:])
 expected = json.loads(expected.read_text())
 schema = json.loads(schema.read_text())
 jsonschema.Draft202012Validator.check_schema(schema)
 findings = jsonschema.Draft202012Validator(schema)
+evidence = jsonschema.Draft202012Validator(json.loads(pathlib.Path(sys.argv[3]).with_name("stix-evidence.v1.json").read_text()))
 compared = set()
 
 
@@ -47,11 +52,29 @@ def literal(text):
     return "".join(value)
 
 
-checked = matched = 0
+def is_of_disarm(o):
+    return o["type"] == "attack-pattern" and any(name.startswith("x_mitre_") for name in o)
+
+
+checked = matched = strictly = 0
 for path in sorted(folder.glob("*.json")):
     bundle = json.loads(path.read_text())
     # An independent reader of every object; it knows the extension by its id alone.
     stix2.parse(bundle, allow_custom=True)
+    refused = [o for o in bundle["objects"] if is_of_disarm(o)]
+    for o in bundle["objects"]:
+        if o not in refused:
+            stix2.parse(o, allow_custom=False)
+            strictly += 1
+    for o in refused:
+        try:
+            stix2.parse(o, allow_custom=False)
+            raise AssertionError("python-stix2 takes DISARM's techniques now: the setting that leaves them out can go")
+        except stix2.exceptions.ExtraPropertiesError:
+            pass
+    assert not (refused and path.name.startswith("without_disarm-")), path.name
+    if not refused:
+        stix2.parse(bundle, allow_custom=False)
     accounts = [o for o in bundle["objects"] if o["type"] == "user-account"]
     for account in accounts:
         again = stix2.v21.UserAccount(account_type=account["account_type"], user_id=account["user_id"])
@@ -61,6 +84,8 @@ for path in sorted(folder.glob("*.json")):
         finding = o.get("extensions", {}).get(EXTENSION)
         if finding is not None:
             findings.validate(finding)
+        if o["type"] == "observed-data":
+            evidence.validate(o["extensions"][EVIDENCE])
         if o["type"] != "indicator":
             continue
         checked += 1
@@ -84,4 +109,4 @@ for path in sorted(folder.glob("*.json")):
                 assert hits == [literal(value)], f"{o['pattern']} matches {hits}"
                 matched += 1
 
-print(f"read {checked} indicators; matched {matched} patterns")
+print(f"read {strictly} objects in strict mode, {checked} indicators; matched {matched} patterns")

@@ -1,4 +1,5 @@
 //! end to end tests
+mod alone;
 mod architecture;
 mod chain;
 mod documents;

@@ -98,7 +98,11 @@ fn place() -> Place {
     fs::copy(fixtures().join("users.toml"), &users).unwrap();
     let config = fs::read_to_string(place.config()).unwrap();
     assert!(config.contains("reviewers = \"demo\"\n"));
+    let key_file = place.path("sharing.key").display().to_string();
     let login = format!("[sharing.login]\nusers = {:?}\n", users.display().to_string());
+    let login = login + &format!("[sharing.encryption]\nkey_file = {key_file:?}\n");
+    let id_file = format!("[sharing]\ndatabase_id_file = {:?}\n", place.path("sharing.id").display().to_string());
+    let config = config.replace("[sharing]\n", &id_file);
     fs::write(place.config(), config.replace("reviewers = \"demo\"\n", "reviewers = \"people\"\n") + &login).unwrap();
     for folder in ["log", "checkpoints"] {
         fs::create_dir(place.path(folder)).unwrap();
@@ -145,6 +149,11 @@ fn check_store(place: &Place, expected: &Value) {
     assert_eq!(json!(states), json!(called_now));
     assert_eq!(service.stop().code(), Some(0));
     assert!(verify()["entries"].as_u64() >= expected["audit"]["entry"].as_u64());
+    // The secrets, which that version stored in the clear, are encrypted with the key that the start made.
+    let status = run(&["encryption", "status", "--json", "--config", config]);
+    let status: Value = serde_json::from_slice(&status.stdout).unwrap();
+    assert_eq!(json!([status["encrypted_with"]]), status["keys"], "{status}");
+    assert!(status["encrypted_with"].is_string(), "{status}");
 }
 
 /// The case is as it was, but that flags run out with time.

@@ -5,7 +5,10 @@
 //! end, a shorter valid chain remains; only a copy of the last seal, kept elsewhere, shows that.
 //! [`Chain::end`] returns the last seal.
 
-use std::io::{self, BufRead, Write};
+use std::{
+    borrow::Cow,
+    io::{self, BufRead, Write},
+};
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -34,7 +37,10 @@ pub struct Sealed {
     /// The action.
     #[serde(flatten)]
     pub entry: Entry,
-    /// SHA-256 over the seal of the entry before, `seq` and the entry; hexadecimal.
+    /// Digests of what the entry covers: cases, shared objects, keys. JSON, as the store wrote it.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub covers: Option<String>,
+    /// SHA-256 over the seal of the entry before, `seq`, the entry and what it covers; hexadecimal.
     pub seal: String,
 }
 
@@ -42,11 +48,11 @@ pub struct Sealed {
 pub const GENESIS: &str = "0000000000000000000000000000000000000000000000000000000000000000";
 
 /// Seals an entry: SHA-256 of the JSON array `[before, seq, at, actor, subject, action, text]`,
-/// with the time in microseconds.
-pub fn seal(before: &str, seq: i64, entry: Entry) -> Sealed {
+/// with the time in microseconds, and with `covers` at the end if the entry covers anything.
+pub fn seal(before: &str, seq: i64, entry: Entry, covers: Option<String>) -> Sealed {
     // An array of strings and integers has exactly one compact JSON form, so no canonical form is
     // needed.
-    let sealed_text = serde_json::json!([
+    let mut sealed_text = serde_json::json!([
         before,
         seq,
         entry.at.as_microsecond(),
@@ -54,10 +60,12 @@ pub fn seal(before: &str, seq: i64, entry: Entry) -> Sealed {
         entry.subject,
         entry.action,
         entry.text
-    ])
-    .to_string();
-    let seal = text_format::hex(&Sha256::digest(sealed_text.as_bytes()));
-    Sealed { seq, entry, seal }
+    ]);
+    if let (Some(array), Some(covers)) = (sealed_text.as_array_mut(), &covers) {
+        array.push(covers.as_str().into());
+    }
+    let seal = text_format::hex(&Sha256::digest(sealed_text.to_string().as_bytes()));
+    Sealed { seq, entry, covers, seal }
 }
 
 /// The position at which the chain is broken.
@@ -66,8 +74,8 @@ pub fn seal(before: &str, seq: i64, entry: Entry) -> Sealed {
 pub struct Broken {
     /// Position of the first bad entry.
     pub seq: i64,
-    /// What is wrong with the entry.
-    pub what: &'static str,
+    /// What is wrong with the entry, or with what it covers.
+    pub what: Cow<'static, str>,
 }
 
 /// Verification of a log, from the first entry to the last.
@@ -107,11 +115,14 @@ impl Chain {
     /// Checks the next entry.
     pub fn check(&mut self, found: Sealed) -> Result<(), Broken> {
         if found.seq != self.last + 1 {
-            return Err(Broken { seq: self.last + 1, what: "an entry is missing here" });
+            return Err(Broken { seq: self.last + 1, what: "an entry is missing here".into() });
         }
-        let right = seal(&self.seal, found.seq, found.entry);
+        let right = seal(&self.seal, found.seq, found.entry, found.covers);
         if right.seal != found.seal {
-            return Err(Broken { seq: found.seq, what: "its seal does not match its content and the seal before" });
+            return Err(Broken {
+                seq: found.seq,
+                what: "its seal does not match its content and the seal before".into(),
+            });
         }
         self.seal = right.seal;
         self.last = found.seq;
@@ -134,7 +145,8 @@ impl Chain {
         if self.expected.is_some() && !self.found_expected {
             return Err(Broken {
                 seq: self.last + 1,
-                what: "the expected seal is not in the log: entries were cut off at the end, or this is another log",
+                what: "the expected seal is not in the log: entries were cut off at the end, or this is another log"
+                    .into(),
             });
         }
         Ok((self.last, self.seal))
@@ -194,7 +206,7 @@ pub struct VerifiedExport {
 /// file can change unnoticed, not even to another spelling of the same JSON value.
 pub fn verify_export(file: &mut impl BufRead, expected: Option<&str>) -> Result<VerifiedExport, ExportError> {
     let mut read = Vec::new();
-    let broken = |seq, what| Err(ExportError::Broken(Broken { seq, what }));
+    let broken = |seq, what: &'static str| Err(ExportError::Broken(Broken { seq, what: what.into() }));
     file.read_until(b'\n', &mut read)?;
     let header = match canonical::<Header>(&read) {
         Some(header) if header.log == FORMAT => header,
@@ -253,7 +265,7 @@ mod tests {
                     action: "approved".to_owned(),
                     text: format!("step {seq}"),
                 };
-                let sealed = seal(&before, seq, entry);
+                let sealed = seal(&before, seq, entry, None);
                 before = sealed.seal.clone();
                 sealed
             })
@@ -376,7 +388,7 @@ mod tests {
             for (text, seq) in texts.iter().zip(1..) {
                 let at = Timestamp::from_microsecond(1_600_000_000_123_456 + seq).unwrap();
                 let entry = Entry { at, actor: text.clone(), subject: "s".into(), action: "a".into(), text: text.clone() };
-                let sealed = seal(&before, seq, entry);
+                let sealed = seal(&before, seq, entry, None);
                 before = sealed.seal.clone();
                 lines.push(Vec::new());
                 export_entry(lines.last_mut().unwrap(), &sealed).unwrap();

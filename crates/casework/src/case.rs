@@ -314,6 +314,10 @@ pub struct Case {
     /// Who gets what by the approval, as a digest. A release needs the same.
     #[serde(default)]
     pub approved_scope: Option<String>,
+    /// SHA-256 of the objects that each recipient would receive, by recipient, as they were when the
+    /// approval was given. A release needs the same.
+    #[serde(default)]
+    pub approved_objects: BTreeMap<String, String>,
 }
 
 impl Case {
@@ -345,6 +349,7 @@ impl Case {
             duties: Vec::new(),
             handovers: Vec::new(),
             approved_scope: None,
+            approved_objects: BTreeMap::new(),
         };
         let entry = case.entry(
             "lockstep",

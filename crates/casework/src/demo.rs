@@ -112,7 +112,7 @@ mod tests {
 
     fn on<T>(work: impl FnOnce(&Terms<'_>) -> T) -> T {
         let (cluster, rules) = (fixtures::cluster("c", 1), Rules::with_marking(Tlp::Amber));
-        work(&Terms { cluster: &cluster, recipients: &[], rules: &rules })
+        work(&Terms { cluster: &cluster, recipients: &[], rules: &rules, rendered: None })
     }
 
     #[test]

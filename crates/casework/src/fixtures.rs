@@ -24,5 +24,5 @@ pub fn facts() -> Vec<Fact> {
 /// Takes a step under the default rules, with no recipient configured.
 pub fn take(case: &mut Case, cluster: &ClusterMessage, step: Step, by: &str, now: Timestamp) -> Result<Entry, Illegal> {
     let rules = Rules::with_marking(Tlp::Amber);
-    case.take(step, by, &Terms { cluster, recipients: &[], rules: &rules }, now)
+    case.take(step, by, &Terms { cluster, recipients: &[], rules: &rules, rendered: None }, now)
 }

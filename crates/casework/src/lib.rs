@@ -11,6 +11,7 @@ pub mod accounts;
 mod act;
 pub mod attention;
 pub mod audit;
+pub mod audit_formats;
 pub mod case;
 pub mod demo;
 mod duties;

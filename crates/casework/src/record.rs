@@ -19,7 +19,7 @@ use crate::{
     case::{Case, Illegal, Step, Versions, Why},
     demo::{self, Reviewed},
     partners::{note_shared, note_withdrawn},
-    policy::{Policy, Terms},
+    policy::{Policy, Rendered, Terms},
     steps::Label,
 };
 
@@ -48,6 +48,8 @@ pub struct Settings<'a> {
     pub valid_days: u32,
     /// Number of days before expiry at which a case needs attention.
     pub expiry_notice_days: u32,
+    /// What a release would send now; needed for an approval and a release by people.
+    pub rendered: Option<&'a Rendered>,
 }
 
 /// Effects of an event.
@@ -199,7 +201,7 @@ impl CaseRecord {
                 let (shares, withdraws) =
                     (matches!(step, Step::Release | Step::Update), matches!(step, Step::Retract { .. }));
                 let closes = matches!(step, Step::Close);
-                let terms = settings.policy.terms(&record.cluster);
+                let terms = settings.policy.terms(&record.cluster).with_rendered(settings.rendered);
                 let entry = case.take(step, by, &terms, now)?;
                 if closes {
                     case.settle_attention();

@@ -79,7 +79,8 @@ impl Case {
             Step::Approve { comment } => {
                 // An approval can be given again where it no longer covers who gets what.
                 let scope = policy::decide(self, terms, now).scope(self);
-                let outdated = self.state == State::Approved && self.approved_scope.as_ref() != Some(&scope);
+                let covers = self.approved_scope.as_ref() == Some(&scope) && terms.not_as_approved(self).is_empty();
+                let outdated = self.state == State::Approved && !covers;
                 if !open && !outdated {
                     return refuse(&format!("it is {}", self.state));
                 }
@@ -89,6 +90,7 @@ impl Case {
                 }
                 self.approved = Some(word(comment));
                 self.approved_scope = Some(scope);
+                self.approved_objects = terms.rendered.cloned().unwrap_or_default();
                 if !shared {
                     self.state = State::Approved;
                 }
@@ -140,6 +142,13 @@ impl Case {
                     return refuse(
                         "who gets what is no longer what was approved (recipients, rules or withdrawn accounts changed): approve it again",
                     );
+                }
+                let changed = terms.not_as_approved(self);
+                if !changed.is_empty() {
+                    return refuse(&format!(
+                        "what {} would receive is no longer what was approved: look at it and approve it again",
+                        changed.join(", ")
+                    ));
                 }
                 if let Some(own) = outcome.sign_offs.iter().find(|needed| needed.is_by(by)) {
                     return refuse(&format!(

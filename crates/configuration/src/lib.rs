@@ -53,6 +53,16 @@ pub struct Retired {
     pub instead: &'static str,
 }
 
+/// A key that has another name now: the old name is read with a warning, so that an upgrade does
+/// not stop at it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Renamed {
+    /// The dotted path of the old name.
+    pub path: &'static str,
+    /// The dotted path of the new name.
+    pub to: &'static str,
+}
+
 /// A key or table that is for a part of the program which this one does not have: it is passed over
 /// with a warning.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +87,8 @@ pub struct Sources<'s> {
     pub overrides: &'s [(String, String)],
     /// Keys that were known once.
     pub retired: &'s [Retired],
+    /// Keys that have other names now.
+    pub renamed: &'s [Renamed],
     /// Keys that were known once and without which the program would do something else: errors.
     pub removed: &'s [Retired],
     /// Keys of parts that this program does not have.
@@ -178,6 +190,20 @@ fn load_from<T: DeserializeOwned>(
         }
     }
     let mut warnings = Vec::new();
+    for Renamed { path, to } in sources.renamed {
+        let keys = |path: &'static str| path.split('.').collect::<Vec<&str>>();
+        let Some(node) = root.take(&keys(path)) else { continue };
+        match root.at(&keys(to)) {
+            Some(set) => problems.push(format!(
+                "{}: {path} is now named {to}, which is set as well ({}): remove {path}",
+                node.origin, set.origin
+            )),
+            None => {
+                warnings.push(Warning { is_retired: true, text: format!("{}: {path} is now named {to}", node.origin) });
+                problems.extend(root.put(&keys(to), node).err());
+            }
+        }
+    }
     let retired = sources.retired.iter().map(|known| (true, known.path, "has no effect any more", known.instead));
     let unused = sources.unused.iter().map(|known| (false, known.path, "is not used here", known.why));
     for (is_retired, path, what, why) in retired.chain(unused) {

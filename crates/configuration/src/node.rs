@@ -90,6 +90,22 @@ impl Node {
         }
     }
 
+    /// Puts a node at a path of keys; missing tables on the way are created.
+    pub(super) fn put(&mut self, keys: &[&str], node: Node) -> Result<(), String> {
+        let Some((key, rest)) = keys.split_first() else {
+            *self = node;
+            return Ok(());
+        };
+        let origin = node.origin.clone();
+        match &mut self.value {
+            Value::Table(table) => table
+                .entry((*key).to_owned())
+                .or_insert_with(|| Node { origin: origin.clone(), ..Node::empty() })
+                .put(rest, node),
+            _ => Err(format!("{origin}: there is a value, not a section, above {key:?} (from {})", self.origin)),
+        }
+    }
+
     /// What is at a path of keys, if anything is.
     pub(super) fn at(&self, keys: &[&str]) -> Option<&Node> {
         keys.iter().try_fold(self, |node, key| match &node.value {

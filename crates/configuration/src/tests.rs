@@ -9,6 +9,7 @@ const LOCKSTEP: Sources<'static> = Sources {
     env_prefix: Some("LOCKSTEP"),
     overrides: &[],
     retired: &[],
+    renamed: &[],
     removed: &[],
     unused: &[],
     settings: None,
@@ -183,6 +184,35 @@ fn a_secret_does_not_print() {
     assert_eq!(serde_json::to_string(&settings.http.key).unwrap(), "\"***\"");
     let text = "[http]\nkey = { env = \"LOCKSTEP_TEST_NOT_SET\" }";
     assert_eq!(problem(text), "some.toml:2: http.key: the variable LOCKSTEP_TEST_NOT_SET for the secret is not set");
+}
+
+#[test]
+fn a_renamed_key_is_read_under_its_old_name_with_a_warning() {
+    let renamed = [Renamed { path: "detector.span", to: "detector.window" }];
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("some.toml");
+    let read = |text: &str, env: &[(&str, &str)]| {
+        std::fs::write(&path, text).unwrap();
+        let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
+        load_from::<Settings>(&Sources { file: Some(&path), renamed: &renamed, ..LOCKSTEP }, env)
+            .map(|loaded| (loaded.value.detector.window, loaded.warnings, loaded.origins))
+            .map_err(|error| error.to_string())
+            .map_err(|error| error.replace(&format!("{}/", dir.path().display()), ""))
+    };
+    let (window, warnings, origins) = read("[detector]\nspan = 4", &[]).unwrap();
+    let place = format!("{}:2", path.display());
+    assert_eq!((window, warnings), (4, vec![format!("{place}: detector.span is now named detector.window")]));
+    assert_eq!(origins["detector.window"], place, "the origin is where the old name is");
+    let (window, warnings, _) = read("", &[("LOCKSTEP__DETECTOR__SPAN", "6")]).unwrap();
+    assert_eq!((window, warnings.len()), (6, 1));
+    let (window, warnings, _) = read("[detector]\nwindow = 5", &[]).unwrap();
+    assert_eq!((window, warnings.len()), (5, 0));
+    assert_eq!(
+        read("[detector]\nspan = 4\nwindow = 5", &[]).unwrap_err(),
+        "some.toml:2: detector.span is now named detector.window, which is set as well (some.toml:3): remove detector.span"
+    );
+    let wrong = read("[detector]\nspan = \"long\"", &[]).unwrap_err();
+    assert!(wrong.starts_with("some.toml:2: detector.window: "), "{wrong}");
 }
 
 #[test]

@@ -1,7 +1,9 @@
-//! What the peers' methods cost, beside the engine on the same shares: `cargo bench -p coordination --bench peers`.
+//! What the peers' methods cost, beside the engine on the same shares: `cargo bench -p coordination
+//! --bench peers`.
 //!
-//! Each run is a process of its own, so that its peak of memory (Linux only) is its own; it includes the shares, which lie in memory
-//! before the clock starts. Real shares are used where they are present; all others are generated, from fixed seeds.
+//! Each run is a process of its own, so that its peak of memory (Linux only) is its own; it
+//! includes the shares, which lie in memory before the clock starts. Real shares are used where
+//! they are present; all others are generated, from fixed seeds.
 
 #![allow(clippy::print_stdout, clippy::unwrap_used, missing_docs)]
 
@@ -13,6 +15,7 @@ use coordination::peers::Shares;
 use coordination::peers::cooccurrence::{Match, Messages};
 use coordination::peers::coortweet::{Groups, Subgraph};
 use coordination::{Engine, Millis, Params, Post};
+use fastrand::Rng;
 
 /// (name, what it is, window in seconds)
 const CASES: [(&str, &str, f64); 6] = [
@@ -111,7 +114,7 @@ fn run(case: &str, method: &str) {
 }
 
 fn shares(case: &str) -> Vec<Share> {
-    let mut dice = Dice(7);
+    let mut dice = Rng::with_seed(7);
     let share = |n: u64, object: String, account: u64, at: u64| {
         (object, format!("account-{account:06}"), format!("post-{n:08}"), at as i64)
     };
@@ -119,15 +122,15 @@ fn shares(case: &str) -> Vec<Share> {
         "million" => (0..1_000_000)
             .map(|n| {
                 // Few objects are shared often, and each most often soon after it came up.
-                let object = (dice.below(450) * dice.below(450)).min(199_999);
-                let late = dice.below(120);
+                let object = (dice.u64(..450) * dice.u64(..450)).min(199_999);
+                let late = dice.u64(..120);
                 let at = object * 97 % 259_200 + late * late;
-                share(n, format!("url{object:06}"), dice.below(50_000), at)
+                share(n, format!("url{object:06}"), dice.u64(..50_000), at)
             })
             .collect(),
-        "hot" => (0..10_000).map(|n| share(n, "one".to_owned(), dice.below(5_000), dice.below(3_600))).collect(),
-        "hot-window" => (0..10_000).map(|n| share(n, "one".to_owned(), dice.below(5_000), dice.below(11))).collect(),
-        "hot-few" => (0..10_000).map(|n| share(n, "one".to_owned(), dice.below(100), dice.below(11))).collect(),
+        "hot" => (0..10_000).map(|n| share(n, "one".to_owned(), dice.u64(..5_000), dice.u64(..3_600))).collect(),
+        "hot-window" => (0..10_000).map(|n| share(n, "one".to_owned(), dice.u64(..5_000), dice.u64(..11))).collect(),
+        "hot-few" => (0..10_000).map(|n| share(n, "one".to_owned(), dice.u64(..100), dice.u64(..11))).collect(),
         real_data => read(&real(real_data).unwrap()),
     }
 }
@@ -149,17 +152,4 @@ fn peak() -> Option<u64> {
     let status = std::fs::read_to_string("/proc/self/status").ok()?;
     let line = status.lines().find(|line| line.starts_with("VmHWM:"))?;
     Some(line.split_whitespace().nth(1)?.parse::<u64>().ok()? / 1_024)
-}
-
-/// SplitMix64.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, n: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % n
-    }
 }

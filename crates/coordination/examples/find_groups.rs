@@ -16,19 +16,19 @@ const HOUR: Millis = 60 * MINUTE;
 fn main() -> Result<(), Box<dyn Error>> {
     let mut posts = crowd();
     posts.extend(campaign());
-    // The engine wants posts in order of time; those that come a little late are put in order.
+    // The engine expects posts in order of time; posts that come a little late are reordered.
     posts.sort_by(|a, b| (a.created_at, &a.id).cmp(&(b.created_at, &b.id)));
 
     let mut engine = Engine::new(Params::default())?;
     let mut clusters = Vec::new();
     for post in &posts {
-        // Event time is what the caller says that it is; here it is the time of the newest post.
+        // The caller decides the event time; here it is the time of the newest post.
         let outcome = engine.on_post(post.created_at, post, &mut clusters);
         assert_eq!(outcome, Outcome::Accepted, "every post has one outcome");
     }
     engine.finish(&mut clusters);
 
-    // Each state of a cluster is told; the last one of each counts.
+    // Every state of a cluster is reported; the last one counts.
     clusters.sort_by(|a, b| (&a.id, a.version).cmp(&(&b.id, b.version)));
     clusters
         .dedup_by(|later, earlier| later.id == earlier.id && std::mem::replace(earlier, later.clone()).id == later.id);
@@ -43,13 +43,13 @@ fn main() -> Result<(), Box<dyn Error>> {
             members.len(),
             members.join(" ")
         );
-        assert!(members.iter().all(|name| name.starts_with("writer")), "nobody of the crowd is named");
+        assert!(members.iter().all(|name| name.starts_with("writer")), "no account of the crowd is named");
     }
     assert_eq!(clusters.len(), 1, "the writers are one group");
     Ok(())
 }
 
-/// Articles that people of one hour share, and words of their own.
+/// Articles that people share in the same hour, and words of their own.
 fn crowd() -> Vec<Post<'static>> {
     (0..8_000_u64)
         .map(|n| {
@@ -63,8 +63,7 @@ fn crowd() -> Vec<Post<'static>> {
         .collect()
 }
 
-/// Eight accounts post each of sixteen texts, two minutes apart, and something of their own in
-/// between.
+/// Eight accounts post each of sixteen texts, two minutes apart, and other words in between.
 fn campaign() -> Vec<Post<'static>> {
     let mut posts = Vec::new();
     for text in 0..16_u64 {

@@ -1,4 +1,4 @@
-//! The accounts seen, and how each behaves.
+//! The accounts seen, and their behaviour.
 
 use std::sync::Arc;
 
@@ -17,7 +17,8 @@ pub(crate) type AccountId = u32;
 pub(crate) struct Accounts {
     numbers: Map<u64, AccountId>,
     seen: Map<AccountId, Account>,
-    /// Numbers given so far. None is given twice, so that an account that was forgotten comes back as an unknown one.
+    /// Numbers given so far. No number is given twice, so an account that was forgotten comes back
+    /// as a new one.
     given: AccountId,
     #[serde(skip)]
     platform: Option<Arc<str>>,
@@ -31,12 +32,13 @@ pub(crate) struct Account {
     pub behaviour: Behaviour,
 }
 
-/// What of a post describes its account. Every post that waits for its turn has one, so it is small and takes one allocation.
+/// The fields of a post that describe its account. Every waiting post has one, so it is small and
+/// needs one allocation.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Profile {
-    /// Platform, account, name and client, one after the other.
+    /// Platform, account, name and client, one after another.
     names: Box<str>,
-    /// Where the first three of them end.
+    /// The ends of the first three.
     ends: [usize; 3],
     has_client: bool,
     repost: bool,
@@ -82,19 +84,20 @@ impl Profile {
         self.has_client.then(|| self.part(self.ends[2], self.names.len()))
     }
 
-    /// A snapshot is bytes from outside: ends that do not fit are no reason to panic.
+    /// A snapshot consists of bytes from outside: ends that do not fit must not cause a panic.
     fn part(&self, start: usize, end: usize) -> &str {
         self.names.get(start..end).unwrap_or_default()
     }
 }
 
 impl Accounts {
-    /// The account's number; what the post says of it is added to what is known.
-    /// Where it is a repost whose original was seen too, `fast` says whether it came within the narrowest window.
+    /// Returns the account's number, and adds the post to the account's behaviour. If the post is a
+    /// repost whose original was seen, `fast` says whether it came within the narrowest window.
     pub(crate) fn observe(&mut self, profile: Profile, fast: Option<bool>) -> AccountId {
         let mut hash = hash_strs(0, &[profile.platform(), profile.account()]);
         let (seen, given, platform) = (&mut self.seen, &mut self.given, &mut self.platform);
-        // Names of equal hash can be made on purpose; nobody may act in the name of another, so the next place is taken then.
+        // Names with equal hashes can be constructed on purpose. Nobody may act under the name of
+        // another account, so the next number is used then.
         let other = |account: &Account| *account.platform != *profile.platform() || *account.id != *profile.account();
         while self.numbers.get(&hash).and_then(|number| seen.get(number)).is_some_and(other) {
             hash = hash.wrapping_add(1);
@@ -142,7 +145,7 @@ impl Accounts {
         self.seen.iter().map(|(number, account)| (*number, account))
     }
 
-    /// What an account is called; nothing for one that was forgotten.
+    /// The name of an account; empty for one that was forgotten.
     pub(crate) fn name(&self, number: AccountId) -> AccountRef {
         let account = self.get(number);
         AccountRef {
@@ -151,7 +154,8 @@ impl Accounts {
         }
     }
 
-    /// Where there are more than `most` accounts, forgets those longest silent that are not to be kept; returns them in order.
+    /// If there are more than `most` accounts, forgets those that were inactive longest and need
+    /// not be kept. Returns them in order.
     pub(crate) fn tidy(&mut self, most: usize, keep: impl Fn(AccountId) -> bool) -> Vec<AccountId> {
         if self.seen.len() <= most {
             return Vec::new();

@@ -1,5 +1,5 @@
-//! Bursts: many accounts on one key within a minute. Bursts that have accounts in common are a hypothesis at once; ties come too late for
-//! a short campaign, or for accounts that do much else.
+//! Bursts: many accounts on one key within a minute. Bursts with common accounts propose a group at
+//! once; ties come too late for a short campaign, or for accounts that also do much else.
 
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
@@ -12,21 +12,23 @@ use crate::{
     uses::{KeyId, Trial, Uses},
 };
 
-/// Accounts of a burst, at least, and the time that it takes at most.
+/// Least accounts of a burst, and its longest duration.
 const LEAST: usize = 5;
 const WINDOW: Millis = 60_000;
-/// Of the key's users of an hour before a burst's end, at least this share is in it: what goes viral is no burst.
+/// At least this share of the key's users in the hour before a burst's end is in the burst: a viral
+/// key is not a burst.
 const CONCENTRATED: f64 = 0.5;
-/// Bursts are of one series if they share two accounts or more, and this part of the smaller one.
+/// Bursts belong to one series if they share at least two accounts, and this part of the smaller
+/// one.
 const SHARED: f64 = 0.2;
-/// Series remembered, and accounts of one.
+/// Most series that are remembered, and most accounts of one.
 const MOST: usize = 5_000;
 const MOST_ACCOUNTS: usize = 200;
 
-/// Bursts that have accounts in common.
+/// Bursts with common accounts.
 #[derive(Default, Serialize, Deserialize)]
 struct Series {
-    /// In how many bursts each account was; in order.
+    /// Number of bursts of each account; sorted.
     accounts: Vec<(AccountId, u32)>,
     bursts: u32,
     last: Millis,
@@ -34,7 +36,7 @@ struct Series {
 
 #[derive(Default, Serialize, Deserialize)]
 pub(crate) struct Bursts {
-    /// Keys with a burst since the last tick, and when it ended.
+    /// Keys with a burst since the last tick, and the time at which it ended.
     fresh: Map<KeyId, Millis>,
     series: Map<u32, Series>,
     of: Map<AccountId, SmallVec<[u32; 2]>>,
@@ -42,7 +44,7 @@ pub(crate) struct Bursts {
 }
 
 impl Bursts {
-    /// Takes in a post that [`Uses`] has just taken in.
+    /// Processes a post that [`Uses`] has just processed.
     pub(crate) fn trial(&mut self, trial: &Trial, uses: &Uses) {
         for used in &trial.uses {
             let Some(key) = uses.key(used.key).filter(|key| key.uses.len() >= LEAST) else { continue };

@@ -1,4 +1,4 @@
-//! What there is of each trace kind.
+//! A value for each trace kind.
 
 use std::{
     fmt,
@@ -14,14 +14,15 @@ use serde::{
 use crate::{snapshot, trace::TraceKind};
 
 const KINDS: usize = TraceKind::ALL.len();
-/// Kinds that there were when a snapshot wrote them without their number, and the last version that did.
+/// Number of kinds when snapshots were written without the number of kinds, and the last version
+/// that did so.
 const FIRST_KINDS: usize = 7;
 const LAST_UNCOUNTED: u32 = 6;
 
 /// One value for each trace kind, by the kind.
 ///
-/// It is written as a sequence in the order of [`TraceKind::ALL`]. What was written before a kind existed is read with its default value
-/// for that kind.
+/// It is written as a sequence in the order of [`TraceKind::ALL`]. A kind that did not exist when
+/// the value was written is read with its default value.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct ByKind<T>([T; KINDS]);
 
@@ -103,6 +104,6 @@ mod tests {
         let old = postcard::to_allocvec(&[1u64, 2, 3, 4, 5, 6, 700]).unwrap();
         let read: ByKind<u64> = snapshot::of_version(LAST_UNCOUNTED, || postcard::from_bytes(&old)).unwrap();
         assert_eq!((read[TraceKind::Url], read[TraceKind::Mention]), (1, 700));
-        assert_eq!(postcard::from_bytes::<ByKind<u64>>(&bytes).unwrap(), all, "and only while it is asked for");
+        assert_eq!(postcard::from_bytes::<ByKind<u64>>(&bytes).unwrap(), all, "and only while such a version is read");
     }
 }

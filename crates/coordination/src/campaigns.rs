@@ -1,20 +1,23 @@
-//! One campaign is told once: groups of one verdict whose named accounts overlap are one cluster.
+//! One campaign is reported once: groups of one verdict with overlapping named accounts are one
+//! cluster.
 
 use smallvec::SmallVec;
 
 use crate::{accounts::AccountId, cluster::Finding, group::GroupId, hash::Map};
 
-/// A group that has passed, as it stands at a tick.
+/// A group that has passed, at a tick.
 #[derive(Debug, Clone)]
 pub(crate) struct Standing {
     pub group: GroupId,
     pub finding: Finding,
     pub flagged: bool,
-    /// Evidence without the best source, nats; the total for any other than a coordinated finding.
+    /// Evidence without the best source, nats; for other findings than a coordinated one, all
+    /// evidence.
     pub strength: f64,
-    /// Whether it is mixed: naming takes fewer of its proposed accounts for real members than would let it speak for others.
+    /// Whether it is mixed: naming finds that too few of its proposed accounts are real members for
+    /// it to be merged with others.
     pub mixed: bool,
-    /// Named accounts, in order.
+    /// Named accounts, sorted.
     pub members: Vec<AccountId>,
 }
 
@@ -30,48 +33,43 @@ impl Standing {
 pub(crate) struct Campaign {
     pub finding: Finding,
     pub flagged: bool,
-    /// Groups behind it, the strongest first. All of one verdict.
+    /// Its groups, the strongest first. All have one verdict.
     pub groups: Vec<GroupId>,
-    /// Accounts that any of them names, in order.
+    /// Accounts that any of them names, sorted.
     pub members: Vec<AccountId>,
 }
 
-/// Unites groups of one verdict whose named accounts overlap by `same` of the smaller one.
+/// Merges groups of one verdict whose named accounts overlap by `same` of the smaller one.
 ///
-/// A group of which so much is already in a cluster of a better verdict is its shadow: it adds no name and is not told apart. So is a mixed
-/// group that overlaps with another of its verdict: a campaign and bystanders together may pass as a group, and bystanders must not
-/// join the campaign by it.
+/// A group with this overlap with a cluster of a better verdict is a shadow of it: it adds no name
+/// and is not reported separately. The same applies to a mixed group that overlaps with another
+/// group of its verdict: a campaign and bystanders together may pass as a group, and the bystanders
+/// must not become part of the campaign.
 pub(crate) fn campaigns(mut standings: Vec<Standing>, same: f64) -> Vec<Campaign> {
     standings.sort_by(|x, y| {
         let by_verdict = x.rank().cmp(&y.rank()).then(x.mixed.cmp(&y.mixed));
         by_verdict.then(y.strength.total_cmp(&x.strength)).then(x.group.cmp(&y.group))
     });
     let mut campaigns: Vec<Campaign> = Vec::new();
+    let (mut in_campaigns, mut in_groups) = (Counts::default(), Counts::default());
     let mut of: Map<AccountId, SmallVec<[u32; 4]>> = Map::default();
     let mut start = 0;
     while start < standings.len() {
         let rank = standings[start].rank();
         let end = start + standings[start..].iter().take_while(|standing| standing.rank() == rank).count();
         let better = campaigns.len();
-        // Which groups of this verdict an account is named by.
+        // The groups of this verdict that name an account.
         let mut by: Map<AccountId, SmallVec<[u32; 4]>> = Map::default();
         let mut parent: Vec<u32> = Vec::new();
         let mut kept: Vec<&Standing> = Vec::new();
         for standing in &standings[start..end] {
             let least = |other: usize| same * standing.members.len().min(other) as f64;
-            let mut shared: Map<u32, u32> = Map::default();
-            for member in &standing.members {
-                of.get(member).into_iter().flatten().for_each(|place| *shared.entry(*place).or_insert(0) += 1);
-            }
-            let inside: Vec<u32> = shared.values().copied().collect();
-            if inside.into_iter().any(|both| f64::from(both) >= same * standing.members.len() as f64) {
+            let shared = in_campaigns.of(&standing.members, &of);
+            if shared.into_iter().any(|(_, both)| f64::from(both) >= same * standing.members.len() as f64) {
                 continue;
             }
-            let mut both: Map<u32, u32> = Map::default();
-            for member in &standing.members {
-                by.get(member).into_iter().flatten().for_each(|place| *both.entry(*place).or_insert(0) += 1);
-            }
-            let mut alike: Vec<u32> = both
+            let mut alike: Vec<u32> = in_groups
+                .of(&standing.members, &by)
                 .into_iter()
                 .filter(|(other, both)| f64::from(*both) >= least(kept[*other as usize].members.len()))
                 .map(|(other, _)| other)
@@ -112,6 +110,28 @@ pub(crate) fn campaigns(mut standings: Vec<Standing>, same: f64) -> Vec<Campaign
         start = end;
     }
     campaigns
+}
+
+/// How many accounts of a group each of some others has, by its place. Nothing between two groups.
+#[derive(Default)]
+struct Counts(Vec<u32>);
+
+impl Counts {
+    /// Those that have any, in no order.
+    fn of(&mut self, members: &[AccountId], places: &Map<AccountId, SmallVec<[u32; 4]>>) -> Vec<(u32, u32)> {
+        let mut found: Vec<u32> = Vec::new();
+        for place in members.iter().filter_map(|member| places.get(member)).flatten() {
+            if self.0.len() <= *place as usize {
+                self.0.resize(*place as usize + 1, 0);
+            }
+            let count = &mut self.0[*place as usize];
+            if *count == 0 {
+                found.push(*place);
+            }
+            *count += 1;
+        }
+        found.into_iter().map(|place| (place, std::mem::take(&mut self.0[place as usize]))).collect()
+    }
 }
 
 fn root(parent: &[u32], mut place: u32) -> u32 {

@@ -1,4 +1,4 @@
-//! What the engine finds: clusters, and the evidence behind them.
+//! The findings of the engine: clusters, and their evidence.
 
 use serde::{Deserialize, Serialize};
 
@@ -17,20 +17,21 @@ pub struct AccountRef {
     pub account_id: String,
 }
 
-/// What became of one post against a group: the rarest thing in it that another member of the group used shortly before (in naming: shortly
-/// before or after). Rarity counts the accounts *outside* the group that used the thing in the last six hours.
+/// The outcome of one post for a group: the rarest object in it that another member of the group
+/// used shortly before (in naming: shortly before or after). Rarity is the number of accounts
+/// *outside* the group that used the object in the last six hours.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[repr(u8)]
 pub enum TrialOutcome {
     /// T: another member's own words (a near-duplicate text).
     OwnWords,
-    /// A: a key that hardly anybody outside used.
+    /// A: a key that hardly any account outside used.
     Rare,
-    /// B: a key that up to one account in a hundred outside used.
+    /// B: a key that at most one in a hundred accounts outside used.
     Middling,
-    /// C: a key that more use.
+    /// C: a key that more accounts used.
     Common,
-    /// N: nothing that another member used.
+    /// N: no object that another member used.
     Nothing,
 }
 
@@ -56,31 +57,34 @@ impl TrialOutcome {
     }
 }
 
-/// Windows of the test, in milliseconds: how long before a post another member must have used the same thing.
+/// Windows of the test, in milliseconds: another member must have used the same object at most this
+/// long before a post.
 pub const WINDOWS: [Millis; 3] = [60_000, 7_200_000, 86_400_000];
 
-/// A group of accounts that passed the test of coordination (or came close), at one moment of its life.
+/// A group of accounts that passed the test of coordination (or almost did), at one moment.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Cluster {
-    /// Stable over the cluster's life, whatever happens to its membership.
+    /// Id of the cluster, which never changes, whatever happens to its members.
     pub id: String,
-    /// Counts the published states of this cluster, from 1.
+    /// Number of this published state of the cluster, from 1.
     pub version: u32,
     /// Ids of clusters that this one has absorbed, each once.
     pub lineage: Vec<String>,
-    /// Those that became part of this one with this version: they are not told again.
+    /// Clusters that became part of this one with this version. They are not reported again.
     pub absorbed: Vec<String>,
-    /// The cluster that most of these accounts were in, and that goes on with other accounts, where this one is a part that split off.
+    /// If this cluster split off: the cluster that most of its accounts were in, which continues
+    /// with other accounts.
     #[serde(deserialize_with = "since_8")]
     pub split_from: Option<String>,
-    /// Ids of the near misses that its groups were told as before they passed.
+    /// Ids of the near misses as which its groups were reported before they passed.
     #[serde(deserialize_with = "since_8")]
     pub near_misses: Vec<String>,
-    /// How far the statistics go.
+    /// The finding of the statistics.
     pub finding: Finding,
     /// Why it is `SingleSource`; `None` for every other finding.
     pub single_source: Option<SingleSource>,
-    /// Whether the judge found the group inauthentic that the numbers are of; always false unless the finding is `Coordinated`.
+    /// Whether the judge found the group inauthentic from which the numbers come; always false
+    /// unless the finding is `Coordinated`.
     pub flagged: bool,
     /// Named accounts, strongest first, then by account. For a near miss: the proposed accounts.
     pub members: Vec<Member>,
@@ -88,109 +92,122 @@ pub struct Cluster {
     pub first_seen: Millis,
     /// Event time of the last post in the evidence.
     pub last_seen: Millis,
-    /// Evidence in nats: ln of the mean over `windows` of exp(nats). 0 for one text by many accounts, which has no e-value.
+    /// Evidence in nats: ln of the mean over `windows` of exp(nats). 0 for one text by many
+    /// accounts, which has no e-value.
     pub log_e: f64,
-    /// The least of the same with the gains of one source left out: the statistic that must reach `terms.bar`.
+    /// The least value of the same with the gains of one source left out: the statistic that must
+    /// reach `terms.bar`.
     pub log_e_leave_one_source_out: f64,
-    /// How many groups had been proposed when this was told.
+    /// Number of groups that had been proposed at the time of this report.
     pub candidates_tested: u64,
-    /// What the test went by.
+    /// The parameters of the test.
     pub terms: Terms,
     /// Event time from the stream's first use of a key to the group's proposal, milliseconds.
     pub history: Millis,
-    /// The test, window by window, in the order of [`WINDOWS`]; empty for one text by many accounts.
+    /// The test, window by window, in the order of [`WINDOWS`]; empty for one text by many
+    /// accounts.
     pub windows: Vec<WindowSum>,
-    /// How accounts were named: the cluster's own group first, then other groups that were merged into the cluster. Empty for a near
-    /// miss and for one text by many accounts.
+    /// How accounts were named: the cluster's own group first, then other groups that were merged
+    /// into the cluster. Empty for a near miss and for one text by many accounts.
     pub namings: Vec<Naming>,
-    /// Gains per trace kind in the best window (the one with the most nats); with that window's losses they sum to its nats.
+    /// Gains per trace kind in the best window (the one with the most nats); with that window's
+    /// losses they sum to its nats.
     pub nats_by_kind: Vec<(TraceKind, f64)>,
     /// Gains per source, largest in the best window first: at most 100.
     pub nats_by_source: Vec<SourceNats>,
-    /// One entry a key that gave the group a gain, most nats in the best window first.
+    /// One entry for each key that gave the group a gain, most nats in the best window first.
     pub evidence: Vec<Evidence>,
-    /// Gains that are not listed, for want of room.
+    /// Gains that are not listed, because the lists are bounded.
     pub unlisted: Unlisted,
     /// Ties among the members, strongest first: at most 1,000.
     pub ties: Vec<Tie>,
 }
 
 impl Cluster {
-    /// Index in `windows` of the window with the most nats; of equal ones the first. 0 where there are no windows.
+    /// Index in `windows` of the window with the most nats; the first of equal ones. 0 if there are
+    /// no windows.
     pub fn best_window(&self) -> usize {
         let nats = |at: usize| self.windows.get(at).map_or(f64::NEG_INFINITY, |window| window.nats);
         (1..self.windows.len()).fold(0, |best, at| if nats(at) > nats(best) { at } else { best })
     }
 }
 
-/// What a group's test went by.
+/// The parameters of a group's test.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Terms {
-    /// Rate of false discoveries among groups that are ever told, 0 to 1.
+    /// Rate of false discoveries among all groups that are reported as passed, 0 to 1.
     pub alpha: f64,
     /// Factor on the higher of the crowd's and the near accounts' rate.
     pub safety: f64,
-    /// Accounts of the group as it was proposed, named or not.
+    /// Accounts of the proposed group, named or not.
     pub proposed: usize,
     /// When it was proposed, event time.
     pub born: Millis,
-    /// Its number among all proposed groups, from 0: the bar grows with it.
+    /// Its number among all proposed groups, from 0. The threshold grows with it.
     pub number: u64,
-    /// Discoveries before it passed (before now, for one that has not).
+    /// Discoveries before it passed (before now, for a group that has not passed).
     pub discoveries: u64,
-    /// What `log_e_leave_one_source_out` must reach, nats: ln(2.11 m ln(m)^2 / (alpha (discoveries + 1))), m = number + 2.
+    /// The threshold of `log_e_leave_one_source_out`, nats: ln(2.11 m ln(m)^2 / (alpha (discoveries
+    /// + 1))), m = number + 2.
     pub bar: f64,
 }
 
-/// How far the statistics go.
+/// The finding of the statistics.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Finding {
     /// Passes even when its best source is left out.
     Coordinated,
-    /// Passes only with its best source, or is one text by many accounts ([`Cluster::single_source`] says which). Never flagged.
+    /// Passes only with its best source, or is one text by many accounts
+    /// ([`Cluster::single_source`] says which). Never flagged.
     SingleSource,
-    /// Passed once, but its last seven days alone would not be believed and fewer than three accounts can be named now: what was said of it
-    /// no longer holds.
+    /// Passed once, but its last seven days alone would not pass and fewer than three accounts can
+    /// be named now: the earlier report is not valid any more.
     Faded,
-    /// Did not pass, but came close.
+    /// Did not pass, but almost did.
     NearMiss,
 }
 
 /// Why a cluster is [`Finding::SingleSource`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum SingleSource {
-    /// It passes only with its best source in.
+    /// It passes only with its best source.
     BestSource,
-    /// One text was written by many accounts, which is a count and no test: no e-value and no probability.
+    /// Many accounts wrote one text. This is a count and not a test: no e-value and no probability.
     OneText,
 }
 
 /// One window of a group's test.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct WindowSum {
-    /// How long before a post another member must have used the same thing, milliseconds.
+    /// Another member must have used the same object at most this long before a post, milliseconds.
     pub width: Millis,
     /// ln of the window's e-value: `losses` and all gains (of `evidence` and `unlisted`).
     pub nats: f64,
-    /// Sum over the trials that lost, nats; never positive.
+    /// Sum over the trials with a loss, nats; never positive.
     pub losses: f64,
-    /// Outcomes of the group's own trials (members' posts since it was proposed), in the order of [`TrialOutcome::ALL`].
+    /// Outcomes of the group's own trials (members' posts since it was proposed), in the order of
+    /// [`TrialOutcome::ALL`].
     pub group: [u64; 5],
-    /// The same of the posts of everybody else.
+    /// Outcomes of everybody else's posts.
     pub crowd: [u64; 5],
-    /// The same of the posts of accounts near the group: they repeated its words before and are not tied to it.
+    /// Outcomes of the posts of accounts near the group: they repeated its words before and are not
+    /// tied to it.
     pub near: [u64; 5],
 }
 
-/// How the accounts of a group were named: what a reader needs to work every account's evidence out again.
+/// How the accounts of a group were named: everything that is needed to recompute every account's
+/// evidence.
 ///
-/// With o an outcome, own the account's counts if it was proposed, else zero, r = .05, .03, .03, .1, .79 and h(o) = (`crowd`(o) + 20 r(o)) /
-/// (sum of `crowd` + 20), an account's post with outcome o has by itself v = ln(g/(s h)), held in -4 to 4, s being [`Terms::safety`], and for nothing
-/// min(ln(g/h), 0), held at -4 or more, where g = (`group`(o) - own(o) + 1/2) / (sum of `group` - sum of own + 5/2). Real members post other
-/// things, too: with the share `cover` of their posts like everybody else's, the post adds ln((1 - `cover`) exp(v) + `cover`). What its best source
-/// gave is dropped, and of a proposed account what a second source gave before the proposal, for by that it was chosen:
-/// [`Member::dropped`]. With L the sum, posterior = 1 / (1 + (1 - pi) / pi exp(-L)), L held in -30 to 30, pi being `share_proposed` for a proposed
-/// account and `share_others` for another.
+/// With o an outcome, own the account's counts if it was proposed, else zero, r = .05, .03, .03,
+/// .1, .79 and h(o) = (`crowd`(o) + 20 r(o)) / (sum of `crowd` + 20), an account's post with
+/// outcome o has v = ln(g/(s h)), limited to -4 to 4, where s is [`Terms::safety`]; for nothing it
+/// has min(ln(g/h), 0), limited to -4 or more. There g = (`group`(o) - own(o) + 1/2) / (sum of
+/// `group` - sum of own + 5/2). Real members also post other things: a share `cover` of their posts
+/// is like everybody else's, so the post adds ln((1 - `cover`) exp(v) + `cover`). The evidence of
+/// its best source is dropped; for a proposed account also that of a second source before the
+/// proposal, because the account was proposed because of it: [`Member::dropped`]. With L the sum,
+/// posterior = 1 / (1 + (1 - pi) / pi exp(-L)), with L limited to -30 to 30; pi is `share_proposed`
+/// for a proposed account and `share_others` for another.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize)]
 pub struct Naming {
     /// First and last moment of the posts that were judged.
@@ -199,16 +216,16 @@ pub struct Naming {
     pub until: Millis,
     /// Outcomes of the proposed accounts' posts.
     pub group: [u64; 5],
-    /// Outcomes of everybody else's posts; each account weighs one.
+    /// Outcomes of everybody else's posts; each account has a weight of one.
     pub crowd: [f64; 5],
-    /// Share of real members' posts that is taken to be cover, like everybody else's: of 0, 1/2, 3/4 and 9/10 the one under which the proposed
-    /// accounts' posts are likeliest.
+    /// Share of real members' posts that is assumed to be cover, like everybody else's: of 0, 1/2,
+    /// 3/4 and 9/10 the value under which the proposed accounts' posts are most likely.
     pub cover: f64,
     /// Share of real members among the proposed accounts, by EM.
     pub share_proposed: f64,
     /// Share of real members among all other accounts, by EM.
     pub share_others: f64,
-    /// Accounts outside the group that were active then.
+    /// Accounts outside the group that were active in this period.
     pub others: u64,
 }
 
@@ -219,50 +236,53 @@ pub struct Member {
     pub account: AccountRef,
     /// Handle or display name last seen.
     pub account_name: String,
-    /// Evidence that this account belongs to the group, nats: see [`Naming`]. 0 where accounts were not named (near miss, one text).
+    /// Evidence that this account belongs to the group, nats: see [`Naming`]. 0 if accounts were
+    /// not named (near miss, one text).
     pub log_e: f64,
-    /// Probability, by the model of [`Naming`], that it belongs to the group; `None` where accounts were not named.
+    /// Probability, by the model of [`Naming`], that it belongs to the group; `None` if accounts
+    /// were not named.
     pub posterior: Option<f64>,
     /// Outcomes of its judged posts, in the order of [`TrialOutcome::ALL`].
     pub outcomes: [u32; 5],
     /// Sources whose gains are not in `log_e`, at most two: see [`Naming`].
     pub dropped: Vec<DroppedSource>,
-    /// Whether it was in the group as it was proposed, or was found afterwards.
+    /// Whether it was in the group as proposed; otherwise it was found afterwards.
     pub proposed: bool,
-    /// Index into [`Cluster::namings`] of the naming that it is from.
+    /// Index into [`Cluster::namings`] of the naming that its numbers come from.
     pub naming: usize,
-    /// Whether the cluster's own group does not name it, but another that was merged into the cluster does. Such members are no part of
-    /// what the judge saw: features leave them out.
+    /// Whether the cluster's own group does not name it, but another group that was merged into the
+    /// cluster does. The judge did not see such members: features leave them out.
     pub elsewhere: bool,
-    /// How it behaves, for the model.
+    /// Its behaviour, for the model.
     pub behaviour: Behaviour,
 }
 
-/// A source whose gains are not counted for an account.
+/// A source whose gains do not count for an account.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct DroppedSource {
-    /// Whose kind of source: see [`SourceNats`].
+    /// Kind of the source: see [`SourceNats`].
     pub kind: TraceKind,
-    /// Whom the keys come from.
+    /// Source of the keys.
     pub source: String,
     /// What it would have added, nats.
     pub nats: f64,
 }
 
-/// How one account behaves: counts only, nothing of what it says.
+/// Behaviour of one account: counts only, nothing about the content of its posts.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Behaviour {
     /// Posts seen.
     pub posts: u64,
     /// Reposts among them.
     pub reposts: u64,
-    /// Its posts, of those that naming judged, that repeated what other members did (outcomes T, A, B and C).
+    /// Its posts, of those that naming judged, that repeated other members (outcomes T, A, B and
+    /// C).
     pub posts_on_cluster_keys: u64,
-    /// Posts seen deleted.
+    /// Posts that were seen deleted.
     pub deleted: u64,
     /// Reposts whose original was seen up to the widest window (an hour) before.
     pub timed_reposts: u64,
-    /// Those of them that came within the narrowest window (a minute) of the original.
+    /// The part of them that came within the narrowest window (a minute) of the original.
     pub fast_reposts: u64,
     /// Posts by UTC hour of the day.
     pub hours: [u32; 24],
@@ -270,7 +290,7 @@ pub struct Behaviour {
     pub first_post: Millis,
     /// Last post seen.
     pub last_post: Millis,
-    /// When the account was made.
+    /// When the account was created.
     pub created_at: Option<Millis>,
     /// Last known followers.
     pub followers: Option<u64>,
@@ -282,28 +302,29 @@ pub struct Behaviour {
     pub client: Option<String>,
 }
 
-/// Nats that one source gave.
+/// Nats of one source.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct SourceNats {
-    /// Whose kind of source: sources of different kinds are different sources. Of a link, the registrable domain; of a repost, the author of
-    /// the original, or where that is not known the original itself; of a tag, a text and anything else, the key itself.
+    /// Kind of the source: sources of different kinds are different sources. The source of a link
+    /// is its registrable domain; of a repost, the author of the original, or the original itself
+    /// if the author is not known; of a tag, a text and anything else, the key itself.
     pub kind: TraceKind,
-    /// Whom the keys come from, for example a registrable domain.
+    /// Source of the keys, for example a registrable domain.
     pub source: String,
     /// Gains in each window, in the order of [`WINDOWS`].
     pub nats: [f64; 3],
 }
 
-/// One key on which members acted, and the posts that did.
+/// One key on which members acted, and their posts.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Evidence {
     /// The kind of trace.
     pub kind: TraceKind,
-    /// The canonical thing acted on.
+    /// The object, in canonical form.
     pub key: String,
-    /// Whom it comes from.
+    /// Source of the key.
     pub source: String,
-    /// Whose kind of source that is; see [`SourceNats`].
+    /// Kind of that source; see [`SourceNats`].
     pub source_kind: TraceKind,
     /// Gains in each window, in the order of [`WINDOWS`]: the sum over the trials of `posts`.
     pub nats: [f64; 3],
@@ -324,32 +345,33 @@ pub struct Unlisted {
     pub source_nats: [f64; 3],
 }
 
-/// Names one post.
+/// Identifies one post.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct PostRef {
     /// When it was posted.
     pub created_at: Millis,
     /// Its id on its platform.
     pub id: String,
-    /// Where it stands in the log that it was read from, if it was.
+    /// Its position in the log that it was read from, if it was read from one.
     pub position: Option<Position>,
-    /// Who posted it.
+    /// The account that posted it.
     pub account: AccountRef,
-    /// How it is on its key.
+    /// Further information about its use of the key.
     pub manner: Manner,
-    /// What it gave to the group through this key, in each window, in the order of [`WINDOWS`]; `None` where it gave nothing there: it came
-    /// first, gave its gain to another key, was not bet on, or was posted before the group was proposed.
+    /// Its gain for the group through this key, in each window, in the order of [`WINDOWS`]; `None`
+    /// if there is none: the post came first, gave its gain to another key, had no bet, or was
+    /// posted before the group was proposed.
     pub gains: [Option<Gain>; 3],
 }
 
-/// A trial that gained: the post multiplied the window's e-value by min(g / h, e^4).
+/// A trial with a gain: the post multiplied the window's e-value by min(g / h, e^4).
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Gain {
     /// The outcome; never `Nothing`.
     pub outcome: TrialOutcome,
-    /// How often the group's own trials had this outcome before.
+    /// Rate of this outcome in the group's own earlier trials.
     pub g: f64,
-    /// How often it happens without coordination, safety factor included.
+    /// Rate of this outcome without coordination, with the safety factor.
     pub h: f64,
 }
 
@@ -360,20 +382,20 @@ impl Gain {
     }
 }
 
-/// How a post is on its key, where there is more to tell than that it is.
+/// Further information about a post's use of a key.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub enum Manner {
-    /// Nothing more.
+    /// None.
     #[default]
     Plain,
-    /// Own words that repeat an earlier text: so many thousandths of the surprise of all its words are in that one too (1,000 is word for
-    /// word).
+    /// Own words that repeat an earlier text: the thousandths of the surprise of all its words that
+    /// are in the earlier text as well (1,000 means word for word).
     Copied(u16),
-    /// A repost so many milliseconds after the original, which was seen too.
+    /// A repost this many milliseconds after the original, which was seen as well.
     After(u32),
 }
 
-/// Two accounts that used more keys in common than chance explains.
+/// Two accounts that used more keys in common than expected by chance.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Tie {
     /// The lesser account.
@@ -382,11 +404,12 @@ pub struct Tie {
     pub b: AccountRef,
     /// The kind of most of the keys in common.
     pub kind: TraceKind,
-    /// Keys that both used within a day of each other, over seven days; keys of more than 400 accounts are not counted.
+    /// Keys that both used within a day of each other, over seven days; keys of more than 400
+    /// accounts are not counted.
     pub co_acts: u32,
-    /// Mean number of such keys by chance, given how active both are and how popular keys are.
+    /// Expected number of such keys by chance, given how active both are and how popular keys are.
     pub expected: f64,
-    /// -ln of the chance of so many keys or more (Poisson), nats.
+    /// -ln of the chance of at least as many keys (Poisson), nats.
     pub nats: f64,
     /// Median time between the two uses of a key, in seconds.
     pub median_lag_s: f64,

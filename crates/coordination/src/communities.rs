@@ -5,15 +5,15 @@ use crate::{accounts::AccountId, hash::Map};
 /// A tie from one account of a [`Graph`] to another.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct GraphTie {
-    /// Place of the other account.
+    /// Index of the other account.
     other: u32,
-    /// Weight in communities.
+    /// Weight when communities are determined.
     weight: f64,
-    /// Strength, by which [`Graph::strong_components`] chooses.
+    /// Strength, which [`Graph::strong_components`] compares.
     nats: f64,
 }
 
-/// A part of the network: accounts in order, and for each the ties that it has, by the places of the others.
+/// A part of the network: accounts in order, and for each its ties, by the indexes of the others.
 pub(crate) struct Graph {
     nodes: Vec<AccountId>,
     ties: Rows<GraphTie>,
@@ -21,7 +21,7 @@ pub(crate) struct Graph {
 
 /// One row for each node, one after another in one table.
 struct Rows<T> {
-    /// Where each row begins, and the end of the last one.
+    /// The start of each row, and the end of the last one.
     start: Vec<u32>,
     all: Vec<T>,
 }
@@ -33,8 +33,8 @@ impl<T> Rows<T> {
 }
 
 impl Graph {
-    /// The network among these accounts, which are in order. `later` pushes an account's ties to accounts after it, with weight and nats;
-    /// those to accounts that are not among `nodes` do not count.
+    /// The network among these accounts, which are sorted. `later` pushes an account's ties to
+    /// accounts after it, with weight and nats; ties to accounts outside `nodes` are ignored.
     pub(crate) fn new(
         nodes: Vec<AccountId>,
         mut later: impl FnMut(AccountId, &mut Vec<(AccountId, f64, f64)>),
@@ -54,7 +54,8 @@ impl Graph {
                 found.push((place, GraphTie { other, weight, nats }));
             }
         }
-        // Ties are found in order of both ends, so that every row comes to be in order: first those to earlier accounts, then the others.
+        // Ties are found in order of both ends, so every row becomes sorted: first the ties to
+        // earlier accounts, then the others.
         let mut start = vec![0u32];
         degree.iter().for_each(|of| start.push(start.last().copied().unwrap_or_default() + of));
         let mut next = start.clone();
@@ -73,17 +74,17 @@ impl Graph {
         self.nodes.len() as u32
     }
 
-    /// All places.
+    /// All indexes.
     pub(crate) fn all(&self) -> Vec<u32> {
         (0..self.len()).collect()
     }
 
-    /// Connected components of two accounts or more, each in order, by their first account.
+    /// Connected components of at least two accounts, each sorted, by their first account.
     pub(crate) fn components(&self) -> Vec<Vec<u32>> {
         self.components_by(|_, _| true)
     }
 
-    /// The same over ties of so many nats or more.
+    /// The same over ties of at least `least` nats.
     pub(crate) fn strong_components(&self, least: f64) -> Vec<Vec<u32>> {
         self.components_by(|_, tie| tie.nats >= least)
     }
@@ -113,7 +114,8 @@ impl Graph {
         components
     }
 
-    /// Components of what is left when nodes with fewer than `k` neighbours are taken away until there are none.
+    /// Components that remain when nodes with fewer than `k` neighbours are removed repeatedly
+    /// until there are none.
     pub(crate) fn cores(&self, k: usize) -> Vec<Vec<u32>> {
         let mut degree: Vec<usize> = (0..self.len()).map(|node| self.ties.of(node).len()).collect();
         let mut within = vec![true; self.nodes.len()];
@@ -133,9 +135,10 @@ impl Graph {
         self.components_by(|node, tie| within[node as usize] && within[tie.other as usize])
     }
 
-    /// Communities by the Louvain method (Blondel, Guillaume, Lambiotte and Lefebvre 2008): nodes move to the neighbouring community that
-    /// raises modularity most, in order of their numbers, until none does; then communities are nodes, and so on. Of equal gains the
-    /// community with the least number counts.
+    /// Communities by the Louvain method (Blondel, Guillaume, Lambiotte and Lefebvre 2008): nodes
+    /// move to the neighbouring community that raises modularity most, in order of their numbers,
+    /// until no move raises it; then communities become nodes, and so on. Of equal gains the
+    /// community with the lowest number is chosen.
     pub(crate) fn communities(&self) -> Vec<Vec<u32>> {
         let mut members: Vec<Vec<u32>> = (0..self.len()).map(|node| vec![node]).collect();
         let all = self.ties.all.iter().map(|tie| (tie.other, tie.weight)).collect();
@@ -158,20 +161,22 @@ impl Graph {
         members
     }
 
-    /// The accounts at these places.
+    /// The accounts at these indexes.
     pub(crate) fn accounts(&self, places: &[u32]) -> Vec<AccountId> {
         places.iter().map(|place| self.nodes[*place as usize]).collect()
     }
 }
 
-/// A level of the Louvain method: nodes that are communities of the level below, the weights of ties between and inside them.
+/// A level of the Louvain method: its nodes are communities of the level below, with the weights of
+/// ties between and inside them.
 struct Level {
     ties: Rows<(u32, f64)>,
     inner: Vec<f64>,
 }
 
 impl Level {
-    /// The community of every node, by the number of one of its nodes, once no move raises modularity; `None` where none does at all.
+    /// The community of every node, by the number of one of its nodes, when no move raises
+    /// modularity any more; `None` if no move raises it at all.
     fn move_nodes(&self) -> Option<Vec<u32>> {
         let nodes = self.inner.len() as u32;
         let weights = |node: u32| self.ties.of(node).iter().map(|(_, weight)| weight).sum::<f64>();
@@ -183,10 +188,12 @@ impl Level {
         let mut community: Vec<u32> = (0..nodes).collect();
         let mut total = strength.clone();
         let mut moved_ever = false;
-        // The communities around a node, with the weight of its ties to each, and the place of each there.
+        // The communities around a node, with the weight of its ties to each, and the index of each
+        // in this list.
         let mut near: Vec<(u32, f64)> = Vec::new();
         let mut place: Vec<u32> = vec![u32::MAX; nodes as usize];
-        // Modularity rises with every move, so this ends; the bound is for sums that differ in the last bit only.
+        // Modularity rises with every move, so this ends; the bound is for sums that differ only in
+        // the last bit.
         for _ in 0..100 {
             let mut moved = false;
             for node in 0..nodes {
@@ -231,11 +238,12 @@ impl Level {
         moved_ever.then_some(community)
     }
 
-    /// The level above: one node for each community, `of` a node and with its `nodes`.
+    /// The next level: one node for each community. `of` is the community of a node, `nodes` are
+    /// the nodes of a community.
     fn joined(&self, of: &[u32], nodes: &[Vec<u32>]) -> Level {
         let mut above =
             Level { ties: Rows { start: vec![0], all: Vec::new() }, inner: Vec::with_capacity(nodes.len()) };
-        // Weights of a community's ties to each of the others that it has ties to.
+        // Weights of a community's ties to each of the communities that it has ties to.
         let mut sums: Vec<f64> = vec![0.0; nodes.len()];
         let mut others: Vec<u32> = Vec::new();
         for (community, nodes) in (0u32..).zip(nodes) {

@@ -1,7 +1,7 @@
 //! Copiers: accounts that repeat others' own words.
 //!
-//! An account at least two and at least a fifth of whose own texts repeat another account's of the day before is a copier. Copiers are linked
-//! where they used one text.
+//! An account is a copier if at least two and at least a fifth of its own texts repeat a text of
+//! another account from the day before. Two copiers are linked if they used one text.
 
 use std::collections::BTreeSet;
 
@@ -22,7 +22,7 @@ const MOST_LINKS: usize = 256;
 /// Least copies of a copier.
 const LEAST: u32 = 2;
 
-/// Own texts of an account by day, and those that repeat another's.
+/// Own texts of an account by day, and the number that repeat another account's.
 #[derive(Default, Serialize, Deserialize)]
 struct Copying {
     /// Day, texts, copies.
@@ -36,7 +36,7 @@ impl Copying {
     }
 }
 
-/// Own texts of all accounts, and who is a copier.
+/// Own texts of all accounts, and the copiers.
 #[derive(Default, Serialize, Deserialize)]
 pub(crate) struct Copiers {
     copying: Map<AccountId, Copying>,
@@ -44,7 +44,8 @@ pub(crate) struct Copiers {
 }
 
 impl Copiers {
-    /// Takes in an account's own text, of which the newest `users` come first; returns whether it repeats another account's.
+    /// Processes an account's own text; `users` are its users, the newest first. Returns whether it
+    /// repeats another account's.
     pub(crate) fn text<'u>(
         &mut self,
         at: Millis,
@@ -82,12 +83,12 @@ impl Copiers {
         !others.is_empty()
     }
 
-    /// Settles whether an account is a copier; returns whether the network of copiers has changed.
+    /// Decides whether an account is a copier. Returns whether the network of copiers has changed.
     pub(crate) fn settle(&mut self, account: AccountId, params: &Params) -> bool {
         let (texts, copies) = self.copying.get(&account).map_or((0, 0), Copying::counts);
         let copier = copies >= LEAST && f64::from(copies) >= params.copier_share * f64::from(texts);
         let changed = if copier { self.copiers.insert(account) } else { self.copiers.remove(&account) };
-        // New links of a copier change the network too.
+        // New links of a copier change the network as well.
         changed || copier
     }
 
@@ -99,7 +100,8 @@ impl Copiers {
         })
     }
 
-    /// Forgets texts and links that are older, but for their number where the past is kept; returns whether a copier is none any more.
+    /// Forgets older texts and links; their number is kept if the past is kept. Returns whether a
+    /// copier is not a copier any more.
     pub(crate) fn tidy(&mut self, oldest: Millis, past: &mut Option<Past>) -> bool {
         let day = oldest.div_euclid(DAY);
         let Copiers { copying, copiers } = self;
@@ -121,7 +123,7 @@ impl Copiers {
         changed
     }
 
-    /// Forgets accounts, in order; returns whether one of them was a copier.
+    /// Forgets accounts, which are sorted. Returns whether one of them was a copier.
     pub(crate) fn forget(&mut self, accounts: &[AccountId]) -> bool {
         let mut changed = false;
         for account in accounts {
@@ -134,7 +136,7 @@ impl Copiers {
         changed
     }
 
-    /// Own texts of every account, and how many of them repeat another's, in no order.
+    /// Own texts of every account, and how many of them repeat another account's, in no order.
     pub(crate) fn counts(&self) -> impl Iterator<Item = (AccountId, (u32, u32))> {
         self.copying.iter().map(|(account, known)| (*account, known.counts()))
     }

@@ -165,17 +165,17 @@ fn listed(key: &KeyEvidence, accounts: &Accounts) -> Evidence {
 
 /// The strongest ties among some accounts.
 pub(crate) fn ties(members: &[AccountId], moment: &Moment<'_>) -> Vec<Tie> {
-    let mut pairs: Vec<(Pair, &Edge)> = Vec::new();
+    let mut pairs: Vec<(Pair, f64)> = Vec::new();
     for &one in members {
-        for &other in moment.network.neighbours(one) {
-            if one < other && members.binary_search(&other).is_ok() {
-                pairs.extend(moment.network.edge((one, other)).map(|edge| ((one, other), edge)));
-            }
-        }
+        let others = moment.network.neighbours(one);
+        let later = &others[others.partition_point(|other| other.account <= one)..];
+        let among = later.iter().filter(|other| members.binary_search(&other.account).is_ok());
+        pairs.extend(among.map(|other| ((one, other.account), other.nats)));
     }
-    pairs.sort_by(|x, y| y.1.nats.total_cmp(&x.1.nats).then(x.0.cmp(&y.0)));
+    pairs.sort_by(|x, y| y.1.total_cmp(&x.1).then(x.0.cmp(&y.0)));
     pairs.truncate(MOST_TIES);
-    let mut ties: Vec<Tie> = pairs.into_iter().filter_map(|(pair, edge)| tie(pair, edge, moment.accounts)).collect();
+    let edge = |pair: Pair| tie(pair, moment.network.edge(pair)?, moment.accounts);
+    let mut ties: Vec<Tie> = pairs.into_iter().filter_map(|(pair, _)| edge(pair)).collect();
     sort_ties(&mut ties);
     ties
 }

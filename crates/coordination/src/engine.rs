@@ -162,6 +162,8 @@ impl Engine {
     /// snapshot's number of shards.
     pub fn restore(&mut self, snapshot: &[u8]) -> Result<(), SnapshotError> {
         self.state = snapshot::read(&self.params, snapshot)?;
+        self.state.uses.restored();
+        self.state.network.restored();
         self.state.findings.judge_again(&*self.judge);
         Ok(())
     }

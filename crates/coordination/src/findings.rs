@@ -1,4 +1,4 @@
-//! What is found: which groups pass, whom they name, and what is told of them.
+//! The findings: which groups pass, which accounts they name, and what is reported of them.
 
 use std::{
     collections::{BTreeMap, BTreeSet},
@@ -24,19 +24,21 @@ use crate::{
     uses::Spans,
 };
 
-/// A group is named again when it has so many times the trials of the last time.
+/// The accounts of a group are named again when it has this many times the trials of the last time.
 const MORE_TRIALS: f64 = 1.25;
-/// The same of a group that is coordinated, and of one on a single source or that names nobody.
+/// The same for a coordinated group, and for one on a single source or one that names nobody.
 const MORE_TRIALS_COORDINATED: f64 = 2.0;
 const MORE_TRIALS_OTHERS: f64 = 4.0;
-/// The same after a day of silence, and after two weeks.
+/// The same after a day without a post, and after two weeks.
 const MORE_TRIALS_LATER: f64 = 1.1;
 const TWO_WEEKS: Millis = 14 * DAY;
-/// A group whose named accounts are to this part those of a stronger one of the same verdict adds nothing, and is not named again.
+/// A group adds nothing, and is not named again, if a stronger group of the same verdict names this
+/// part of its named accounts.
 const COVERED: f64 = 0.9;
-/// A group is mixed if naming takes a smaller part of its proposed accounts for real members.
+/// A group is mixed if naming finds that a smaller part of its proposed accounts are real members.
 const MIXED: f64 = 0.9;
-/// Near misses told at a tick, nats short of the bar from which they are told, and nats nearer from which they are told again.
+/// Most near misses reported at a tick, the greatest distance to the threshold in nats, and by how
+/// many nats nearer a near miss must be to be reported again.
 const MOST_NEAR_MISSES: usize = 100;
 const NEAR_MISS: f64 = 5.0;
 const NEARER: f64 = 1.0;
@@ -45,24 +47,27 @@ const NEARER: f64 = 1.0;
 #[derive(Default, Serialize, Deserialize)]
 pub(crate) struct Findings {
     passed: BTreeMap<GroupId, Passed>,
-    /// Those of them with trials since their accounts were last named.
+    /// Groups with trials since their accounts were last named.
     pending: BTreeSet<GroupId>,
-    /// Discoveries so far: as anything, and as coordinated.
+    /// Number of discoveries so far: of any finding, and of coordinated ones.
     discoveries: [u64; 2],
-    /// Accounts of the groups that have passed as anything, and as coordinated, dropped ones too, and which of them an account is in.
+    /// Accounts of all groups that have passed, with any finding and as coordinated, including
+    /// dropped groups; and the groups of each account.
     discovered: [Discovered; 2],
     identities: Identities,
-    /// How near to the bar a near miss was when it was told.
+    /// The distance to the threshold of each near miss when it was reported.
     near_misses: BTreeMap<GroupId, f64>,
     near_misses_told: u64,
-    told: u64,
-    /// Of pending groups without new trials, until when naming them is not due. No part of a snapshot: it saves a look at the group.
+    reported: u64,
+    /// For pending groups without new trials: the time before which naming is not due. Not part of
+    /// a snapshot, because it only saves work.
     #[serde(skip)]
     waiting: Map<GroupId, Millis>,
 }
 
 impl Findings {
-    /// Judges the groups with new trials, names the accounts of those that pass, and tells what is new.
+    /// Tests the groups with new trials, names the accounts of those that pass, and reports what is
+    /// new.
     pub(crate) fn tick(&mut self, moment: &Moment<'_>, groups: &mut Groups<'_>, clusters: &mut Vec<Cluster>) {
         let fresh: Vec<GroupId> = groups.take_fresh();
         let passed = self.judge(moment, &fresh, groups);
@@ -72,10 +77,11 @@ impl Findings {
         if passed || named || leaving || moment.last {
             self.tell(moment, groups, clusters);
         }
-        self.tell_near_misses(moment, &fresh, groups, clusters);
+        self.report_near_misses(moment, &fresh, groups, clusters);
     }
 
-    /// Which groups pass, by e-LOND: of all that is ever told at most a share of alpha is false on average.
+    /// Decides which groups pass, by e-LOND: of all that is ever reported, on average at most a
+    /// share of alpha is false.
     fn judge(&mut self, moment: &Moment<'_>, fresh: &[GroupId], groups: &mut Groups<'_>) -> bool {
         let params = moment.params;
         let mut some = false;
@@ -124,17 +130,18 @@ impl Findings {
                     draft: None,
                     flagged: false,
                     faded: false,
-                    told: false,
+                    has_named: false,
                 });
                 (passed.finding, passed.terms, passed.named_trials) = (finding, terms, 0);
-                // It may not be named again at once, and what is told of it must have been judged as what it is now.
+                // It may not be named again at once, and a report needs a judgement of its present
+                // state.
                 passed.judge(moment.judge);
             }
         }
         some
     }
 
-    /// Those of the pending groups of which naming is due, in order.
+    /// The pending groups whose naming is due, sorted.
     fn due(&mut self, moment: &Moment<'_>, fresh: &[GroupId], groups: &Groups<'_>) -> Vec<GroupId> {
         let Findings { passed, pending, waiting, .. } = self;
         let mut is_due = |id: &GroupId| {
@@ -146,7 +153,7 @@ impl Findings {
             let (Some(passed), Some(group)) = (passed.get(id), groups.get(*id)) else { return false };
             let factor = match passed.finding {
                 _ if passed.flagged => MORE_TRIALS,
-                Finding::Coordinated if passed.told => MORE_TRIALS_COORDINATED,
+                Finding::Coordinated if passed.has_named => MORE_TRIALS_COORDINATED,
                 _ => MORE_TRIALS_OTHERS,
             };
             let more = |factor: f64| group.trials() as f64 >= factor * passed.named_trials as f64;
@@ -173,14 +180,15 @@ impl Findings {
         for id in due {
             let Some(group) = groups.get_mut(id) else { continue };
             let members = group.members.clone();
-            let told = self.passed.get(&id).is_some_and(|passed| passed.told);
-            let has_its_say = moment.last || (told && moment.is_last_for(id, group));
-            if !has_its_say && self.is_covered(id, &members) {
+            let has_named = self.passed.get(&id).is_some_and(|passed| passed.has_named);
+            let is_last = moment.last || (has_named && moment.is_last_for(id, group));
+            if !is_last && self.is_covered(id, &members) {
                 if let Some(passed) = self.passed.get_mut(&id) {
                     (passed.named_trials, passed.named_at) = (group.trials(), moment.at);
                 }
-                // One that has told names stays pending, so that before it goes it tells the last ones.
-                if !told {
+                // A group that has named accounts stays pending, so that the last names are
+                // reported before the group is dropped.
+                if !has_named {
                     self.pending.remove(&id);
                 }
                 continue;
@@ -195,12 +203,14 @@ impl Findings {
             let coordinated = passed.finding == Finding::Coordinated;
             passed.strength = if coordinated { group.leave_one_out() } else { group.log_e() };
             if now.named.len() < params.min_members {
-                // Silence contradicts nothing: its last days are those up to its last post, and what it did when it was last named must be
-                // remembered still, or naming finds nobody for want of memory.
+                // Inactivity contradicts nothing: the last days of a group are those up to its last
+                // post. The posts of its last naming must still be remembered, or naming would find
+                // nobody for lack of memory.
                 let remembered =
                     passed.namings.first().is_some_and(|naming| moment.at - naming.until <= params.retention);
-                passed.faded = passed.told && remembered && group.log_e_of_late(group.touched) < -params.alpha.ln();
-                // A group that is quiet goes on as it was last named.
+                passed.faded =
+                    passed.has_named && remembered && group.log_e_of_late(group.touched) < -params.alpha.ln();
+                // An inactive group keeps its last named accounts.
                 continue;
             }
             passed.take(now, moment.uses);
@@ -213,16 +223,17 @@ impl Findings {
         some
     }
 
-    /// Whether a stronger group of the same verdict names nearly all that this one names. Of one that was never named, whether another names
-    /// nearly all of its accounts that is flagged, or that is at least as good where this one is on a single source.
+    /// Whether a stronger group of the same verdict names nearly all accounts of this group. For a
+    /// group that was never named: whether another group that is flagged, or is at least as good if
+    /// this one is single-source, names nearly all its accounts.
     fn is_covered(&self, id: GroupId, members: &[AccountId]) -> bool {
         let Some(this) = self.passed.get(&id) else { return false };
-        let own: Vec<AccountId> = if this.told { this.members() } else { members.to_vec() };
+        let own: Vec<AccountId> = if this.has_named { this.members() } else { members.to_vec() };
         self.passed.iter().any(|(other_id, other)| {
-            if *other_id == id || !other.told || other.faded || other.named.len() < own.len() / 2 {
+            if *other_id == id || !other.has_named || other.faded || other.named.len() < own.len() / 2 {
                 return false;
             }
-            let better = if this.told {
+            let better = if this.has_named {
                 (other.finding, other.flagged) == (this.finding, this.flagged)
                     && !this.faded
                     && (other.strength, *other_id) > (this.strength, id)
@@ -234,15 +245,22 @@ impl Findings {
             }
             let named =
                 |account: AccountId| other.named.binary_search_by_key(&account, |(_, judged)| judged.account).is_ok();
-            let both = own.iter().filter(|account| named(**account)).count();
-            both as f64 >= COVERED * own.len() as f64
+            // It ends as soon as too many are missing: most others name hardly any of them.
+            let covered = |missing: usize| (own.len() - missing) as f64 >= COVERED * own.len() as f64;
+            let mut missing = 0;
+            own.iter().all(|account| {
+                named(*account) || {
+                    missing += 1;
+                    covered(missing)
+                }
+            })
         })
     }
 
     fn tell(&mut self, moment: &Moment<'_>, groups: &Groups<'_>, clusters: &mut Vec<Cluster>) {
         let params = moment.params;
         let mut standings: Vec<Standing> = Vec::new();
-        for (id, passed) in self.passed.iter().filter(|(_, passed)| passed.told) {
+        for (id, passed) in self.passed.iter().filter(|(_, passed)| passed.has_named) {
             if groups.get(*id).is_none() {
                 continue;
             }
@@ -265,14 +283,14 @@ impl Findings {
         let leaving = |campaign: &Campaign| campaign.groups.iter().any(|id| moment.leaving.binary_search(id).is_ok());
         for (place, identity) in self.identities.update(&campaigns, params, moment.at, moment.last, leaving, called) {
             if let Some(cluster) = self.cluster(&campaigns[place], identity, moment, groups) {
-                self.told += 1;
+                self.reported += 1;
                 clusters.push(cluster);
             }
         }
     }
 
-    /// Groups that came close and are no part of what passed, the nearest first.
-    fn tell_near_misses(
+    /// Groups that almost passed and are not part of a group that passed, the nearest first.
+    fn report_near_misses(
         &mut self,
         moment: &Moment<'_>,
         fresh: &[GroupId],
@@ -300,18 +318,18 @@ impl Findings {
             }
         }
         near.sort_unstable_by(|x, y| x.0.total_cmp(&y.0).then(x.1.cmp(&y.1)));
-        let mut told: Vec<Members> = Vec::new();
+        let mut reported: Vec<Members> = Vec::new();
         for (short, id) in near {
-            if told.len() == MOST_NEAR_MISSES {
+            if reported.len() == MOST_NEAR_MISSES {
                 break;
             }
             let Some(group) = groups.get(id) else { continue };
             let shadow = self.discovered[0].knows(&group.members, params.same_campaign)
-                || told.iter().any(|other| overlap(other, &group.members) >= params.same_campaign);
+                || reported.iter().any(|other| overlap(other, &group.members) >= params.same_campaign);
             if shadow {
                 continue;
             }
-            told.push(group.members.clone());
+            reported.push(group.members.clone());
             self.near_misses.insert(id, short);
             self.near_misses_told += 1;
             let terms = Terms {
@@ -336,10 +354,10 @@ impl Findings {
         }
     }
 
-    /// Judges again what was judged by another judge.
+    /// Judges again the groups that another judge judged.
     pub(crate) fn judge_again(&mut self, judge: &dyn Judge) {
         self.passed.values_mut().for_each(|passed| passed.judge(judge));
-        // What is flagged is named again sooner.
+        // A flagged group is named again sooner.
         self.waiting.clear();
     }
 
@@ -356,7 +374,8 @@ impl Findings {
         Some(cluster)
     }
 
-    /// A campaign: the numbers are those of its strongest group; what other groups name is added.
+    /// A campaign: the numbers are those of its strongest group, and the accounts that other groups
+    /// name are added.
     fn cluster(
         &self,
         campaign: &Campaign,
@@ -410,7 +429,7 @@ impl Findings {
         Some(cluster)
     }
 
-    /// What was last said of a group that is dropped stays said.
+    /// The last report of a dropped group remains valid.
     pub(crate) fn drop_group(&mut self, id: GroupId) {
         self.passed.remove(&id);
         self.pending.remove(&id);
@@ -422,7 +441,8 @@ impl Findings {
         self.passed.contains_key(&id)
     }
 
-    /// What namings say of an account, by account: of its strongest group, whether it names it or not.
+    /// The results of naming for each account: from the strongest group, whether it names the
+    /// account or not.
     pub(crate) fn judged(&self) -> BTreeMap<AccountId, (f64, f64)> {
         let mut best: BTreeMap<AccountId, (f64, f64)> = BTreeMap::new();
         for passed in self.passed.values().filter(|passed| !passed.faded) {
@@ -436,7 +456,7 @@ impl Findings {
         best
     }
 
-    /// Accounts that flagged or coordinated clusters name, as last told.
+    /// Whether a flagged or coordinated cluster names an account, as last reported.
     pub(crate) fn is_named(&self, account: AccountId) -> bool {
         self.identities.names(account)
     }
@@ -450,11 +470,12 @@ impl Findings {
     }
 
     pub(crate) fn told(&self) -> u64 {
-        self.told
+        self.reported
     }
 }
 
-/// A near miss is named by what its group was born with, so that the same posts always give the same id.
+/// A near miss gets its id from the accounts with which its group was proposed, so that the same
+/// posts always give the same id.
 fn near_miss_id(group: &Group, moment: &Moment<'_>) -> String {
     let name = |member: &AccountId| {
         let account = moment.accounts.name(*member);
@@ -465,7 +486,7 @@ fn near_miss_id(group: &Group, moment: &Moment<'_>) -> String {
     format!("n-{:016x}", hash_strs(group.born as u64, &names))
 }
 
-/// Namings that no member is from go; the first, of the cluster's own group, stays.
+/// Removes namings without members; the first one, of the cluster's own group, remains.
 fn keep_used_namings(cluster: &mut Cluster) {
     let used = |place: usize| place == 0 || cluster.members.iter().any(|member| member.naming == place);
     let kept: Vec<usize> = (0..cluster.namings.len()).filter(|place| used(*place)).collect();
@@ -480,7 +501,7 @@ fn overlap(a: &[AccountId], b: &[AccountId]) -> f64 {
     both as f64 / a.len().min(b.len()).max(1) as f64
 }
 
-/// Accounts shared.
+/// The members as a shared slice.
 pub(crate) fn shared(members: Vec<AccountId>) -> Members {
     Arc::from(members)
 }

@@ -1,4 +1,5 @@
-//! One text, many accounts: a template that hundreds of accounts use once each. It is a count (accounts, period, text) and no test.
+//! One text by many accounts: a template that hundreds of accounts use once each. It is a count
+//! (accounts, period, text) and not a test.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -15,10 +16,10 @@ use crate::{
     uses::{KeyId, KeyName, Trial, Uses},
 };
 
-/// Accounts of one text that are remembered, and texts.
+/// Most accounts of one text that are remembered, and most texts.
 const MOST_ACCOUNTS: usize = 5_000;
 const MOST_TEXTS: usize = 10_000;
-/// A text is told again when it has so many times the accounts of the last time.
+/// A text is reported again when it has this many times the accounts of the last report.
 const MORE: f64 = 1.25;
 
 #[derive(Serialize, Deserialize)]
@@ -26,11 +27,11 @@ struct Flood {
     name: Arc<KeyName>,
     /// First post of each account.
     accounts: Map<AccountId, (Millis, PostName)>,
-    /// Accounts beyond those remembered.
+    /// Number of accounts beyond those remembered.
     more: u64,
     last: Millis,
     version: u32,
-    told: usize,
+    reported: usize,
 }
 
 /// Texts of many accounts.
@@ -40,7 +41,7 @@ pub(crate) struct Floods {
 }
 
 impl Floods {
-    /// Takes in a post that [`Uses`] has just taken in.
+    /// Processes a post that [`Uses`] has just processed.
     pub(crate) fn trial(&mut self, trial: &Trial, uses: &Uses, params: &Params) {
         for used in trial.uses.iter().filter(|used| used.name.kind == TraceKind::Text) {
             let Some(key) = uses.key(used.key) else { continue };
@@ -54,7 +55,7 @@ impl Floods {
                         more: 0,
                         last: trial.at,
                         version: 0,
-                        told: 0,
+                        reported: 0,
                     };
                     for (at, account, post) in key.posts().take(MOST_ACCOUNTS) {
                         flood.accounts.insert(account, (at, post.clone()));
@@ -71,7 +72,8 @@ impl Floods {
         }
     }
 
-    /// Tells texts that many more accounts have written; all of them the last time. What other findings name already is not told again.
+    /// Reports texts that many more accounts have written; at the end of the stream, all of them. A
+    /// text is not reported if other findings already name its accounts.
     pub(crate) fn tell(&mut self, moment: &Moment<'_>, named: impl Fn(AccountId) -> bool, clusters: &mut Vec<Cluster>) {
         let retention = moment.params.candidate_retention;
         if !moment.last {
@@ -86,14 +88,14 @@ impl Floods {
         }
         for flood in self.texts.values_mut() {
             let known = flood.accounts.len();
-            if known == flood.told || (!moment.last && (known as f64) < MORE * flood.told as f64) {
+            if known == flood.reported || (!moment.last && (known as f64) < MORE * flood.reported as f64) {
                 continue;
             }
             let others = flood.accounts.keys().filter(|account| named(**account)).count();
             if 2 * others >= known {
                 continue;
             }
-            flood.told = known;
+            flood.reported = known;
             flood.version += 1;
             clusters.push(flood.cluster(moment));
         }

@@ -1,4 +1,4 @@
-//! What gave a group its gains: which keys and posts, which sources, which kinds of trace.
+//! The origin of a group's gains: keys and posts, sources, and kinds of trace.
 
 use std::{collections::BTreeMap, sync::Arc};
 
@@ -13,10 +13,10 @@ use crate::{
     uses::{KeyId, KeyName, SourceId, Use},
 };
 
-/// Sources that are told apart.
+/// Most sources that are distinguished.
 const MOST_SOURCES: usize = 4_096;
 
-/// ln of the mean over the windows of exp: what their nats come to together.
+/// ln of the mean of exp over the windows: the total of their nats.
 pub fn log_mean_exp(nats: [f64; 3]) -> f64 {
     let most = nats.into_iter().fold(f64::NEG_INFINITY, f64::max);
     most + (nats.into_iter().map(|x| (x - most).exp()).sum::<f64>() / 3.0).ln()
@@ -32,7 +32,7 @@ pub(crate) struct EvidencePost {
     pub gains: [Option<Gain>; 3],
 }
 
-/// What one key gave.
+/// The gains of one key.
 #[derive(Clone, Serialize, Deserialize)]
 pub(crate) struct KeyEvidence {
     pub name: Arc<KeyName>,
@@ -47,7 +47,8 @@ pub(crate) struct SourceGains {
     pub nats: [f64; 3],
 }
 
-/// Gains whose posts are not listed, for want of room. In a snapshot it is an [`Unlisted`], whose sources are counted when a cluster is told.
+/// Gains whose posts are not listed, because the list is bounded. In a snapshot it is an
+/// [`Unlisted`], whose sources are counted when a cluster is reported.
 #[derive(Debug, Clone, Copy, Default, Serialize, Deserialize)]
 #[serde(from = "Unlisted", into = "Unlisted")]
 pub(crate) struct NotListed {
@@ -72,9 +73,9 @@ impl From<NotListed> for Unlisted {
 #[derive(Default, Serialize, Deserialize)]
 pub(crate) struct Gains {
     sources: Map<SourceId, SourceGains>,
-    /// The most that a source gave which is no longer told apart: it may come back.
+    /// The largest gains of a source that is not distinguished any more: it may come back.
     forgotten: [f64; 3],
-    /// The statistic without its best source; none since the last trial.
+    /// The statistic without its best source; `None` since the last trial.
     without_best: Option<f64>,
     pub kinds: ByKind<[f64; 3]>,
     evidence: BTreeMap<KeyId, KeyEvidence>,
@@ -83,12 +84,13 @@ pub(crate) struct Gains {
 }
 
 impl Gains {
-    /// There is a new trial, whether it gains or not.
+    /// Begins a new trial, with or without a gain.
     pub(crate) fn begin(&mut self) {
         self.without_best = None;
     }
 
-    /// Takes note of what a post gave through a key, and of the posts that it repeats; of all posts at most about so many are listed.
+    /// Records the gain of a post through a key, and the posts that it repeats. At most about
+    /// `most` posts are listed.
     pub(crate) fn add(
         &mut self,
         used: &Use,
@@ -127,7 +129,7 @@ impl Gains {
         }
     }
 
-    /// Sources that gave least are no longer told apart: none of them is the best.
+    /// Stops distinguishing the sources with the smallest gains: none of them is the best.
     fn forget_sources(&mut self) {
         let most = |source: &SourceGains| source.nats.into_iter().fold(0.0, f64::max);
         let mut order: Vec<(f64, SourceId)> = self.sources.iter().map(|(id, source)| (most(source), *id)).collect();
@@ -139,7 +141,7 @@ impl Gains {
         }
     }
 
-    /// Keeps the keys that gave most.
+    /// Keeps the keys with the largest gains.
     fn cut_evidence(&mut self, most: usize) {
         let gave = |key: &KeyEvidence| key.nats.into_iter().fold(0.0, f64::max) / key.posts.len().max(1) as f64;
         let mut order: Vec<(f64, KeyId)> = self.evidence.iter().map(|(id, key)| (gave(key), *id)).collect();
@@ -157,12 +159,13 @@ impl Gains {
         }
     }
 
-    /// ln of the group's e-value with one source's gains left out, the least of all; `nats` is what it came to in each window.
+    /// ln of the group's e-value without one source's gains, the least over all sources; `nats` are
+    /// the group's nats in each window.
     pub(crate) fn without_best(&self, nats: [f64; 3]) -> f64 {
         self.without_best.unwrap_or_else(|| self.work_out_without_best(nats))
     }
 
-    /// Works that out after new trials.
+    /// Computes that after new trials.
     pub(crate) fn settle(&mut self, nats: [f64; 3]) {
         self.without_best = Some(self.work_out_without_best(nats));
     }
@@ -190,7 +193,7 @@ impl Gains {
         self.sources.iter().map(|(id, source)| (*id, source))
     }
 
-    /// What each key gave, in order of their ids.
+    /// The gains of each key, in order of their ids.
     pub(crate) fn evidence(&self) -> impl Iterator<Item = &KeyEvidence> {
         self.evidence.values()
     }

@@ -9,6 +9,7 @@
 
 use std::{collections::VecDeque, sync::Arc};
 
+use hashbrown::hash_map::Entry;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
@@ -107,6 +108,34 @@ pub(crate) struct Group {
     generation: u64,
 }
 
+/// Why a post touches a group: its account is a member, and the group holds keys that it uses.
+#[derive(Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Touches(u32);
+
+impl Touches {
+    /// Its account is a member.
+    pub(crate) const MEMBER: Touches = Touches(1);
+    /// Uses that are told apart; the others count together.
+    const USES: usize = 30;
+
+    /// The group holds, or may hold, the key of the post's use at this place.
+    pub(crate) fn holds(place: usize) -> Touches {
+        Touches(2 << place.min(Touches::USES))
+    }
+
+    pub(crate) fn and(self, other: Touches) -> Touches {
+        Touches(self.0 | other.0)
+    }
+
+    fn is_member(self) -> bool {
+        self.0 & Touches::MEMBER.0 != 0
+    }
+
+    fn may_hold(self, place: usize) -> bool {
+        self.0 & Touches::holds(place).0 != 0
+    }
+}
+
 /// What a post touches of a group, and what comes of it.
 pub(crate) struct Touched {
     /// Keys that the group holds from now on.
@@ -176,16 +205,15 @@ impl Group {
         self.near.iter().copied()
     }
 
-    pub(crate) fn is_member(&self, account: AccountId) -> bool {
-        self.members.binary_search(&account).is_ok()
-    }
-
-    fn remember(&mut self, key: KeyId, name: &Arc<KeyName>, used: MemberUse) {
-        let live = self.live.entry(key).or_insert_with(|| Live {
-            name: name.clone(),
-            newest: SmallVec::new(),
-            times: SmallVec::new(),
-        });
+    /// Remembers a member's use of a key; returns whether the group holds it from now on.
+    fn remember(&mut self, key: KeyId, name: &Arc<KeyName>, used: MemberUse) -> bool {
+        let (live, is_new) = match self.live.entry(key) {
+            Entry::Occupied(live) => (live.into_mut(), false),
+            Entry::Vacant(place) => {
+                let live = Live { name: name.clone(), newest: SmallVec::new(), times: SmallVec::new() };
+                (place.insert(live), true)
+            }
+        };
         let old = live.times.iter().take_while(|at| used.at - **at > RECENT).count();
         live.times.drain(..old);
         // Late posts come out of their turn.
@@ -195,31 +223,32 @@ impl Group {
         let place = live.newest.iter().position(|known| known.at <= used.at).unwrap_or(live.newest.len());
         live.newest.insert(place, used);
         live.newest.truncate(2);
+        is_new
     }
 
     /// Takes in a post: of a member it is a trial, of anybody else a count.
     pub(crate) fn post(
         &mut self,
         trial: &Trial,
+        touches: Touches,
         ticks: &Ticks,
         components: &impl Components,
         params: &Params,
     ) -> Touched {
         let (at, account) = (trial.at, trial.account);
-        let member = self.is_member(account);
-        let found = self.found(trial, params);
+        let found = self.found(trial, touches, params);
         let mut touched = Touched { held: SmallVec::new(), gone: self.pass_ticks(ticks), near: false };
-        if member {
+        if touches.is_member() {
             self.settle_null(ticks, params);
             self.bet(trial, &found, params);
             self.touched = self.touched.max(at);
             self.fresh = true;
             for used in &trial.uses {
-                if !self.live.contains_key(&used.key) {
+                let manner = manner(trial, used.name.kind);
+                let by_member = MemberUse { at, account, post: Some(trial.post.clone()), manner };
+                if self.remember(used.key, &used.name, by_member) {
                     touched.held.push(used.key);
                 }
-                let manner = manner(trial, used.name.kind);
-                self.remember(used.key, &used.name, MemberUse { at, account, post: Some(trial.post.clone()), manner });
             }
             return touched;
         }
@@ -259,9 +288,12 @@ impl Group {
     }
 
     /// The post's outcome in each window, with the use that gave it.
-    fn found<'t>(&self, trial: &'t Trial, params: &Params) -> [(TrialOutcome, Option<&'t Use>); 3] {
+    fn found<'t>(&self, trial: &'t Trial, touches: Touches, params: &Params) -> [(TrialOutcome, Option<&'t Use>); 3] {
         let mut best: [(TrialOutcome, Option<&Use>); 3] = [(TrialOutcome::Nothing, None); 3];
-        for used in &trial.uses {
+        for (place, used) in trial.uses.iter().enumerate() {
+            if !touches.may_hold(place) {
+                continue;
+            }
             let Some(live) = self.live.get(&used.key) else { continue };
             let Some(newest) = live.newest.iter().find(|known| known.account != trial.account) else { continue };
             let age = trial.at - newest.at;

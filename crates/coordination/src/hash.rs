@@ -21,8 +21,9 @@ mod tests {
 
     use super::*;
 
-    /// Seeds are fixed, so anyone can choose keys that meet in one place of a table. Such a place is searched sixteen entries at a time:
-    /// what `n` of them cost is n^2/32 steps, and as each key takes a post to make, that stays small beside the posts themselves.
+    /// Seeds are fixed, so anyone can construct keys that collide in a table. Colliding keys are
+    /// searched sixteen entries at a time: `n` of them cost n^2/32 steps. Each key needs a post, so
+    /// this stays small compared with the cost of the posts.
     #[test]
     fn keys_chosen_to_collide_cost_little() {
         const CHOSEN: usize = 2_000;

@@ -1,4 +1,5 @@
-//! Cluster identity: the same campaign keeps its id while accounts come and go, and a change is told once.
+//! Cluster identity: a campaign keeps its id when accounts join and leave, and a change is reported
+//! once.
 
 use serde::{Deserialize, Serialize};
 
@@ -12,18 +13,18 @@ use crate::{
     snapshot::since_8,
 };
 
-/// A cluster with about the same accounts is not told again at once, but after a day, or a week where it is not flagged: Jaccard similarity to
-/// those last told.
+/// Jaccard similarity from which on a cluster has about the same accounts as in its last report.
+/// Then it is reported again only after a day, or after a week if it is not flagged.
 const SAME_MEMBERS: f64 = 0.8;
 
-/// What is told of a campaign beside its numbers.
+/// The identity of a campaign in a report, in addition to its numbers.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Identity {
     pub id: String,
     pub version: u32,
-    /// Clusters that became part of this one, in order.
+    /// Clusters that became part of this one, sorted.
     pub lineage: Vec<String>,
-    /// Those that became part of it just now.
+    /// Clusters that became part of it just now.
     pub absorbed: Vec<String>,
     /// The cluster that it split from.
     pub split_from: Option<String>,
@@ -38,7 +39,7 @@ struct Known {
     flagged: bool,
     members: Vec<AccountId>,
     told_at: Millis,
-    /// Became part of another cluster.
+    /// Whether it became part of another cluster.
     absorbed: bool,
     /// The identity that it split from.
     #[serde(deserialize_with = "since_8")]
@@ -49,14 +50,15 @@ struct Known {
 #[derive(Default, Serialize, Deserialize)]
 pub(crate) struct Identities {
     known: Vec<Known>,
-    /// Identities by the accounts last told, absorbed ones not among them.
+    /// Identities by the accounts in their last report, without absorbed ones.
     of: Map<AccountId, Vec<u32>>,
     ids: Set<u64>,
 }
 
 impl Identities {
-    /// Gives each campaign its identity, and returns those of which there is something new to say, as places in `campaigns`; all of them
-    /// the `last` time. Any change is told of a campaign that is `leaving`, because there will be no other time.
+    /// Gives each campaign its identity, and returns the indexes in `campaigns` of those with
+    /// something new to report; at the end of the stream (`last`), all of them. Any change of a
+    /// campaign that is `leaving` is reported, because there is no later time for it.
     pub(crate) fn update(
         &mut self,
         campaigns: &[Campaign],
@@ -67,7 +69,8 @@ impl Identities {
         name: impl Fn(AccountId) -> String,
     ) -> Vec<(usize, Identity)> {
         let alike: Vec<Vec<(u32, usize)>> = campaigns.iter().map(|campaign| self.alike(campaign, params)).collect();
-        // Each identity goes to the campaign that it resembles most, so that campaigns that overlap do not take theirs from each other.
+        // Each identity goes to the most similar campaign, so that overlapping campaigns do not
+        // take identities from each other.
         let mut pairs: Vec<(f64, u32, usize)> = Vec::new();
         for (place, alike) in alike.iter().enumerate() {
             let size = campaigns[place].members.len();
@@ -87,12 +90,14 @@ impl Identities {
         let mut taken: Set<u32> = Set::default();
         let mut news = Vec::new();
         for (place, campaign) in campaigns.iter().enumerate() {
-            // Of those that are its own or nobody's the oldest goes on, the others are absorbed; what split from one that goes on elsewhere
-            // is a new one.
+            // Of the identities that belong to this campaign or to none, the oldest continues and
+            // the others are absorbed. A campaign that split from an identity that continues
+            // elsewhere gets a new one.
             let mine = |known: &u32| owner.get(known).is_none_or(|of| *of == place) && !taken.contains(known);
             let free: Vec<(u32, usize)> = alike[place].iter().filter(|(known, _)| mine(known)).copied().collect();
             let Some((&(oldest, both), absorbed)) = free.split_first() else {
-                // Most of its accounts are those of one that goes on: it split from the one that has most, of equal ones from the oldest.
+                // Most of its accounts are in an identity that continues: it split from the
+                // identity with the most of them, or from the oldest of equal ones.
                 let parts = alike[place].iter().filter(|(_, both)| 2 * both > campaign.members.len());
                 let split_from = parts.max_by_key(|(known, both)| (*both, std::cmp::Reverse(*known)));
                 let id = self.new_id(campaign, now, &name);
@@ -145,7 +150,8 @@ impl Identities {
         news
     }
 
-    /// Identities whose accounts are half of the smaller's in common with a campaign's, and how many those are; the oldest first.
+    /// Identities that share at least half of the smaller one's accounts with a campaign, and the
+    /// number of shared accounts; the oldest first.
     fn alike(&self, campaign: &Campaign, params: &Params) -> Vec<(u32, usize)> {
         let mut both: Map<u32, usize> = Map::default();
         for member in &campaign.members {
@@ -183,13 +189,14 @@ impl Identities {
         }
     }
 
-    /// Whether a flagged or coordinated cluster names an account, as last told.
+    /// Whether a flagged or coordinated cluster names an account, as last reported.
     pub(crate) fn names(&self, account: AccountId) -> bool {
         let of = self.of.get(&account).into_iter().flatten();
         of.map(|number| &self.known[*number as usize]).any(|known| known.finding == Finding::Coordinated)
     }
 
-    /// Named by what it was born with, so that the same posts always give the same id.
+    /// The id comes from the accounts with which it was created, so that the same posts always give
+    /// the same id.
     fn new_id(&mut self, campaign: &Campaign, now: Millis, name: impl Fn(AccountId) -> String) -> String {
         let mut members: Vec<String> = campaign.members.iter().map(|member| name(*member)).collect();
         members.sort_unstable();
@@ -257,7 +264,7 @@ mod tests {
             assert_eq!(see(now, &[part, whole]), [], "neither takes the other's");
             assert_eq!(see(now, &[whole, part]), [], "in whatever order they come");
         }
-        // Once one of them is gone, the oldest goes on.
+        // When one of them is gone, the oldest continues.
         assert_eq!(see(6, &[whole]), [(first[0].0.clone(), 2)]);
     }
 

@@ -127,7 +127,8 @@ impl<'u> Shared<'u> {
         let mut all: Vec<(KeyId, Millis, AccountId)> = Vec::new();
         for member in members {
             for (at, keys) in uses.account(*member).into_iter().flat_map(|account| account.since(since)) {
-                all.extend(keys.iter().map(|key| (*key, *at, *member)));
+                // What nobody else used, nor the member again, says nothing.
+                all.extend(keys.iter().filter(|key| uses.is_shared(**key)).map(|key| (*key, *at, *member)));
             }
         }
         all.sort_unstable();
@@ -244,7 +245,8 @@ pub(crate) fn name(members: &[AccountId], born: Millis, uses: &Uses, spans: &Spa
     let mut acts = |account: AccountId, gave: &[Gave]| {
         let Some(known) = uses.account(account) else { return };
         let first = known.posts.partition_point(|(at, _)| *at < from);
-        let end = known.posts.partition_point(|(at, _)| *at <= until);
+        let to_the_last = known.posts.back().is_some_and(|(at, _)| *at <= until);
+        let end = if to_the_last { known.posts.len() } else { known.posts.partition_point(|(at, _)| *at <= until) };
         if first >= end {
             return;
         }
@@ -389,7 +391,10 @@ fn judge(terms: &mut Naming, all: &[Acts<'_>], members: &[AccountId], params: &P
         let mut share = BEGIN[usize::from(!proposed)];
         for _ in 0..ROUNDS {
             let members: f64 = odds.iter().map(|odds| posterior(*odds, share)).sum();
-            share = (members / all.max(1) as f64).clamp(SHARES.0, SHARES.1);
+            let before = std::mem::replace(&mut share, (members / all.max(1) as f64).clamp(SHARES.0, SHARES.1));
+            if share == before {
+                break; // no later round changes it
+            }
         }
         share
     });

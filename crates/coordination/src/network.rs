@@ -48,14 +48,96 @@ struct Common {
     kind: TraceKind,
 }
 
+/// Keys that two accounts have in common. Most pairs have one, which lies in the table itself.
+#[derive(Clone, Serialize, Deserialize)]
+#[serde(from = "SmallVec<[Common; 1]>", into = "SmallVec<[Common; 1]>")]
+enum InCommon {
+    One(Common),
+    #[expect(clippy::box_collection, reason = "a pair with one key is smaller so")]
+    Any(Box<Vec<Common>>),
+}
+
+const _: () = assert!(size_of::<InCommon>() == size_of::<Common>());
+
+impl From<SmallVec<[Common; 1]>> for InCommon {
+    fn from(all: SmallVec<[Common; 1]>) -> InCommon {
+        match all[..] {
+            [one] => InCommon::One(one),
+            _ => InCommon::Any(Box::new(all.into_vec())),
+        }
+    }
+}
+
+impl From<InCommon> for SmallVec<[Common; 1]> {
+    fn from(all: InCommon) -> SmallVec<[Common; 1]> {
+        SmallVec::from_slice(all.as_slice())
+    }
+}
+
+impl InCommon {
+    fn as_slice(&self) -> &[Common] {
+        match self {
+            InCommon::One(one) => std::slice::from_ref(one),
+            InCommon::Any(all) => all,
+        }
+    }
+
+    fn len(&self) -> usize {
+        self.as_slice().len()
+    }
+
+    fn push(&mut self, common: Common) {
+        match self {
+            InCommon::One(one) => *self = InCommon::Any(Box::new(vec![*one, common])),
+            InCommon::Any(all) => all.push(common),
+        }
+    }
+
+    /// Forgets keys that were used last before a time.
+    fn forget(&mut self, oldest: Millis) {
+        match self {
+            InCommon::One(one) if one.at < oldest => *self = InCommon::Any(Box::default()),
+            InCommon::One(_) => {}
+            InCommon::Any(all) => all.retain(|common| common.at >= oldest),
+        }
+    }
+
+    /// When the newest of them was used.
+    fn newest(&self) -> Millis {
+        self.as_slice().last().map_or(Millis::MIN, |common| common.at)
+    }
+}
+
+/// An account that another is tied to. Of a tie the lesser account knows its strength; in a snapshot nobody does.
+#[derive(Clone, Copy, Serialize, Deserialize)]
+#[serde(from = "AccountId", into = "AccountId")]
+pub(crate) struct Neighbour {
+    pub account: AccountId,
+    keys: u32,
+    pub nats: f64,
+}
+
+impl From<AccountId> for Neighbour {
+    fn from(account: AccountId) -> Neighbour {
+        Neighbour { account, keys: 0, nats: 0.0 }
+    }
+}
+
+impl From<Neighbour> for AccountId {
+    fn from(neighbour: Neighbour) -> AccountId {
+        neighbour.account
+    }
+}
+
 /// The tie network.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Network {
-    pairs: Map<Pair, SmallVec<[Common; 1]>>,
+    pairs: Map<Pair, InCommon>,
     /// Pairs with a new key in common since groups were last proposed.
     fresh: Set<Pair>,
     edges: Map<Pair, Edge>,
-    neighbours: Map<AccountId, Vec<AccountId>>,
+    /// In order.
+    neighbours: Map<AccountId, Vec<Neighbour>>,
     copiers: Copiers,
     /// Accounts whose place in either network has changed since groups were last proposed.
     changed: BTreeSet<AccountId>,
@@ -124,11 +206,11 @@ impl Network {
                     Common { key: used.key, at: at.max(then), lag: (lag / 1_000) as u32, kind: used.name.kind };
                 match self.pairs.entry((account.min(other), account.max(other))) {
                     Entry::Vacant(pair) => {
-                        pair.insert(SmallVec::from_buf([common]));
+                        pair.insert(InCommon::One(common));
                     }
                     Entry::Occupied(mut pair) => {
                         let known = pair.get_mut();
-                        if known.len() < MOST_KEYS && known.iter().all(|known| known.key != used.key) {
+                        if known.len() < MOST_KEYS && known.as_slice().iter().all(|known| known.key != used.key) {
                             known.push(common);
                             // A pair with many keys in common is tied: it is looked at again when their number has doubled.
                             if known.len() < 8 || known.len().is_power_of_two() {
@@ -165,8 +247,8 @@ impl Network {
             while let Some(account) = component.get(next).copied() {
                 next += 1;
                 for other in self.neighbours.get(&account).into_iter().flatten() {
-                    if seen.insert(*other) {
-                        component.push(*other);
+                    if seen.insert(other.account) {
+                        component.push(other.account);
                     }
                 }
             }
@@ -182,9 +264,9 @@ impl Network {
             }
             component.sort_unstable();
             let graph = Graph::new(component, |account, later| {
-                let others = self.neighbours.get(&account).into_iter().flatten().filter(|other| account < **other);
-                let edge = |other: &AccountId| self.edges.get(&(account, *other)).map(|edge| (*other, edge));
-                later.extend(others.filter_map(edge).map(|(other, edge)| (other, f64::from(edge.keys), edge.nats)));
+                let others = self.neighbours.get(&account).map_or(&[][..], Vec::as_slice);
+                let others = &others[others.partition_point(|other| other.account < account)..];
+                later.extend(others.iter().map(|other| (other.account, f64::from(other.keys), other.nats)));
             });
             let parts = graph.communities().into_iter().chain([graph.all()]).chain(graph.cores(CORE));
             groups.extend(parts.map(|part| graph.accounts(&part)));
@@ -224,13 +306,13 @@ impl Network {
         for pair in fresh {
             let edge = self.pairs.get_mut(&pair).and_then(|common| {
                 let before = common.len();
-                common.retain(|common| common.at >= oldest);
+                common.forget(oldest);
                 if let (Some(past), Some(edge)) = (&mut self.past, self.edges.get(&pair))
                     && common.len() < before
                 {
                     past.keep(pair, *edge);
                 }
-                let counted = || common.iter().filter(|common| uses.degree(common.key) <= params.popular);
+                let counted = || common.as_slice().iter().filter(|common| uses.degree(common.key) <= params.popular);
                 let keys = counted().count();
                 let expected = f64::from(uses.activity(pair.0)) * f64::from(uses.activity(pair.1)) * coincidence;
                 let nats = (keys >= LEAST && expected < keys as f64).then(|| poisson_nats(keys as u32, expected))?;
@@ -247,9 +329,9 @@ impl Network {
             match edge {
                 Some(edge) => {
                     let before = self.edges.insert(pair, edge);
+                    self.know(pair.0, Neighbour { account: pair.1, keys: edge.keys, nats: edge.nats });
                     if before.is_none() {
-                        self.neighbours.entry(pair.0).or_default().push(pair.1);
-                        self.neighbours.entry(pair.1).or_default().push(pair.0);
+                        self.know(pair.1, pair.0.into());
                     }
                     // A tie that is only a little stronger changes no group.
                     let class = |edge: &Edge| {
@@ -264,6 +346,27 @@ impl Network {
         }
     }
 
+    fn know(&mut self, account: AccountId, neighbour: Neighbour) {
+        let known = self.neighbours.entry(account).or_default();
+        match known.binary_search_by_key(&neighbour.account, |known| known.account) {
+            Ok(place) => known[place] = neighbour,
+            Err(place) => known.insert(place, neighbour),
+        }
+    }
+
+    /// Works out what a snapshot does not hold.
+    pub(crate) fn restored(&mut self) {
+        let Network { neighbours, edges, .. } = self;
+        for (account, neighbours) in neighbours {
+            neighbours.sort_unstable_by_key(|other| other.account);
+            for other in neighbours {
+                if let Some(edge) = edges.get(&(*account, other.account)) {
+                    (other.keys, other.nats) = (edge.keys, edge.nats);
+                }
+            }
+        }
+    }
+
     /// Two accounts are tied no longer.
     fn cut(&mut self, pair: Pair) {
         if self.edges.remove(&pair).is_none() {
@@ -271,7 +374,7 @@ impl Network {
         }
         for (one, two) in [pair, (pair.1, pair.0)] {
             if let Entry::Occupied(mut known) = self.neighbours.entry(one) {
-                known.get_mut().retain(|other| *other != two);
+                known.get_mut().retain(|other| other.account != two);
                 if known.get().is_empty() {
                     known.remove();
                     self.tied.remove(&one);
@@ -316,31 +419,53 @@ impl Network {
         let mut gone: Vec<Pair> = Vec::new();
         let edges = &self.edges;
         self.pairs.retain(|pair, common| {
-            common.retain(|common| common.at >= oldest);
-            let kept = !common.is_empty();
+            common.forget(oldest);
             if common.len() < LEAST && edges.contains_key(pair) {
                 gone.push(*pair);
             }
-            kept
+            common.len() > 0
         });
         gone.sort_unstable();
         gone.into_iter().for_each(|pair| self.leave(pair));
         if self.pairs.len() > params.limits.ties {
-            let age = |common: &SmallVec<[Common; 1]>| common.last().map_or(Millis::MIN, |common| common.at);
-            let mut order: Vec<(bool, Millis, Pair)> =
-                self.pairs.iter().map(|(pair, common)| (common.len() >= LEAST, age(common), *pair)).collect();
-            let surplus = self.pairs.len() - (params.limits.ties - params.limits.ties / 10);
-            order.select_nth_unstable(surplus - 1);
-            let mut gone: Vec<Pair> = order[..surplus].iter().map(|(.., pair)| *pair).collect();
-            gone.sort_unstable();
-            self.evicted += gone.len() as u64;
-            for pair in gone {
-                self.pairs.remove(&pair);
-                self.leave(pair);
-            }
+            self.evict(self.pairs.len() - (params.limits.ties - params.limits.ties / 10));
         }
         self.evicted += self.past.as_mut().map_or(0, |past| past.bound(params.limits.ties));
         self.changed_copiers |= self.copiers.tidy(oldest, &mut self.past);
+    }
+
+    /// Forgets so many pairs: first those with one key in common, the oldest of them first, of equal ones the least.
+    fn evict(&mut self, surplus: usize) {
+        let several = |common: &InCommon| common.len() >= LEAST;
+        let single = self.pairs.values().filter(|common| !several(common)).count();
+        // Whether all pairs with one key go, and how many of those that may stay.
+        let (all_single, most) = if surplus <= single { (false, surplus) } else { (true, surplus - single) };
+        let mut ages: Vec<Millis> = Vec::with_capacity(if all_single { self.pairs.len() - single } else { single });
+        ages.extend(self.pairs.values().filter(|common| several(common) == all_single).map(InCommon::newest));
+        let (older, cut, _) = ages.select_nth_unstable(most - 1);
+        let (cut, older) = (*cut, older.iter().filter(|at| **at < *cut).count());
+        drop(ages);
+        let as_old = |common: &InCommon| several(common) == all_single && common.newest() == cut;
+        let as_old = self.pairs.iter().filter(|(_, common)| as_old(common));
+        let mut as_old: Vec<Pair> = as_old.map(|(pair, _)| *pair).collect();
+        as_old.sort_unstable();
+        as_old.truncate(most - older);
+        let mut gone: Vec<Pair> = Vec::new();
+        let edges = &self.edges;
+        self.pairs.retain(|pair, common| {
+            let newest = common.newest();
+            let goes = match several(common) == all_single {
+                true => newest < cut || (newest == cut && as_old.binary_search(pair).is_ok()),
+                false => all_single,
+            };
+            if goes && edges.contains_key(pair) {
+                gone.push(*pair);
+            }
+            !goes
+        });
+        gone.sort_unstable();
+        gone.into_iter().for_each(|pair| self.leave(pair));
+        self.evicted += surplus as u64;
     }
 
     /// Forgets accounts that are forgotten; in order.
@@ -382,8 +507,8 @@ impl Network {
         self.edges.get(&pair)
     }
 
-    /// Accounts tied to an account.
-    pub(crate) fn neighbours(&self, account: AccountId) -> &[AccountId] {
+    /// Accounts tied to an account, in order.
+    pub(crate) fn neighbours(&self, account: AccountId) -> &[Neighbour] {
         self.neighbours.get(&account).map_or(&[], Vec::as_slice)
     }
 

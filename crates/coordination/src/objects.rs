@@ -1,6 +1,7 @@
-//! Things that more than one account used: a count beside the test, for whoever asks for it.
+//! Objects that more than one account used: a count in addition to the test, if the caller asks for
+//! it.
 //!
-//! Every use counts here, also those that the test leaves out because habit explains them.
+//! Every use counts here, also uses that the test ignores because habit explains them.
 
 use std::sync::Arc;
 
@@ -16,17 +17,17 @@ use crate::{
     uses::KeyId,
 };
 
-/// Accounts of one object from which on they are kept as a set.
+/// From this number of accounts on, an object's accounts are stored as a set.
 const FEW: usize = 32;
 
-/// A thing that accounts used.
+/// An object that accounts used.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Object {
     /// Kind of trace.
     pub kind: TraceKind,
-    /// The canonical thing.
+    /// The object, in canonical form.
     pub key: String,
-    /// Whom it comes from.
+    /// Source of the object.
     pub source: String,
     /// Different accounts that used it.
     pub accounts: u64,
@@ -36,7 +37,7 @@ pub struct Object {
     pub first: Millis,
     /// Event time of the last of them.
     pub last: Millis,
-    /// Who posted the first of them.
+    /// The account that posted the first of them.
     pub first_account: AccountRef,
     /// Id of the first of them.
     pub first_post: String,
@@ -73,7 +74,7 @@ impl Users {
 struct Known {
     kind: TraceKind,
     key: Box<str>,
-    /// `None` where the key is its own source.
+    /// `None` if the key is its own source.
     source: Option<Box<str>>,
     users: Users,
     posts: u64,
@@ -83,7 +84,7 @@ struct Known {
     post: Arc<str>,
 }
 
-/// All of them, as far as there is room.
+/// All objects, within the bound.
 pub(crate) struct Objects {
     most: usize,
     known: Map<KeyId, Known>,
@@ -119,7 +120,7 @@ impl Objects {
         }
     }
 
-    /// Those of the fewest accounts go, of equal ones the longest unused.
+    /// Drops the objects of the fewest accounts; of equal ones those unused for longest.
     fn make_room(&mut self) {
         let surplus = self.known.len() - (self.most - self.most / 10);
         let mut order: Vec<(usize, Millis, KeyId)> =
@@ -133,7 +134,8 @@ impl Objects {
         self.dropped
     }
 
-    /// Those that two accounts or more used: of the most accounts first, then by kind and key.
+    /// Objects that at least two accounts used: those of the most accounts first, then by kind and
+    /// key.
     pub(crate) fn shared(&self, accounts: &Accounts) -> Vec<Object> {
         let shared = self.known.values().filter(|known| known.users.len() > 1);
         let mut all: Vec<Object> = shared

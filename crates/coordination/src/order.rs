@@ -6,7 +6,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::post::Millis;
 
-/// Releases items by time, then by their own order, once nothing earlier is expected.
+/// Releases items by time, then by their own order, when nothing earlier is expected.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(bound(deserialize = "T: Ord + Deserialize<'de>"))]
 pub(crate) struct Reorder<T: Ord> {
@@ -18,7 +18,7 @@ pub(crate) struct Reorder<T: Ord> {
 #[derive(Debug, Serialize, Deserialize)]
 struct Waiting<T> {
     at: Millis,
-    /// Sorting moves entries about.
+    /// Sorting moves entries, so an item is boxed.
     item: Box<T>,
 }
 
@@ -32,7 +32,7 @@ impl<T: Ord> Reorder<T> {
         self.newest.saturating_sub(self.allowed_lateness)
     }
 
-    /// Takes note that event time has come to `now`.
+    /// Records that event time has reached `now`.
     pub(crate) fn advance(&mut self, now: Millis) {
         self.newest = self.newest.max(now);
     }
@@ -41,7 +41,7 @@ impl<T: Ord> Reorder<T> {
         self.waiting.push(Waiting { at, item: Box::new(item) });
     }
 
-    /// The time of the next item, if it is behind the watermark, or the `end` has come.
+    /// The time of the next item, if it is behind the watermark, or at the `end` of the stream.
     pub(crate) fn next_at(&self, end: bool) -> Option<Millis> {
         let at = self.waiting.peek()?.at;
         (end || at < self.watermark()).then_some(at)
@@ -58,7 +58,7 @@ impl<T: Ord> Reorder<T> {
 }
 
 impl<T: Ord> Ord for Waiting<T> {
-    // The heap gives the greatest first, and the earliest is wanted first.
+    // The heap returns the greatest item first, and the earliest is needed first.
     fn cmp(&self, other: &Self) -> Ordering {
         (other.at, &other.item).cmp(&(self.at, &self.item))
     }

@@ -1,4 +1,4 @@
-//! What can be tuned: one table from which the parameters, their defaults and their checks come.
+//! The parameters: one table from which the parameters, their defaults and their checks come.
 
 use std::{collections::BTreeMap, fmt};
 
@@ -7,22 +7,22 @@ use crate::{
     trace::TraceKind,
 };
 
-/// What a number of [`Params`] is, and what it may be. [`PARAMETERS`] has them all.
+/// The description and the bounds of a number of [`Params`]. [`PARAMETERS`] has all of them.
 #[derive(Debug, Clone, Copy)]
 pub struct Parameter {
-    /// Its key in a configuration, where it stands in its unit: `retention_days`.
+    /// Its key in a configuration, where the value is in its unit: `retention_days`.
     pub key: &'static str,
-    /// What it counts.
+    /// The unit.
     pub unit: Unit,
-    /// Values outside are refused: with them the engine finds nothing, or takes everything for a
+    /// Values outside are refused: with them the engine finds nothing, or treats everything as a
     /// group.
     pub bounds: Bounds,
-    /// Values outside of these, and inside the bounds, are taken with a warning.
+    /// Values outside of these, and inside the bounds, are accepted with a warning.
     pub usual: Bounds,
-    /// What is lost outside of the usual values: the rest of a sentence after "detection still
-    /// works, but ".
+    /// The disadvantage of values outside the usual range: the rest of a sentence after "detection
+    /// still works, but ".
     pub beyond: &'static str,
-    /// What it does, in a sentence or two.
+    /// Its effect, in a sentence or two.
     pub meaning: &'static str,
     value: fn(&Params) -> f64,
 }
@@ -34,17 +34,17 @@ impl Parameter {
     }
 }
 
-/// The least and the most that a number may be; both are allowed.
+/// The least and the greatest allowed number.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Bounds {
     /// The least.
     pub least: f64,
-    /// The most.
+    /// The greatest.
     pub most: f64,
 }
 
 impl Bounds {
-    /// Whether a number lies in them; what is not a number does not.
+    /// Whether a number is within the bounds; NaN is not.
     pub fn hold(&self, number: f64) -> bool {
         (self.least..=self.most).contains(&number)
     }
@@ -60,14 +60,14 @@ impl fmt::Display for Bounds {
     }
 }
 
-/// What a parameter counts, as people set it. The engine has all times in milliseconds.
+/// The unit of a parameter, as people set it. The engine has all times in milliseconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Unit {
     /// Whole seconds.
     Seconds,
     /// Whole minutes.
     Minutes,
-    /// Days and parts of them.
+    /// Days and fractions of days.
     Days,
     /// Whole accounts.
     Accounts,
@@ -77,7 +77,7 @@ pub enum Unit {
     Probability,
     /// A part of a whole.
     Share,
-    /// Something that a rate is multiplied with.
+    /// A factor of a rate.
     Factor,
     /// Nats: the natural logarithm of a ratio of probabilities.
     Nats,
@@ -99,12 +99,12 @@ impl Unit {
         }
     }
 
-    /// Whether only whole numbers are taken.
+    /// Whether only whole numbers are allowed.
     pub fn is_whole(self) -> bool {
         matches!(self, Unit::Seconds | Unit::Minutes | Unit::Accounts | Unit::Entries)
     }
 
-    /// What one of it is in the engine.
+    /// The size of the unit in the engine.
     fn scale(self) -> f64 {
         match self {
             Unit::Seconds => 1_000.0,
@@ -197,27 +197,26 @@ macro_rules! parameter {
 }
 
 parameters! {
-    /// All parameters of the engine. `Params::default()` is what the accuracy figures are measured
-    /// with.
+    /// All parameters of the engine. The accuracy figures were measured with `Params::default()`.
     #[derive(Debug, Clone, PartialEq)]
     pub struct Params, OF_PARAMS, params => params;
 
-    /// Kinds of traces that count. What a post did by others is as if it had not been done.
+    /// Kinds of traces that count. Actions of other kinds are ignored.
     traces: Vec<TraceKind> = TraceKind::ALL.into_iter().filter(|kind| kind.counts_by_default()).collect();
 
-    /// How far behind the newest post a post may come and still be put in its place; every post
-    /// waits so long.
+    /// How far behind the newest post a post may come and still be put in order. Every post waits
+    /// this long.
     allowed_lateness: Millis = 5 * MINUTE
-        => { "allowed_lateness_s", Seconds, 0..=86_400, 0..=3_600, "groups are reported so much later" };
+        => { "allowed_lateness_s", Seconds, 0..=86_400, 0..=3_600, "groups are reported later by this time" };
 
-    /// Posts further behind the newest post are too late to count; ids are remembered for as long,
-    /// so that none counts twice.
+    /// Posts further behind the newest post are too late to count. Ids are remembered this long, so
+    /// that no post counts twice.
     horizon: Millis = 2 * HOUR
         => { "horizon_s", Seconds, 60..=2_592_000, 300..=604_800, "a short one loses posts that come late, and a long one takes memory for ids" };
 
     /// Event time between evaluations: groups are proposed, tested, named and reported then.
     tick: Millis = 15 * MINUTE
-        => { "tick_min", Minutes, 1..=1_440, 1..=60, "groups are proposed and reported so much later" };
+        => { "tick_min", Minutes, 1..=1_440, 1..=60, "groups are proposed and reported later by this time" };
 
     /// An account's use of a key counts once in this time.
     repeat: Millis = 7 * DAY
@@ -236,23 +235,23 @@ parameters! {
     popular: usize = 400
         => { "popular", Accounts, 10..=1_000_000, 100..=10_000, "a low one hides large groups, and a high one ties what only a crowd has in common" };
 
-    /// Two accounts are tied where chance (Poisson) explains what they share with less probability
-    /// than this.
+    /// Two accounts are tied if chance (Poisson) explains their common keys with a smaller
+    /// probability than this.
     tie_chance: f64 = 1e-5
         => { "tie_chance", Probability, 1e-12..=0.1, 1e-10..=1e-3, "a low one ties few pairs, and a high one ties accounts that have nothing to do with each other" };
 
-    /// Least share of an account's own texts that repeat another account's for it to be a copier.
+    /// An account is a copier if at least this share of its own texts repeats another account's.
     copier_share: f64 = 0.2
-        => { "copier_share", Share, 0.01..=1.0, 0.05..=0.6, "a high one misses copiers that also write texts of their own, and a low one takes anybody for one" };
+        => { "copier_share", Share, 0.01..=1.0, 0.05..=0.6, "a high one misses copiers that also write texts of their own, and a low one takes ordinary accounts for copiers" };
 
     /// Fewest accounts of a candidate, and of a cluster.
     min_members: usize = 3;
 
-    /// Most accounts of a candidate; larger groups are counted and not tested.
+    /// Most accounts of a candidate. Larger groups are counted and not tested.
     max_members: usize = 5_000
         => { "max_members", Accounts, 20..=1_000_000, 500..=100_000, "a low one does not test large groups, and a high one takes time" };
 
-    /// A proposed group this alike (Jaccard) to a living candidate is not new.
+    /// A proposed group with this similarity (Jaccard) to a candidate is not new.
     same_candidate: f64 = 0.7
         => { "same_candidate", Share, 0.1..=1.0, 0.5..=0.9, "a low one hides groups that overlap with others, and a high one fills the table with near copies" };
 
@@ -266,7 +265,7 @@ parameters! {
 
     /// False discovery rate of groups.
     alpha: f64 = 0.05
-        => { "alpha", Probability, 1e-12..=0.5, 0.001..=0.2, "a low one needs many more posts to find a group, and a high one reports groups that are none" };
+        => { "alpha", Probability, 1e-12..=0.5, 0.001..=0.2, "a low one needs many more posts to find a group, and a high one reports groups that do not exist" };
 
     /// Local false discovery rate of the accounts that a group names.
     naming_rate: f64 = 0.03
@@ -282,7 +281,7 @@ parameters! {
     text_nats: f64 = 22.0
         => { "text_nats", Nats, 2.0..=60.0, 15.0..=35.0, "a high one misses short texts that are copied, and a low one takes phrases of everyday speech for copies" };
 
-    /// One text by so many accounts is reported as such, apart and never flagged.
+    /// One text by this number of accounts is reported as such, separately and never flagged.
     one_text_accounts: usize = 30
         => { "one_text_accounts", Accounts, 3..=100_000, 10..=300, "a high one does not report floods of one text, and a low one reports every saying" };
 
@@ -295,7 +294,7 @@ parameters! {
 }
 
 parameters! {
-    /// Most entries of each table; what is evicted is counted in [`Stats`](crate::Stats).
+    /// Most entries of each table; evicted entries are counted in [`Stats`](crate::Stats).
     #[derive(Debug, Clone, Copy, PartialEq, Eq)]
     pub struct Limits, OF_LIMITS, params => params.limits;
 
@@ -312,13 +311,13 @@ parameters! {
     texts: usize = 1_000_000
         => { "max_texts", Entries, 10..=1_000_000_000, 10_000..=1_000_000_000, "copies of a text that come later are not recognised" };
 
-    /// Most living candidates. Of those that have not passed, those with the least evidence are
-    /// evicted first. So many that have passed may stay besides; of them the longest silent are
-    /// evicted first.
+    /// Most candidates. Of those that have not passed, those with the least evidence are evicted
+    /// first. The same number of groups that have passed is kept in addition; of these, those that
+    /// were inactive longest are evicted first.
     candidates: usize = 2_000
         => { "max_candidates", Entries, 10..=1_000_000, 100..=20_000, "few leave no room for groups that are still being tested, and many take time" };
 
-    /// Most accounts; of those in no living candidate, the longest silent are evicted first.
+    /// Most accounts. Of those in no candidate, those that were inactive longest are evicted first.
     accounts: usize = 5_000_000
         => { "max_accounts", Accounts, 10..=10_000_000_000i64, 10_000..=10_000_000_000i64, "habits of accounts are forgotten between two posts of theirs" };
 }
@@ -339,13 +338,13 @@ pub const PARAMETERS: [Parameter; 22] = {
     all
 };
 
-/// A parameter with which the engine would find nothing, or take everything for a group.
+/// A parameter with which the engine would find nothing, or treat everything as a group.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{parameter} {problem}")]
 pub struct ParamsError {
     /// Its key in a configuration.
     pub parameter: &'static str,
-    /// What it is, what is wrong with that, and what is allowed.
+    /// Its value, what is wrong with it, and what is allowed.
     pub problem: String,
 }
 
@@ -363,11 +362,11 @@ impl Params {
         if self.traces.is_empty() {
             return wrong("traces", "is empty, so nothing is seen: name a kind or more".to_owned());
         }
-        // Not in the configuration: whoever uses the engine as a library can set them.
+        // Not in the configuration: only users of the engine as a library can set them.
         if self.min_members < 3 {
             return wrong(
                 "min_members",
-                format!("is {}: set 3 or more; two accounts are a pair and no group", self.min_members),
+                format!("is {}: set 3 or more; two accounts are a pair, not a group", self.min_members),
             );
         }
         if !(self.same_campaign > 0.0 && self.same_campaign <= 1.0) {
@@ -443,8 +442,7 @@ impl Params {
         Ok(())
     }
 
-    /// Says which values are allowed and yet cost power, and what is lost: a sentence each, after
-    /// the parameter's key.
+    /// The allowed values that make detection weaker: a sentence each, after the parameter's key.
     pub fn warnings(&self) -> Vec<(&'static str, String)> {
         let mut warnings = Vec::new();
         for parameter in PARAMETERS {

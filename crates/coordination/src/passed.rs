@@ -1,4 +1,4 @@
-//! Groups that have passed: what is known of each, and which accounts have been in one.
+//! Groups that have passed: the results for each, and the groups of each account.
 
 use serde::{Deserialize, Serialize};
 
@@ -15,31 +15,32 @@ use crate::{
 /// A group that has passed.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Passed {
-    /// How far it has passed: coordinated or single source.
+    /// The finding: coordinated or single source.
     pub finding: Finding,
     pub terms: Terms,
-    /// Accounts that it names, in order, each with the naming that it is from.
+    /// Accounts that it names, sorted, each with the naming that its numbers come from.
     pub named: Vec<(u32, Judged)>,
     pub namings: Vec<Naming>,
     /// Others with evidence for them, by the last naming.
     pub others: Vec<Judged>,
-    /// Trials and time when accounts were last named.
+    /// Number of trials, and time, when accounts were last named.
     pub named_trials: u64,
     pub named_at: Millis,
-    /// Evidence then, nats.
+    /// Evidence at that time, nats.
     pub strength: f64,
-    /// Its cluster as of then, by itself: what the judge saw, and what is told of it.
+    /// Its cluster at that time, by itself: the judge sees it, and it is reported.
     pub draft: Option<Box<Cluster>>,
-    /// What the judge said of that.
+    /// The judgement of that cluster.
     pub flagged: bool,
-    /// Whether it no longer holds.
+    /// Whether it is no longer valid.
     pub faded: bool,
-    /// Whether it has ever named anybody.
-    pub told: bool,
+    /// Whether it has ever named an account.
+    pub has_named: bool,
 }
 
 impl Passed {
-    /// Takes over a naming. Accounts that were named before and have posted nothing since stay named: silence changes nothing.
+    /// Adopts the result of a naming. Accounts that were named before and have posted nothing since
+    /// remain named: inactivity changes nothing.
     pub(crate) fn take(&mut self, now: Named, uses: &Uses) {
         let from = now.terms.from;
         let silent = |account: AccountId| {
@@ -60,7 +61,7 @@ impl Passed {
         self.named.extend(now.named.into_iter().map(|judged| (0, judged)));
         self.named.sort_unstable_by_key(|(_, judged)| judged.account);
         (self.namings, self.others) = (namings, now.others);
-        (self.faded, self.told) = (false, true);
+        (self.faded, self.has_named) = (false, true);
     }
 
     /// Judges its cluster, if it is coordinated.
@@ -69,7 +70,7 @@ impl Passed {
         self.flagged = coordinated && self.draft.as_ref().is_some_and(|draft| judge.inauthentic(draft));
     }
 
-    /// Accounts that it names, in order.
+    /// Accounts that it names, sorted.
     pub(crate) fn members(&self) -> Vec<AccountId> {
         self.named.iter().map(|(_, judged)| judged.account).collect()
     }
@@ -83,7 +84,8 @@ pub(crate) struct Discovered {
 }
 
 impl Discovered {
-    /// Whether these accounts share half of the smaller group's with one that has passed before.
+    /// Whether these accounts share at least `share` of the smaller group's with a group that has
+    /// passed before.
     pub(crate) fn knows(&self, members: &[AccountId], share: f64) -> bool {
         let mut both: Map<u32, u32> = Map::default();
         for member in members {

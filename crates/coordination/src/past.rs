@@ -1,4 +1,4 @@
-//! What is older than retention, of a stream with an end.
+//! Data older than the retention, for a stream with an end.
 
 use crate::{
     accounts::AccountId,
@@ -6,17 +6,17 @@ use crate::{
     tie::{Edge, Pair},
 };
 
-/// What is older than retention, kept for whoever tells of a whole stream at its end.
+/// Data older than the retention, kept for a report on a whole stream at its end.
 #[derive(Default)]
 pub(crate) struct Past {
-    /// Ties whose accounts have had too few keys in common since, each as it was at its strongest.
+    /// Ties whose accounts have had too few common keys since, each with its greatest strength.
     pub ties: Map<Pair, Edge>,
-    /// Own texts of accounts, and those that repeat another's.
+    /// Own texts of accounts, and the number that repeat another account's.
     pub copies: Map<AccountId, (u32, u32)>,
 }
 
 impl Past {
-    /// Keeps a tie as it is now, if it was never stronger.
+    /// Keeps a tie in its present state, if it was never stronger.
     pub(crate) fn keep(&mut self, pair: Pair, edge: Edge) {
         let known = self.ties.entry(pair).or_insert(edge);
         if edge.nats > known.nats {
@@ -24,7 +24,7 @@ impl Past {
         }
     }
 
-    /// Drops the weakest ties where there are too many; returns how many.
+    /// Drops the weakest ties if there are too many; returns how many.
     pub(crate) fn bound(&mut self, most: usize) -> u64 {
         if self.ties.len() <= most {
             return 0;

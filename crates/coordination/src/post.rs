@@ -11,18 +11,19 @@ pub(crate) const MINUTE: Millis = 60_000;
 pub(crate) const HOUR: Millis = 60 * MINUTE;
 pub(crate) const DAY: Millis = 24 * HOUR;
 
-/// Times further than this from 1970 (about 285,000 years) are taken for this: the engine can then add and subtract any of them.
+/// Times further than this from 1970 (about 285,000 years) are replaced by this, so that the engine
+/// can add and subtract any of them.
 const FURTHEST: Millis = 1 << 53;
 
-/// The nearest time that the engine reckons with.
+/// The nearest time that the engine can use.
 pub(crate) fn within_reach(at: Millis) -> Millis {
     at.clamp(-FURTHEST, FURTHEST)
 }
 
 /// A decoded post, borrowing from the bytes it was read from where it can.
 ///
-/// `urls`, `hashtags` and `mentions` are complete when a post gets here: whoever decodes a post takes them from the text
-/// where the input has no such field. Every `None` means "not known", never "no" or zero.
+/// `urls`, `hashtags` and `mentions` are complete: the decoder of a post takes them from the text
+/// if the input has no such field. Every `None` means "not known", never "no" or zero.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Post<'a> {
     /// Unique on its platform.
@@ -35,9 +36,9 @@ pub struct Post<'a> {
     pub account_name: Cow<'a, str>,
     /// When it was posted.
     pub created_at: Millis,
-    /// What it says, without any quoted post.
+    /// Its text, without any quoted post.
     pub text: Cow<'a, str>,
-    /// BCP 47 language tag, where the platform gives one.
+    /// BCP 47 language tag, if the platform gives one.
     pub lang: Option<Cow<'a, str>>,
     /// Links, in order.
     pub urls: Vec<Cow<'a, str>>,
@@ -47,15 +48,15 @@ pub struct Post<'a> {
     pub mentions: Vec<Cow<'a, str>>,
     /// Perceptual hashes of attached media.
     pub media: Vec<Cow<'a, str>>,
-    /// Id of the post that this one repeats.
+    /// Id of the post that this one reposts.
     pub repost_of: Option<Cow<'a, str>>,
-    /// Author of the post that this one repeats.
+    /// Author of the post that this one reposts.
     pub repost_of_account: Option<Cow<'a, str>>,
     /// Id of the post that this one answers.
     pub reply_to: Option<Cow<'a, str>>,
     /// Author of the post that this one answers.
     pub reply_to_account: Option<Cow<'a, str>>,
-    /// Id of the post that this one quotes; a repost quotes nothing of its own.
+    /// Id of the post that this one quotes; `None` for a repost.
     pub quote_of: Option<Cow<'a, str>>,
     /// Author of the post that this one quotes.
     pub quote_of_account: Option<Cow<'a, str>>,
@@ -65,32 +66,34 @@ pub struct Post<'a> {
     pub followers: Option<u64>,
     /// Accounts that this one follows, at the time.
     pub following: Option<u64>,
-    /// When the account was made.
+    /// When the account was created.
     pub account_created_at: Option<Millis>,
-    /// Posts the account had made in its life, at the time.
+    /// Number of posts that the account had made by then.
     pub account_posts: Option<u64>,
     /// Whether the profile was never filled in.
     pub default_profile: Option<bool>,
     /// When the post was deleted.
     pub deleted_at: Option<Millis>,
-    /// Where it stands in the log that it was read from, if it was.
+    /// Its position in the log that it was read from, if it was read from one.
     pub position: Option<Position>,
 }
 
-/// Where a post stands in a partitioned log. The engine makes nothing of it, and hands it back with the evidence.
+/// Position of a post in a partitioned log. The engine does not use it, and returns it with the
+/// evidence.
 #[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Position(NonZeroU64);
 
 impl Position {
     const OFFSET_BITS: u32 = 48;
 
-    /// `None` where the partition has more than 15 bits or the offset more than 48: then the post is not found again.
+    /// `None` if the partition has more than 15 bits or the offset more than 48: then the post's
+    /// position is not known.
     pub fn new(partition: i32, offset: i64) -> Option<Position> {
         let (partition, offset) = (u64::try_from(partition).ok()?, u64::try_from(offset).ok()?);
         if partition >> 15 != 0 || offset >> Self::OFFSET_BITS != 0 {
             return None;
         }
-        // One more, so that none of them is zero.
+        // Plus one, so that the value is never zero.
         NonZeroU64::new(((partition << Self::OFFSET_BITS) | offset) + 1).map(Position)
     }
 
@@ -99,7 +102,7 @@ impl Position {
         ((self.0.get() - 1) >> Self::OFFSET_BITS) as i32
     }
 
-    /// Its place in the partition.
+    /// Its offset in the partition.
     pub fn offset(self) -> i64 {
         ((self.0.get() - 1) & ((1 << Self::OFFSET_BITS) - 1)) as i64
     }
@@ -111,7 +114,7 @@ impl std::fmt::Debug for Position {
     }
 }
 
-/// What a post that was read is called, and where it is found again.
+/// The name of a post that was read, and its position.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct PostName {
     pub id: Arc<str>,

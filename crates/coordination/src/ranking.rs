@@ -1,14 +1,16 @@
-//! A rank for every account, tested or not.
+//! Suspicion of every account, tested or not.
 //!
 //! x = the nats of its three strongest ties + 10 copies / (own texts + 5)
-//! suspicion = max(log_e, 0) + (x - the mean x of accounts as active) / 10
+//! suspicion = max(log_e, 0) + (x - the mean x of equally active accounts) / 10
 //!
-//! `log_e` is what naming says of it, 0 where no group judged it. Accounts are as active if the logarithms of their numbers of posts, to
-//! the base 2, are in the same half; ten imagined accounts without evidence are among them. Whoever posts much meets many others by chance
-//! and repeats more: that mean is what its activity explains. So an account may be less suspect than one of which nothing is known.
+//! `log_e` is the evidence of naming, 0 if no group judged the account. Two accounts are equally
+//! active if the logarithms to the base 2 of their numbers of posts are in the same half; ten
+//! imagined accounts without evidence are added. An account that posts much meets many others by
+//! chance and repeats more: the mean is what its activity explains. So an account may be less
+//! suspicious than one about which nothing is known.
 //!
-//! The constants were chosen on mix_debates_2016, embed_debates_3days, cresci2015_2012h2_light, youtube_spam_2013 and mix_congress_2016:
-//! figures for these are not held out.
+//! The constants were chosen on mix_debates_2016, embed_debates_3days, cresci2015_2012h2_light,
+//! youtube_spam_2013 and mix_congress_2016: figures for these are not held out.
 
 use std::collections::BTreeMap;
 
@@ -18,30 +20,31 @@ use crate::{
     post::Millis,
 };
 
-/// What is known of an account by itself.
+/// Evidence about an account by itself.
 #[derive(Debug, Clone, Copy, Default)]
 pub(crate) struct Suspect {
     pub posts: u64,
     pub last_post: Millis,
     /// Nats of its strongest tie.
     pub tie_nats: f64,
-    /// Own texts, and those that repeat another's.
+    /// Own texts, and the number that repeat another account's.
     pub texts: u32,
     pub copies: u32,
     pub suspicion: f64,
 }
 
-/// Ties that speak for an account.
+/// Number of ties that count for an account.
 const BEST: usize = 3;
-/// Weight of the share of own texts that repeat another's, and texts without a copy that are imagined.
+/// Weight of the share of own texts that repeat another account's, and imagined texts without a
+/// copy.
 const COPIES: f64 = 10.0;
 const IMAGINED_TEXTS: u32 = 5;
-/// Accounts without evidence that are imagined among those as active.
+/// Imagined accounts without evidence, added to the equally active ones.
 const IMAGINED: f64 = 10.0;
-/// Weight of what is not tested.
+/// Weight of evidence that is not tested.
 const UNTESTED: f64 = 0.1;
 
-/// Every account; `log_e` is what naming says of it.
+/// Suspicion of every account; `log_e` is the evidence of naming.
 pub(crate) fn suspicion(
     accounts: &Accounts,
     network: &Network,
@@ -89,7 +92,7 @@ pub(crate) fn suspicion(
     all
 }
 
-/// Which half of an octave a number of posts lies in.
+/// The half of an octave that a number of posts is in.
 fn activity(posts: u64) -> u32 {
     (2.0 * (posts.max(1) as f64).log2()) as u32
 }

@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 
 use crate::{
     accounts::AccountId,
-    group::{Components, Group, GroupId},
+    group::{Components, Group, GroupId, Touches},
     hash::Map,
     network::Network,
     params::Params,
@@ -45,27 +45,37 @@ impl Shard {
             return;
         }
         let Shard { groups, of, holders, near, fresh, largest } = self;
-        let mut touched: Vec<GroupId> = Vec::new();
+        let mut touched: Vec<(GroupId, Touches)> = Vec::new();
         for trial in trials {
             touched.clear();
-            touched.extend(of.get(&trial.account).into_iter().flatten());
-            for used in &trial.uses {
-                // More accounts outside any group than can say anything.
+            let mut member = Touches::MEMBER;
+            for (place, used) in trial.uses.iter().enumerate() {
+                let holds = Touches::holds(place);
                 if used.recent as usize <= params.popular + *largest {
-                    touched.extend(holders.get(&used.key).into_iter().flatten());
+                    touched.extend(holders.get(&used.key).into_iter().flatten().map(|id| (*id, holds)));
+                } else {
+                    // More accounts outside any group than can say anything: only a member's groups look at it.
+                    member = member.and(holds);
                 }
             }
+            touched.extend(of.get(&trial.account).into_iter().flatten().map(|id| (*id, member)));
             for id in near.get(&trial.account).into_iter().flatten() {
                 if let Some(group) = groups.get_mut(id) {
                     group.near_post(ticks).into_iter().for_each(|key| release(holders, key, *id));
                 }
             }
-            touched.sort_unstable();
-            touched.dedup();
-            for id in &touched {
+            touched.sort_unstable_by_key(|(id, _)| *id);
+            touched.dedup_by(|later, first| {
+                let same = later.0 == first.0;
+                if same {
+                    first.1 = first.1.and(later.1);
+                }
+                same
+            });
+            for (id, touches) in &touched {
                 let Some(group) = groups.get_mut(id) else { continue };
                 let was_fresh = group.fresh;
-                let changed = group.post(trial, ticks, network, params);
+                let changed = group.post(trial, *touches, ticks, network, params);
                 if group.fresh && !was_fresh {
                     fresh.push(*id);
                 }

@@ -1,4 +1,4 @@
-//! What the engine counts.
+//! The engine's counters.
 
 use std::ops::AddAssign;
 
@@ -6,12 +6,12 @@ use serde::{Deserialize, Serialize};
 
 use crate::{by_kind::ByKind, cluster::AccountRef, post::Millis};
 
-/// What became of a post; each is counted once.
+/// The outcome of a post; each post is counted once.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Outcome {
-    /// Waits for its turn, or has had it.
+    /// Waits for its turn, or has been processed.
     Accepted,
-    /// Came behind the watermark, but inside the horizon: counts, out of its turn.
+    /// Came behind the watermark, but inside the horizon: it counts, out of order.
     Late,
     /// Came after the horizon: does not count.
     TooLate,
@@ -19,7 +19,7 @@ pub enum Outcome {
     Duplicate,
 }
 
-/// Counts since the start, and sizes now.
+/// Counts since the start, and present sizes.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub struct Stats {
     /// Posts accepted.
@@ -37,17 +37,17 @@ pub struct Stats {
     pub candidates_proposed: u64,
     /// Groups that were too large to be tested.
     pub too_large: u64,
-    /// Candidates that passed the test, as discoveries: those alike count once.
+    /// Candidates that passed the test, as discoveries: similar ones count once.
     pub discoveries: u64,
-    /// Near misses told.
+    /// Near misses reported.
     pub near_misses: u64,
-    /// Cluster states told.
+    /// Cluster states reported.
     pub clusters_told: u64,
-    /// Entries dropped for want of room.
+    /// Entries dropped because a table was full.
     pub evicted: Evicted,
     /// Table sizes.
     pub sizes: Sizes,
-    /// Event time up to which everything has had its turn.
+    /// Event time up to which everything has been processed.
     pub watermark: Millis,
 }
 
@@ -58,7 +58,7 @@ pub struct Evicted {
     pub uses: u64,
     /// Pairs of accounts with a key in common.
     pub ties: u64,
-    /// Texts that could be found repeated.
+    /// Texts that can be recognised as repeated.
     pub texts: u64,
     /// Candidates.
     pub candidates: u64,
@@ -87,7 +87,7 @@ pub struct Sizes {
     pub uses: usize,
     /// Pairs of accounts with a key in common.
     pub ties: usize,
-    /// Texts that can be found repeated.
+    /// Texts that can be recognised as repeated.
     pub texts: usize,
     /// Accounts.
     pub accounts: usize,
@@ -95,35 +95,37 @@ pub struct Sizes {
     pub candidates: usize,
 }
 
-/// What is known of one account.
+/// The evidence about one account.
 #[derive(Debug, Clone, PartialEq)]
 pub struct AccountEvidence {
     /// Who.
     pub account: AccountRef,
-    /// Handle or display name last seen; empty where there is none.
+    /// Handle or display name last seen; empty if there is none.
     pub account_name: String,
     /// Posts seen.
     pub posts: u64,
     /// Last post seen.
     pub last_post: Millis,
-    /// Nats of its strongest tie: -ln of the chance of so many keys in common. Surprise on the past, not tested.
+    /// Nats of its strongest tie: -ln of the chance of that number of common keys. It is not a test
+    /// result.
     pub tie_nats: f64,
-    /// Own texts, and those of them that repeat another account's of the day before.
+    /// Own texts, and the number that repeat a text of another account from the day before.
     pub texts: u32,
     /// See `texts`.
     pub copies: u32,
-    /// What speaks for it, less what accounts as active have on average: the evidence of naming, its strongest ties and its copies. It
-    /// ranks the accounts of one stream, and is neither nats nor a probability; it may be negative. The engine's `ranking` has the
-    /// formula.
+    /// The evidence of naming, its strongest ties and its copies, minus the mean of equally active
+    /// accounts. It ranks the accounts of one stream, and is neither nats nor a probability; it may
+    /// be negative. The formula is in the engine's module `ranking`.
     pub suspicion: f64,
-    /// Evidence, in nats, that it belongs to the group that names it most strongly; `None` where none judged it.
+    /// Evidence, in nats, that it belongs to the group that names it most strongly; `None` if no
+    /// group judged it.
     pub log_e: Option<f64>,
     /// The probability, by that naming, that it belongs to the group.
     pub posterior: Option<f64>,
 }
 
 impl AccountEvidence {
-    /// Whether there is anything to say of the account beside its number of posts.
+    /// Whether there is any evidence about the account.
     pub fn any(&self) -> bool {
         self.tie_nats > 0.0 || self.copies > 0 || self.log_e.is_some()
     }

@@ -1,4 +1,4 @@
-//! The ticks of late, and how many trials there were by each.
+//! The recent ticks, with the number of trials before each.
 
 use std::collections::VecDeque;
 
@@ -9,7 +9,7 @@ use crate::{post::Millis, uses::RECENT};
 /// A tick.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Tick {
-    /// Counts ticks from 1.
+    /// Number of the tick, from 1.
     pub number: u64,
     pub at: Millis,
     /// Trials of everybody before it.
@@ -21,7 +21,7 @@ pub(crate) struct Tick {
 pub(crate) struct Ticks(VecDeque<Tick>);
 
 impl Ticks {
-    /// A tick comes.
+    /// Adds a tick.
     pub(crate) fn push(&mut self, at: Millis, trials: u64) {
         self.0.push_back(Tick { number: self.last().number + 1, at, trials });
         while self.0.len() > 2 && self.0.front().is_some_and(|first| at - first.at > RECENT) {
@@ -29,17 +29,17 @@ impl Ticks {
         }
     }
 
-    /// The newest; number 0 before the first.
+    /// The newest; number 0 before the first tick.
     pub(crate) fn last(&self) -> Tick {
         self.0.back().copied().unwrap_or(Tick { number: 0, at: Millis::MIN, trials: 0 })
     }
 
-    /// The oldest of those known from a number on; the newest if there is none before it.
+    /// The oldest known tick from this number on; the newest if there is none.
     pub(crate) fn first_since(&self, number: u64) -> Tick {
         self.0.iter().find(|tick| tick.number >= number).copied().unwrap_or(self.last())
     }
 
-    /// The number of the oldest that is known.
+    /// The number of the oldest known tick.
     pub(crate) fn oldest(&self) -> u64 {
         self.0.front().map_or(0, |first| first.number)
     }

@@ -1,10 +1,10 @@
-//! A tie of two accounts, and the chance that they meet so often by coincidence.
+//! A tie of two accounts, and the chance that they have that number of common keys by coincidence.
 
 use serde::{Deserialize, Serialize};
 
 use crate::{accounts::AccountId, trace::TraceKind};
 
-/// Two accounts, the lesser first.
+/// Two accounts, the smaller number first.
 pub(crate) type Pair = (AccountId, AccountId);
 
 /// A tie of the network.
@@ -14,14 +14,14 @@ pub(crate) struct Edge {
     pub keys: u32,
     /// Their mean number by chance.
     pub expected: f64,
-    /// -ln of the chance of so many or more.
+    /// -ln of the chance of at least as many.
     pub nats: f64,
     pub kind: TraceKind,
     /// Median time between the two uses, seconds.
     pub lag: f64,
 }
 
-/// -ln of the chance that a Poisson variable of this mean is `n` or more, where the mean is below `n`.
+/// -ln of the chance that a Poisson variable with this mean is at least `n`, for a mean below `n`.
 pub(crate) fn poisson_nats(n: u32, mean: f64) -> f64 {
     let mean = mean.max(1e-300);
     let n = f64::from(n);

@@ -1,4 +1,5 @@
-//! Posts in, turns out: each post once, in event-time order, with the keys that it used.
+//! Puts posts in order: each post is released once, in event-time order, with the keys that it
+//! used.
 
 use std::collections::BTreeMap;
 
@@ -15,12 +16,13 @@ use crate::{
     trace::{Classes, Readers, Trace, TraceKind, Words},
 };
 
-/// Time in which a repost is fast, and time in which it is a repost of something new: no longer than the horizon, for so long every post
-/// is remembered, whatever order posts came in.
+/// Time within which a repost is fast, and time within which its original is new: at most the
+/// horizon, because every post is remembered that long, whatever the order of arrival.
 const FAST: Millis = 60_000;
 const PROMPT: Millis = 3_600_000;
 
-/// Reads posts: what each did that others could do too. Reading needs nothing but the post, so it can be done on any thread.
+/// Reads posts: the actions that others could take as well. Reading needs only the post, so it can
+/// be done on any thread.
 #[derive(Clone)]
 pub struct Reader(Readers);
 
@@ -49,7 +51,7 @@ pub struct ReadPost {
     at: Millis,
     name: PostName,
     profile: Profile,
-    /// The post that it repeats.
+    /// The post that it reposts.
     original: Option<u64>,
     traces: Vec<Trace>,
     /// Its own words.
@@ -57,7 +59,7 @@ pub struct ReadPost {
 }
 
 impl ReadPost {
-    /// The platform parts posts of equal time and id.
+    /// The platform separates posts with equal time and id.
     fn order(&self) -> (&str, &str) {
         (&self.name.id, self.profile.platform())
     }
@@ -83,7 +85,7 @@ impl PartialEq for ReadPost {
 
 impl Eq for ReadPost {}
 
-/// Gives posts their turns.
+/// Releases posts in order.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct Tracer {
     order: Reorder<ReadPost>,
@@ -92,21 +94,22 @@ pub(crate) struct Tracer {
     pub texts: Classes,
 }
 
-/// A post's turn.
+/// A released post.
 pub(crate) struct Turn {
     pub at: Millis,
     pub account: AccountId,
     pub post: PostName,
-    /// Time since the original, where it is a repost of something new.
+    /// Time since the original, if it is a repost of a new post.
     pub lag: Option<Millis>,
-    /// What it did, its own words included.
+    /// Its actions, including its own words.
     pub traces: Vec<Trace>,
-    /// Of own words that repeat an earlier text, how many thousandths.
+    /// For own words that repeat an earlier text: how many thousandths of their surprise they
+    /// share.
     pub copied: Option<u16>,
 }
 
 impl Turn {
-    /// How the post is on a key.
+    /// Further information about the post's use of a key.
     pub(crate) fn manner(&self, kind: TraceKind) -> Manner {
         match (kind, self.copied, self.lag) {
             (TraceKind::Text, Some(thousandths), _) => Manner::Copied(thousandths),
@@ -126,7 +129,7 @@ impl Tracer {
         }
     }
 
-    /// Takes note that event time has come to `now`.
+    /// Records that event time has reached `now`.
     pub(crate) fn advance(&mut self, now: Millis) {
         self.order.advance(within_reach(now));
     }
@@ -151,12 +154,13 @@ impl Tracer {
         if late { Outcome::Late } else { Outcome::Accepted }
     }
 
-    /// The event time of the next post whose turn it is: behind the watermark, or at the `end` of the stream any.
+    /// The event time of the next post to release: behind the watermark or, at the `end` of the
+    /// stream, any.
     pub(crate) fn next_at(&self, end: bool) -> Option<Millis> {
         self.order.next_at(end)
     }
 
-    /// The next post has its turn.
+    /// Releases the next post.
     pub(crate) fn turn(&mut self) -> Option<Turn> {
         let (at, post) = self.order.pop()?;
         self.seen.forget(at);
@@ -174,7 +178,7 @@ impl Tracer {
         Some(Turn { at, account, post: post.name, lag, traces, copied })
     }
 
-    /// Forgets what is older than it can matter.
+    /// Forgets data that are too old to matter.
     pub(crate) fn expire(&mut self, now: Millis) {
         self.texts.expire(now);
     }
@@ -185,9 +189,9 @@ fn post_id(platform: &str, id: &str) -> u64 {
     hash_strs(1, &[platform, id])
 }
 
-/// Posts seen of late and when they were posted, in generations of one span of event time each. What is remembered goes by the posts
-/// that had their turn and not by those that came, so that it does not depend on the order in which they came: one partition may be read
-/// hours ahead of another.
+/// Recent posts with their times, in generations of one span of event time each. What is remembered
+/// depends on the released posts and not on the arrived ones, so it does not depend on the order of
+/// arrival: one partition may be read hours ahead of another.
 #[derive(Serialize, Deserialize)]
 struct Recent {
     span: Millis,
@@ -199,18 +203,18 @@ impl Recent {
         Recent { span: span.max(1), generations: BTreeMap::new() }
     }
 
-    /// `false` where it was there already.
+    /// `false` if it was present already.
     fn insert(&mut self, id: u64, at: Millis) -> bool {
         self.at(id).is_none()
             && self.generations.entry(at.div_euclid(self.span)).or_default().try_insert(id, at).is_ok()
     }
 
-    /// When a post seen of late was posted.
+    /// The time of a recent post.
     fn at(&self, id: u64) -> Option<Millis> {
         self.generations.values().rev().find_map(|posts| posts.get(&id)).copied()
     }
 
-    /// Forgets posts that are a span older than one that has its turn, and no post that is younger.
+    /// Forgets posts that are a span older than a released one, and no younger post.
     fn forget(&mut self, turn: Millis) {
         let kept = turn.div_euclid(self.span).saturating_sub(1);
         while let Some(oldest) = self.generations.first_entry().filter(|oldest| *oldest.key() < kept) {
@@ -227,7 +231,7 @@ mod tests {
     fn a_post_is_remembered_until_others_a_span_younger_have_their_turn() {
         let mut seen = Recent::new(10);
         assert!(seen.insert(1, 5) && !seen.insert(1, 5) && !seen.insert(1, 25));
-        // Read far ahead of the turns.
+        // Read far ahead of the released posts.
         assert!(seen.insert(2, 500));
         seen.forget(15);
         assert_eq!((seen.at(1), seen.at(2)), (Some(5), Some(500)));

@@ -139,6 +139,9 @@ pub(crate) struct Uses {
     repeat: Millis,
     most: usize,
     keys: Map<KeyId, Key>,
+    /// Keys with two uses or more. Most keys have one, and whoever asks for those in common need not look at them.
+    #[serde(skip)]
+    shared: Set<KeyId>,
     accounts: Map<AccountId, Account>,
     /// All uses in the order of their turns.
     line: VecDeque<(Millis, KeyId, AccountId)>,
@@ -174,6 +177,7 @@ impl Uses {
             retention: params.retention,
             most: params.limits.uses,
             keys: Map::default(),
+            shared: Set::default(),
             accounts: Map::default(),
             line: VecDeque::new(),
             old: 0,
@@ -230,6 +234,9 @@ impl Uses {
                 posts.insert(place, turn.post.clone());
             }
             let degree = key.uses.len() as u64;
+            if degree == 2 {
+                self.shared.insert(id);
+            }
             self.sum += 1;
             self.squares += 2 * degree - 1;
             uses.push(Use { key: id, name: key.name.clone(), recent });
@@ -316,8 +323,10 @@ impl Uses {
                     posts.remove(place);
                 }
             }
-            if key.uses.is_empty() {
-                self.keys.remove(&key_id);
+            match key.uses.len() {
+                0 => drop(self.keys.remove(&key_id)),
+                1 => drop(self.shared.remove(&key_id)),
+                _ => {}
             }
         }
         if let Some(known) = self.accounts.get_mut(&account) {
@@ -340,6 +349,16 @@ impl Uses {
 
     pub(crate) fn key(&self, id: KeyId) -> Option<&Key> {
         self.keys.get(&id)
+    }
+
+    /// Whether a key has two uses or more.
+    pub(crate) fn is_shared(&self, id: KeyId) -> bool {
+        self.shared.contains(&id)
+    }
+
+    /// Works out what a snapshot does not hold.
+    pub(crate) fn restored(&mut self) {
+        self.shared = self.keys.iter().filter(|(_, key)| key.uses.len() > 1).map(|(id, _)| *id).collect();
     }
 
     pub(crate) fn account(&self, id: AccountId) -> Option<&Account> {

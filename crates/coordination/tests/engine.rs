@@ -1,4 +1,5 @@
-//! The engine as a whole, on small invented streams: a crowd that goes its own ways, and groups that repeat one another.
+//! The engine as a whole, on small invented streams: a crowd of independent accounts, and groups
+//! that repeat one another.
 
 mod hostile;
 
@@ -6,30 +7,17 @@ use coordination::{
     AccountEvidence, Cluster, Engine, Executor, Finding, Job, Judge, Millis, Outcome, Params, Post, SingleSource, Tie,
     TraceKind, TrialOutcome,
 };
+use fastrand::Rng;
 use proptest::prelude::*;
 
 const MINUTE: Millis = 60_000;
 const HOUR: Millis = 60 * MINUTE;
 const DAY: Millis = 24 * HOUR;
 
-/// A small generator with a fixed seed (SplitMix64); what matters is only that it is the same everywhere.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, n: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut z = self.0;
-        z = (z ^ (z >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        z = (z ^ (z >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (z ^ (z >> 31)) % n
-    }
-
-    /// Words that nobody writes by chance: of letters only, one after another.
-    fn words(&mut self, count: usize) -> String {
-        let mut word = || (0..6).map(|_| char::from(b'a' + self.below(26) as u8)).collect::<String>();
-        let words: Vec<String> = (0..count).map(|_| word()).collect();
-        words.join(" ")
-    }
+/// Words that nobody writes by chance: of letters only, one after another.
+fn words(dice: &mut Rng, count: usize) -> String {
+    let words: Vec<String> = (0..count).map(|_| (0..6).map(|_| dice.lowercase()).collect()).collect();
+    words.join(" ")
 }
 
 fn post(id: String, account: String, at: Millis, url: String) -> Post<'static> {
@@ -43,38 +31,41 @@ fn post(id: String, account: String, at: Millis, url: String) -> Post<'static> {
     }
 }
 
-/// 1,500 accounts share fresh articles of 40 sites over three days, and write something of their own.
-fn crowd(dice: &mut Dice) -> Vec<Post<'static>> {
+/// 1,500 accounts share fresh articles of 40 sites over three days, and write something of their
+/// own.
+fn crowd(dice: &mut Rng) -> Vec<Post<'static>> {
     (0..20_000)
         .map(|i| {
-            let at = dice.below(3 * DAY as u64) as Millis;
-            let account = dice.below(1_500);
-            let site = if dice.below(3) > 0 { account % 40 } else { dice.below(40) };
-            // A site's article of the hour: readers who come by in the same hour share the same one.
+            let at = dice.u64(..3 * DAY as u64) as Millis;
+            let account = dice.u64(..1_500);
+            let site = if dice.u64(..3) > 0 { account % 40 } else { dice.u64(..40) };
+            // A site's article of the hour: readers who come by in the same hour share the same
+            // one.
             let url = format!("https://site{site}.example/{}", at / HOUR);
-            let text = dice.words(8).into();
+            let text = words(dice, 8).into();
             Post { text, ..post(format!("crowd-{i:05}"), format!("reader-{account:04}"), at, url) }
         })
         .collect()
 }
 
-/// `members` accounts write each of `texts` texts, one after another within an hour, on the third day; each writes much else.
-fn copiers(name: &str, members: u64, texts: u64, dice: &mut Dice) -> Vec<Post<'static>> {
+/// `members` accounts write each of `texts` texts, one after another within an hour, on the third
+/// day; each writes much else.
+fn copiers(name: &str, members: u64, texts: u64, dice: &mut Rng) -> Vec<Post<'static>> {
     let mut posts = Vec::new();
     for n in 0..texts {
         let at = 2 * DAY + HOUR + n as Millis * (12 * HOUR / texts as Millis);
-        let words = dice.words(12);
+        let copied = words(dice, 12);
         for member in 0..members {
             let link = |kind: &str| format!("https://{name}-{kind}{n}-{member}.example/");
             let account = format!("{name}-{member:02}");
             let mut say = |kind: &str, text: String| {
-                let at = at + dice.below(HOUR as u64) as Millis;
+                let at = at + dice.u64(..HOUR as u64) as Millis;
                 posts.push(Post {
                     text: text.into(),
                     ..post(format!("{name}-{kind}-{n}-{member:02}"), account.clone(), at, link(kind))
                 });
             };
-            say("copy", words.clone());
+            say("copy", copied.clone());
         }
     }
     posts
@@ -133,12 +124,12 @@ fn names(cluster: &Cluster) -> Vec<&str> {
 
 #[test]
 fn a_crowd_that_goes_its_own_ways_is_no_cluster() {
-    assert_eq!(run(&sorted(crowd(&mut Dice(1)))), []);
+    assert_eq!(run(&sorted(crowd(&mut Rng::with_seed(1)))), []);
 }
 
 #[test]
 fn accounts_that_repeat_one_another_are_found_and_nobody_else_is_named() {
-    let mut dice = Dice(2);
+    let mut dice = Rng::with_seed(2);
     let mut posts = crowd(&mut dice);
     posts.extend(copiers("op", 10, 12, &mut dice));
     let found = run(&sorted(posts));
@@ -151,23 +142,23 @@ fn accounts_that_repeat_one_another_are_found_and_nobody_else_is_named() {
     assert!(cluster.log_e_leave_one_source_out >= cluster.terms.bar);
 }
 
-/// Ten accounts share eight fresh articles, seven of them at a time and within a minute; five of the articles are on a site of their own. What
-/// else they share is what everybody shares.
-fn cell(dice: &mut Dice) -> Vec<Post<'static>> {
+/// Ten accounts share eight fresh articles, seven of them at a time and within a minute; five of
+/// the articles are on a site of their own. What else they share is what everybody shares.
+fn cell(dice: &mut Rng) -> Vec<Post<'static>> {
     let mut posts = Vec::new();
     for member in 0..10 {
         for n in 0..15 {
-            let at = dice.below(3 * DAY as u64) as Millis;
-            let url = format!("https://site{}.example/{}", dice.below(40), at / HOUR);
+            let at = dice.u64(..3 * DAY as u64) as Millis;
+            let url = format!("https://site{}.example/{}", dice.u64(..40), at / HOUR);
             posts.push(post(format!("cover-{member}-{n:02}"), format!("cell-{member}"), at, url));
         }
     }
     for n in 0..8 {
         let site = if [2, 4, 7].contains(&n) { format!("borrowed{n}") } else { "own".to_owned() };
-        let first = dice.below(10);
+        let first = dice.u64(..10);
         for place in 0..7 {
             let member = (first + place) % 10;
-            let at = 2 * DAY + n * 2 * HOUR + dice.below(MINUTE as u64) as Millis;
+            let at = 2 * DAY + n * 2 * HOUR + dice.u64(..MINUTE as u64) as Millis;
             posts.push(post(
                 format!("cell-{n}-{member}"),
                 format!("cell-{member}"),
@@ -181,7 +172,7 @@ fn cell(dice: &mut Dice) -> Vec<Post<'static>> {
 
 #[test]
 fn members_with_cover_and_a_site_of_their_own_are_named() {
-    let mut dice = Dice(5);
+    let mut dice = Rng::with_seed(5);
     let found = run(&sorted([crowd(&mut dice), cell(&mut dice)].concat()));
     assert_eq!(found.len(), 1, "{found:#?}");
     assert_eq!(found[0].finding, Finding::Coordinated);
@@ -193,12 +184,12 @@ fn members_with_cover_and_a_site_of_their_own_are_named() {
 /// Sixty fans repeat what their idol says, and with it tags that nobody else uses.
 #[test]
 fn what_a_repost_carries_is_its_authors() {
-    let mut dice = Dice(6);
+    let mut dice = Rng::with_seed(6);
     let mut posts = crowd(&mut dice);
     for n in 0..40 {
-        let first = dice.below(3 * DAY as u64 - HOUR as u64) as Millis;
-        for fan in (0..60).filter(|_| dice.below(5) < 2).collect::<Vec<_>>() {
-            let at = first + dice.below(10 * MINUTE as u64) as Millis;
+        let first = dice.u64(..3 * DAY as u64 - HOUR as u64) as Millis;
+        for fan in (0..60).filter(|_| dice.u64(..5) < 2).collect::<Vec<_>>() {
+            let at = first + dice.u64(..10 * MINUTE as u64) as Millis;
             posts.push(Post {
                 repost_of: Some(format!("idol-{n}").into()),
                 repost_of_account: Some("idol".into()),
@@ -213,7 +204,7 @@ fn what_a_repost_carries_is_its_authors() {
 
 #[test]
 fn years_of_silence_change_nothing_of_what_was_told() {
-    let mut dice = Dice(2);
+    let mut dice = Rng::with_seed(2);
     let mut posts = crowd(&mut dice);
     posts.extend(copiers("op", 10, 12, &mut dice));
     let before = run(&sorted(posts.clone()));
@@ -229,7 +220,7 @@ fn years_of_silence_change_nothing_of_what_was_told() {
 
 #[test]
 fn a_text_of_many_accounts_is_told_as_a_count() {
-    let mut dice = Dice(3);
+    let mut dice = Rng::with_seed(3);
     let mut posts = crowd(&mut dice);
     posts.extend(copiers("flood", 40, 1, &mut dice));
     let found = run(&sorted(posts));
@@ -242,7 +233,7 @@ fn a_text_of_many_accounts_is_told_as_a_count() {
 /// Every text is a source, and only the 100 that gave most are told one by one.
 #[test]
 fn what_sources_gave_adds_up_however_many_there_are() {
-    let mut dice = Dice(7);
+    let mut dice = Rng::with_seed(7);
     let cluster = run(&sorted([crowd(&mut dice), copiers("op", 10, 150, &mut dice)].concat())).remove(0);
     assert_eq!(cluster.nats_by_source.len(), 100);
     assert!(cluster.unlisted.sources > 20, "{}", cluster.unlisted.sources);
@@ -255,7 +246,7 @@ fn what_sources_gave_adds_up_however_many_there_are() {
 /// What an engine without a judge calls coordinated, one with it may flag; nothing else changes.
 #[test]
 fn without_a_judge_nothing_is_flagged() {
-    let mut dice = Dice(2);
+    let mut dice = Rng::with_seed(2);
     let posts = sorted([crowd(&mut dice), copiers("op", 10, 12, &mut dice)].concat());
     let mut engine = Engine::new(Params::default()).unwrap();
     let mut told = Vec::new();
@@ -266,7 +257,7 @@ fn without_a_judge_nothing_is_flagged() {
 
 #[test]
 fn the_test_adds_up() {
-    let mut dice = Dice(4);
+    let mut dice = Rng::with_seed(4);
     let posts = sorted([crowd(&mut dice), copiers("op", 12, 14, &mut dice)].concat());
     let cluster = run(&posts).remove(0);
     let log_mean_exp = |nats: [f64; 3]| (nats.map(f64::exp).iter().sum::<f64>() / 3.0).ln();
@@ -292,7 +283,7 @@ fn the_test_adds_up() {
 fn a_cluster_names_the_near_misses_that_it_was() {
     let mut links = 0;
     for members in 3..8 {
-        let mut dice = Dice(40 + members);
+        let mut dice = Rng::with_seed(40 + members);
         let posts = sorted([crowd(&mut dice), copiers("op", members, 14, &mut dice)].concat());
         let mut engine = engine(Params::default());
         let (mut told, mut near) = (Vec::new(), Vec::new());
@@ -321,7 +312,7 @@ fn a_cluster_names_the_near_misses_that_it_was() {
 /// No post that helped to propose a group is a trial of it.
 #[test]
 fn only_what_came_after_the_birth_is_evidence() {
-    let mut dice = Dice(5);
+    let mut dice = Rng::with_seed(5);
     let posts = sorted([crowd(&mut dice), copiers("op", 10, 12, &mut dice)].concat());
     for cluster in run(&posts) {
         let gains =
@@ -348,7 +339,7 @@ fn each_post_has_one_outcome() {
 /// A one-to-one replacement of words changes neither groups nor members nor verdicts.
 #[test]
 fn other_words_give_the_same_groups() {
-    let mut dice = Dice(6);
+    let mut dice = Rng::with_seed(6);
     let posts = sorted([crowd(&mut dice), copiers("op", 10, 12, &mut dice)].concat());
     let other = |word: &str| -> String {
         word.chars().map(|c| char::from_u32('а' as u32 + (c as u32 - 97)).unwrap_or(c)).collect()
@@ -366,7 +357,7 @@ fn other_words_give_the_same_groups() {
 
 #[test]
 fn being_told_the_time_more_often_changes_nothing() {
-    let mut dice = Dice(7);
+    let mut dice = Rng::with_seed(7);
     let posts = sorted([crowd(&mut dice), copiers("op", 10, 12, &mut dice)].concat());
     let mut often = engine(Params::default());
     let mut told = Vec::new();
@@ -406,7 +397,7 @@ proptest! {
     #![proptest_config(ProptestConfig::with_cases(6))]
     #[test]
     fn order_of_arrival_shards_and_snapshots_make_no_difference(seed in 0u64..1_000, shards in 2u16..5, cut in 0usize..20_000) {
-        let mut dice = Dice(seed);
+        let mut dice = Rng::with_seed(seed);
         let posts = sorted([crowd(&mut dice), copiers("op", 8, 10, &mut dice)].concat());
         let want = all_of(&mut engine(Params::default()), &posts);
         prop_assert!(!want.0.is_empty());
@@ -417,7 +408,7 @@ proptest! {
 
         // Posts within the lateness come in any order; ids part those of one time.
         let mut shuffled: Vec<&Post<'_>> = posts.iter().collect();
-        shuffled.sort_by_cached_key(|post| (post.created_at + dice.below(4 * MINUTE as u64) as Millis, post.id.clone()));
+        shuffled.sort_by_cached_key(|post| (post.created_at + dice.u64(..4 * MINUTE as u64) as Millis, post.id.clone()));
         let shuffled: Vec<Post<'_>> = shuffled.into_iter().cloned().collect();
         prop_assert_eq!(&all_of(&mut engine(Params::default()), &shuffled), &want);
 
@@ -434,15 +425,15 @@ proptest! {
 
 #[test]
 fn quotations_count_where_they_are_asked_for() {
-    let mut dice = Dice(11);
+    let mut dice = Rng::with_seed(11);
     let mut posts = crowd(&mut dice);
     // Ten accounts quote the same sixty posts of twelve authors, each with words of its own.
     for n in 0..60 {
         for member in 0..10 {
-            let at = 2 * DAY + HOUR + n * 12 * MINUTE + dice.below(5 * MINUTE as u64) as Millis;
+            let at = 2 * DAY + HOUR + n * 12 * MINUTE + dice.u64(..5 * MINUTE as u64) as Millis;
             let link = format!("https://own-{n}-{member}.example/");
             posts.push(Post {
-                text: dice.words(8).into(),
+                text: words(&mut dice, 8).into(),
                 quote_of: Some(format!("quoted-{n}").into()),
                 quote_of_account: Some(format!("author-{}", n % 12).into()),
                 ..post(format!("quote-{n:02}-{member}"), format!("quoter-{member}"), at, link)

@@ -1,4 +1,5 @@
-//! The sweeps of the peers' methods against the tools' own steps, written down plainly and in quadratic time.
+//! Compares the sweeps of the other tools' methods with the tools' own steps, written in a simple
+//! form that needs quadratic time.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -19,7 +20,7 @@ fn object(n: u8) -> String {
 }
 
 fn account(n: u8) -> String {
-    // Order of names is not order of appearance.
+    // The order of names is not the order of appearance.
     format!("{}", (b'z' - n) as char)
 }
 
@@ -27,7 +28,8 @@ fn content(n: u8) -> String {
     format!("c{n}")
 }
 
-/// Few of each, so that they meet; times on a coarse grid, so that some are equal and some lie on the window's edge.
+/// Few values of each field, so that rows meet; times on a coarse grid, so that some are equal and
+/// some are at the window's edge.
 fn rows() -> impl Strategy<Value = Vec<Row>> {
     let row = (0..5_u8, 0..5_u8, 0..16_u8, 0..120_u32).prop_map(|(o, a, c, t)| (o, a, c, f64::from(t) / 4.0));
     prop::collection::vec(row, 0..60)
@@ -75,7 +77,8 @@ fn detect_groups(rows: &[Row], window: f64, least: usize) -> Vec<Pair> {
     if least == 0 { pairs } else { participating(&x, &pairs, least) }
 }
 
-/// Weight, older contents, newer contents, objects, and the sum of the lags in quarters of a second.
+/// Weight, older contents, newer contents, objects, and the sum of the lags in quarters of a
+/// second.
 type Edge = (u32, usize, usize, usize, u32);
 
 fn aggregate(pairs: &[Pair]) -> BTreeMap<(String, String), Edge> {

@@ -1,7 +1,8 @@
-//! What a post costs: decoding alone, with its traces, the whole engine on one core and on two, and memory per table entry.
-//!
-//! `cargo bench -p detection --bench engine [-- FILE...]`: posts of the files (native NDJSON, any compression), or else a simulated
-//! stream only. Every figure is the best of three runs in this one process; what counts are the ratios.
+//! The cost of a post: decoding alone, with its traces, the whole engine on one core and on two;
+//! and memory per table entry.
+//! `cargo bench -p detection --bench engine [-- FILE...]` measures the posts of the files (native
+//! NDJSON, any compression); without a file, a simulated stream only. Every figure is the best of
+//! three runs in this process. Compare the ratios, not the figures.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)]
 
@@ -32,7 +33,7 @@ fn main() {
         return grow(&table);
     }
     let files: Vec<String> = std::env::args().skip(1).filter(|arg| !arg.starts_with("--")).collect();
-    println!("{:<44} {:>9} {:>12} {:>8}", "posts", "posts/s", "µs a post", "ratio");
+    println!("{:<44} {:>9} {:>12} {:>8}", "posts", "posts/s", "µs/post", "ratio");
     for file in &files {
         let name = file.rsplit('/').next().unwrap_or(file);
         costs(name, &read(file));
@@ -68,7 +69,7 @@ fn simulated(world: &World, seed: u64) -> Vec<Vec<u8>> {
         .collect()
 }
 
-/// The best of some runs; what a run leaves behind is put away when the clock has stopped.
+/// The shortest of several runs. What a run returns is dropped after the clock has stopped.
 fn best<T>(mut run: impl FnMut() -> T) -> Duration {
     (0..RUNS)
         .map(|_| {
@@ -140,7 +141,7 @@ fn two_threads(lines: &[Vec<u8>], shards: u16) -> Engine {
     engine
 }
 
-/// A post of a plain stream: account and link by number.
+/// A post with nothing but an account and a link, each given by its number.
 fn plain(i: u64, account: u64, link: u64, at: Millis) -> Post<'static> {
     Post {
         id: Cow::Owned(i.to_string()),
@@ -164,7 +165,7 @@ fn run(posts: impl Iterator<Item = Post<'static>>) -> (usize, Duration, Stats) {
     (count, began.elapsed(), engine.stats())
 }
 
-/// 20 posts a second of 50,000 accounts; links live for an hour.
+/// 20 posts per second from 50,000 accounts; every link is used for one hour.
 fn stream(posts: u64) -> impl Iterator<Item = Post<'static>> {
     let mut dice = fastrand::Rng::with_seed(1);
     (0..posts).map(move |i| {
@@ -182,7 +183,7 @@ fn flat() {
     row("  2,000,000 posts", long, took, unit * 10);
 }
 
-/// One link takes half of all uses.
+/// A stream in which one link has half of all uses.
 fn hot() {
     println!("cost per post where one key takes half of all uses");
     let (even, took, _) = run(stream(400_000));
@@ -203,10 +204,10 @@ fn resident() -> u64 {
     status.split(' ').nth(1).and_then(|pages| pages.parse::<u64>().ok()).unwrap_or(0) * 4_096
 }
 
-/// Resident bytes an entry, of streams in which one table is by far the largest; each in a process of its own, because memory that
-/// was used before would be used again.
+/// Resident bytes per entry, of streams in which one table is by far the largest. Each runs in a
+/// process of its own, because memory that was freed before would be reused.
 fn memory() {
-    println!("resident bytes an entry, a process's growth over the entries of its largest table");
+    println!("resident bytes per entry: growth of the process divided by the entries of its largest table");
     for table in ["uses", "accounts", "ties"] {
         let own = std::env::current_exe().unwrap();
         std::process::Command::new(own).env(TABLE, table).status().unwrap();

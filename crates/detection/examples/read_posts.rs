@@ -9,7 +9,7 @@ use detection::input::{Input, Options};
 
 fn main() -> Result<(), Box<dyn Error>> {
     for file in std::env::args_os().skip(1).map(PathBuf::from) {
-        // 1 MiB shows what spilling costs.
+        // 1 MiB shows the cost of spilling to disk.
         for memory_mib in [256, 1] {
             let options = Options { memory_mib, ..Options::default() };
             let start = Instant::now();

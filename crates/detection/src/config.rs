@@ -1,8 +1,9 @@
-//! What detection goes by: models, lexicon, and the engine's parameters in units people use.
+//! Configuration of detection: models, lexicon, and the engine's parameters in the units that
+//! people use.
 
 use std::path::PathBuf;
 
-use configuration::{ConfigError, Retired, Settings, Unused};
+use configuration::{ConfigError, Renamed, Retired, Settings, Unused};
 use coordination::{Engine, Limits, PARAMETERS, Parameter, Params, ParamsError, TraceKind};
 use schemars::JsonSchema;
 use scoring::{Model, ModelError, ModelName, Registry, Subject};
@@ -14,32 +15,32 @@ use crate::{
     threads::Threads,
 };
 
-/// The models that come with the program.
+/// The models that are bundled with the program.
 const BUNDLED_MODEL: &[u8] = include_bytes!("../../../models/cluster/3/model.json");
 const BUNDLED_ACCOUNT_MODEL: &[u8] = include_bytes!("../../../models/account/2/model.json");
 
-/// What detection goes by. A configuration file has it as the `[detector]` table, whose other keys
-/// are the service's.
+/// Configuration of detection. In a configuration file it is the `[detector]` table; the other keys
+/// of that table belong to the service.
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Folder of the model registry; the models bundled with the program are used where there is no
-    /// such folder.
+    /// Folder of the model registry. If there is no such folder, the models bundled with the
+    /// program are used.
     pub models: PathBuf,
-    /// The model whose verdicts are published, "NAME/VERSION"; where empty, the one that the registry
-    /// has in service (`lockstep models promote`).
+    /// The model whose verdicts are published, "NAME/VERSION". If empty, the model that the
+    /// registry has in service (`lockstep models promote`).
     pub model: String,
-    /// Topics and targets of posts, for routing only, in place of the bundled lexicon: a file, or a
-    /// folder of files.
+    /// A file, or a folder of files, with topics and targets of posts. It replaces the bundled
+    /// lexicon. Topics and targets are for routing only.
     #[schemars(extend("example" = "\"config/topics\""))]
     pub lexicon: Option<PathBuf>,
-    /// A post dated further than this into the future is not taken, but is a dead letter, or rejected
-    /// in a file: it would carry event time with it.
+    /// A post dated further than this into the future is not accepted, because it would move event
+    /// time forward: it becomes a dead letter or, in a file, a rejected line.
     #[schemars(range(min = 0, max = 86_400), extend("unit" = "seconds"))]
     pub future_tolerance_s: u64,
-    /// Parts of the engine that work at the same time; what is found does not depend on it.
-    #[schemars(range(min = 1, max = 1_024), extend("unit" = "parts"))]
-    pub shards: u16,
+    /// Number of threads of the engine. The result does not depend on it.
+    #[schemars(range(min = 1, max = 1_024), extend("unit" = "threads"))]
+    pub threads: u16,
     /// Parameters of the engine, which finds groups.
     pub engine: EngineConfig,
 }
@@ -51,14 +52,15 @@ impl Default for Config {
             model: String::new(),
             lexicon: None,
             future_tolerance_s: 300,
-            shards: 1,
+            threads: 1,
             engine: EngineConfig::default(),
         }
     }
 }
 
-/// The `[detector.engine]` table: the parameters of the engine in the units in which people set them.
-/// Names, units, bounds and meanings are those of [`PARAMETERS`], defaults those of [`Params`].
+/// The `[detector.engine]` table: the parameters of the engine in the units in which people set
+/// them. Names, units, bounds and meanings are those of [`PARAMETERS`], defaults those of
+/// [`Params`].
 #[derive(Debug, Clone, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 #[expect(missing_docs, reason = "coordination::PARAMETERS says what each means")]
@@ -89,7 +91,7 @@ pub struct EngineConfig {
     pub short_links: std::collections::BTreeMap<String, String>,
 }
 
-/// What people are told of each key, from the engine's own table.
+/// The description of each key, from the engine's own table.
 impl JsonSchema for EngineConfig {
     fn schema_name() -> std::borrow::Cow<'static, str> {
         "EngineConfig".into()
@@ -109,9 +111,7 @@ impl JsonSchema for EngineConfig {
             });
             properties.insert(key.to_owned(), schema);
         }
-        let traces = format!(
-            "Kinds of traces that count. What a post did by others is as if it had not been done. There are {kinds}."
-        );
+        let traces = format!("Kinds of traces that count. Actions of other kinds are ignored. There are {kinds}.");
         properties.insert("traces".to_owned(), json!({ "type": "array", "description": traces }));
         let short_links = json!({
             "type": "object",
@@ -126,17 +126,17 @@ impl JsonSchema for EngineConfig {
     }
 }
 
-/// Keys of `[detector.engine]` that the engine before this one had. Whoever has them in a file is
-/// told, and nothing stops.
+/// Keys of `[detector.engine]` that the previous engine had. A file that has them gets a warning,
+/// and the program goes on.
 pub const RETIRED: [Retired; 8] = [
     Retired { path: "detector.engine.windows_s", instead: "the windows of the test are fixed, from minutes to a day" },
     Retired {
         path: "detector.engine.baseline_lag_h",
-        instead: "nothing has taken its place; a group is compared with everybody else's posts, and there is no baseline of habits",
+        instead: "there is no replacement; a group is compared with everybody else's posts, and there is no baseline of habits",
     },
     Retired {
         path: "detector.engine.baseline_half_life_days",
-        instead: "nothing has taken its place; a group is compared with everybody else's posts, and there is no baseline of habits",
+        instead: "there is no replacement; a group is compared with everybody else's posts, and there is no baseline of habits",
     },
     Retired {
         path: "detector.engine.credit_interval_min",
@@ -148,16 +148,19 @@ pub const RETIRED: [Retired; 8] = [
     },
     Retired {
         path: "detector.engine.test_window_s",
-        instead: "nothing has taken its place; every post of a member is a trial of its group",
+        instead: "there is no replacement; every post of a member is a trial of its group",
     },
-    Retired { path: "detector.engine.max_keys", instead: "detector.engine.max_uses bounds what is remembered of keys" },
-    Retired { path: "detector.engine.max_habits", instead: "nothing has taken its place; there is no table of habits" },
+    Retired { path: "detector.engine.max_keys", instead: "detector.engine.max_uses bounds the memory for keys" },
+    Retired { path: "detector.engine.max_habits", instead: "there is no replacement; there is no table of habits" },
 ];
 
-const FOR_SERVICES: &str = "it is for the services, which a build with the feature `services` has";
+const FOR_SERVICES: &str = "it belongs to the services, which only a build with the feature `services` has";
 
-/// What a configuration file holds for the services only: whoever runs detection without them
-/// passes it over.
+/// Keys that have other names now.
+pub const RENAMED: [Renamed; 1] = [Renamed { path: "detector.shards", to: "detector.threads" }];
+
+/// Keys of a configuration file that only the services read. A build without the services ignores
+/// them.
 pub const SERVICE_KEYS: [Unused; 10] = [
     Unused { path: "log", why: FOR_SERVICES },
     Unused { path: "admin", why: FOR_SERVICES },
@@ -209,7 +212,7 @@ impl Default for EngineConfig {
 }
 
 impl EngineConfig {
-    /// The engine's own form, not yet validated.
+    /// The engine's own parameters, not yet validated.
     pub fn params(&self) -> Params {
         let seconds = |s: u32| i64::from(s) * 1_000;
         let days = |days: f64| (days * DAY) as i64;
@@ -248,7 +251,7 @@ impl EngineConfig {
 /// Why detection cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// An engine parameter makes no sense.
+    /// An engine parameter is invalid.
     #[error("configuration: detector.engine: {0}")]
     Params(#[from] ParamsError),
     /// The model cannot be loaded.
@@ -259,7 +262,7 @@ pub enum StartError {
     Named {
         /// Which key.
         key: &'static str,
-        /// Why not.
+        /// The reason.
         source: ModelError,
     },
     /// The lexicon cannot be read.
@@ -268,13 +271,13 @@ pub enum StartError {
 }
 
 impl Config {
-    /// A fresh engine.
+    /// A new engine.
     pub fn engine(&self) -> Result<Engine, StartError> {
-        Ok(Engine::sharded(self.engine.params(), self.shards, Box::new(Threads))?)
+        Ok(Engine::sharded(self.engine.params(), self.threads, Box::new(Threads))?)
     }
 
-    /// The active model of clusters: the one named, or the registry's, or the bundled one where
-    /// there is no registry.
+    /// The active model of clusters: the one that the configuration names, or the registry's, or
+    /// the bundled one if there is no registry.
     pub fn model(&self) -> Result<Model, StartError> {
         match self.named_model()? {
             Some(name) => self.load_named("model", &name),
@@ -283,8 +286,8 @@ impl Config {
         }
     }
 
-    /// The model of accounts in service, or the bundled one where there is no registry. A registry
-    /// may do without.
+    /// The model of accounts in service, or the bundled one if there is no registry. A registry may
+    /// have none.
     pub fn account_model(&self) -> Result<Option<Model>, StartError> {
         if self.models.is_dir() {
             return Ok(Registry::open(&self.models)?.active_of(Subject::Account)?);
@@ -292,19 +295,20 @@ impl Config {
         Ok(Some(Model::from_bytes(BUNDLED_ACCOUNT_MODEL)?.of(Subject::Account)?))
     }
 
-    /// Whether names and numbers make sense, without a look at any file.
+    /// Whether names and numbers are valid, without opening any file.
     pub fn check(&self) -> Result<(), StartError> {
         self.named_model()?;
         self.engine().map(drop)
     }
 
-    /// What is allowed and yet costs power: a sentence for each such parameter of the engine.
+    /// A sentence for each parameter of the engine whose value is allowed but makes detection
+    /// weaker.
     pub fn warnings(&self) -> Vec<String> {
         let warnings = self.engine.params().warnings().into_iter();
         warnings.map(|(key, what)| format!("detector.engine.{key} {what}")).collect()
     }
 
-    /// The lexicon named, or the bundled one.
+    /// The lexicon that the configuration names, or the bundled one.
     pub fn lexicon(&self) -> Result<Lexicon, StartError> {
         Ok(match &self.lexicon {
             Some(path) => Lexicon::load(path)?,
@@ -325,15 +329,15 @@ impl Config {
     }
 }
 
-/// The settings of detection, as the tables `[detector]` and `[detector.engine]` have them.
+/// The settings of detection, as in the tables `[detector]` and `[detector.engine]`.
 ///
 /// # Errors
-/// [`ConfigError`] where the defaults cannot be written as a file.
+/// [`ConfigError`] if the defaults cannot be written as a file.
 pub fn settings() -> Result<Settings, ConfigError> {
     Settings::of::<Config>("detector")
 }
 
-/// The model that a key of `[detector]` names; `None` where its text is empty.
+/// The model that a key of `[detector]` names; `None` if its text is empty.
 pub fn parse_model_name(key: &'static str, text: &str) -> Result<Option<ModelName>, StartError> {
     if text.is_empty() {
         return Ok(None);

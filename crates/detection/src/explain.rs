@@ -1,11 +1,14 @@
-//! `lockstep explain`: works a cluster's numbers out again, from its message alone, and holds them against those recorded.
+//! `lockstep explain`: recomputes a cluster's numbers from its message alone and compares them with
+//! the recorded ones.
 //!
-//! A message of today is explained by [`v2`]: the windows of the outcome test with their keys and sources, the source that is left out, the
-//! bar, every account's naming, and the model's score. One of version 1 is explained as it was then, by [`v1`]. What a message holds only
-//! as a sum of parts that had no room is taken as it is, and said.
+//! [`v2`] explains a message of today's version: the windows of the outcome test with their keys
+//! and sources, the source that is left out, the threshold, the naming of every account, and the
+//! model's score. [`v1`] explains a message of version 1 by the arithmetic of that version. A sum
+//! of parts that did not fit into the message is used as it is recorded, and the text says so.
 //!
-//! Nothing of the engine is called here. The formulas are those that [`messages::cluster`] documents; whoever doubts the engine can
-//! follow them line by line, or write them again in another language.
+//! This module calls nothing of the engine. The formulas are those that [`messages::cluster`]
+//! documents: a reader who doubts the engine can follow them line by line, or write them again in
+//! another language.
 
 mod arithmetic;
 mod text;
@@ -23,7 +26,7 @@ use serde::{Deserialize, Serialize};
 
 pub use self::arithmetic::{ExplainError, Figure, Reason, Score, TOLERANCE};
 
-/// A cluster's numbers, worked out again.
+/// A cluster's numbers, recomputed.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 #[serde(untagged)]
 pub enum Explanation {
@@ -34,7 +37,7 @@ pub enum Explanation {
 }
 
 impl Explanation {
-    /// Works all numbers of a message out again.
+    /// Recomputes all numbers of a message.
     pub fn of(message: &AnyVersion) -> Result<Explanation, ExplainError> {
         Ok(match message {
             AnyVersion::V1(message) => Explanation::V1(Box::new(v1::Explanation::of(message)?)),
@@ -42,8 +45,9 @@ impl Explanation {
         })
     }
 
-    /// Keeps only keys with these words in them and on which this account (an id, or `platform:id`) acted, and only this account
-    /// among the members. Sums and contradictions stay those of the whole.
+    /// Keeps only keys that contain this text and on which this account (an id, or `platform:id`)
+    /// acted, and only this account among the members. Sums and contradictions remain those of the
+    /// whole cluster.
     pub fn narrow(&mut self, key: Option<&str>, account: Option<&str>) -> Result<(), ExplainError> {
         match self {
             Explanation::V1(explanation) => explanation.narrow(key, account),
@@ -59,7 +63,8 @@ impl Explanation {
         }
     }
 
-    /// What does not agree, in words. Empty if every number that can be worked out again is the recorded one.
+    /// The contradictions, as text. Empty if every number that can be recomputed equals the
+    /// recorded one.
     pub fn contradictions(&self) -> &[String] {
         match self {
             Explanation::V1(explanation) => &explanation.contradictions,
@@ -77,34 +82,34 @@ impl fmt::Display for Explanation {
     }
 }
 
-/// Why a cluster cannot be found among lines.
+/// Why a cluster was not found among the lines.
 #[derive(Debug, thiserror::Error)]
 pub enum FindError {
     /// The lines cannot be read.
     #[error("cannot be read: {0}")]
     Io(#[from] io::Error),
-    /// A line is no cluster.
-    #[error("line {line} is no cluster: {error}")]
+    /// A line is not a cluster.
+    #[error("line {line} is not a cluster: {error}")]
     Line {
-        /// Which, from 1.
+        /// Line number, from 1.
         line: usize,
-        /// Why.
+        /// The reason.
         error: DecodeError,
     },
-    /// There is none.
+    /// No cluster has this id.
     #[error("has no cluster {id:?}{}", others(.known))]
     NotThere {
-        /// What was asked for.
+        /// The id that was asked for.
         id: String,
-        /// The clusters that are there.
+        /// The clusters in the file.
         known: Vec<String>,
     },
-    /// There are several.
+    /// Several ids begin with this text.
     #[error("has {} clusters whose ids begin with {id:?}{}", .known.len(), others(.known))]
     Ambiguous {
-        /// What was asked for.
+        /// The text that was asked for.
         id: String,
-        /// The clusters that it fits.
+        /// The clusters whose ids begin with it.
         known: Vec<String>,
     },
 }
@@ -112,12 +117,13 @@ pub enum FindError {
 fn others(known: &[String]) -> String {
     const SHOWN: usize = 5;
     match known.len() {
-        0 => "; it holds no cluster at all".to_owned(),
-        n => format!(": there is {}{}", known[..n.min(SHOWN)].join(", "), if n > SHOWN { ", ..." } else { "" }),
+        0 => "; the file holds no clusters".to_owned(),
+        n => format!(": it has {}{}", known[..n.min(SHOWN)].join(", "), if n > SHOWN { ", ..." } else { "" }),
     }
 }
 
-/// The last state of the cluster with this id, or else of the only one whose id begins so, among lines as `clusters.jsonl` has them.
+/// The last state of the cluster with this id, or else of the only cluster whose id begins with it.
+/// The lines are those of `clusters.jsonl`.
 pub fn find(lines: impl BufRead, id: &str) -> Result<AnyVersion, FindError> {
     #[derive(Deserialize)]
     struct Head {

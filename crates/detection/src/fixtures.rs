@@ -4,8 +4,8 @@ use std::path::Path;
 
 use scoring::{Folds, LabelSource, Learner, Options, Origin, Row, features::FEATURES, train};
 
-/// Trains a model that calls every cluster inauthentic, or none: of such strong evidence as the
-/// engine demands it has seen only the one or only the other.
+/// Trains a model that calls every cluster inauthentic, or none: its training data has only one of
+/// the two labels for evidence as strong as the engine requires.
 pub fn put_model(models: &Path, version: &str, flags: bool) {
     let rows: Vec<Row> = (0..200).map(|n| row(n, flags)).collect();
     let mut options = Options::new("cluster", version);

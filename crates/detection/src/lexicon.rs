@@ -1,7 +1,7 @@
-//! What a cluster's posts are about: regular expressions, for routing and description only.
+//! Subjects of a cluster's posts: regular expressions, for routing and description only.
 //!
-//! A lexicon never raises or lowers a score: it is read after the verdict, and nothing that it says reaches the engine or the
-//! model. It names subjects (which election, which office), never opinions.
+//! A lexicon never raises or lowers a score: it is used after the verdict, and none of its results
+//! reach the engine or the model. It names subjects (which election, which office), never opinions.
 //!
 //! A lexicon is a file or a folder of files, one for each subject as in `config/topics`:
 //!
@@ -34,7 +34,7 @@ use xxhash_rust::xxh3::xxh3_64;
 pub use error::LexiconError;
 pub(crate) use subjects::{Subjects, name};
 
-/// The lexicon that comes with the program: the files of `config/topics`, by name.
+/// The bundled lexicon: the files of `config/topics`, by name.
 const BUNDLED: [(&str, &str); 5] = [
     ("candidates.toml", include_str!("../../../config/topics/candidates.toml")),
     ("election_offices.toml", include_str!("../../../config/topics/election_offices.toml")),
@@ -42,9 +42,10 @@ const BUNDLED: [(&str, &str); 5] = [
     ("events.toml", include_str!("../../../config/topics/events.toml")),
     ("voting.toml", include_str!("../../../config/topics/voting.toml")),
 ];
-/// Memory for the regular expressions' states. With too little the engine falls back to a search that is fifty times slower.
+/// Memory for the regular expressions' states. With too little, the regex engine uses a search that
+/// is fifty times slower.
 const DFA_BYTES: usize = 64 * 1024 * 1024;
-/// Most memory for all patterns together, compiled; ten times what the bundled ones need.
+/// Most memory for all patterns together, compiled; ten times what the bundled patterns need.
 const PROGRAM_BYTES: usize = 64 * 1024 * 1024;
 
 #[derive(Deserialize)]
@@ -97,29 +98,29 @@ impl Subject {
 #[derive(Debug)]
 pub struct Lexicon {
     patterns: RegexSet,
-    /// What each pattern says.
+    /// The meaning of each pattern.
     meanings: Vec<Meaning>,
     names: Vec<String>,
     /// Subjects before this one are topics, the others targets.
     topics: usize,
 }
 
-/// What it means that a pattern is found.
+/// The meaning of a match.
 #[derive(Debug, Clone, Copy)]
 enum Meaning {
     /// The text is about this subject ...
     About(usize),
-    /// ... unless it looks like it and is about something else.
+    /// ... unless the text only looks like it and is about something else.
     FalseFriend(usize),
 }
 
 impl Lexicon {
-    /// The lexicon that comes with the program.
+    /// The lexicon that is bundled with the program.
     pub fn bundled() -> Result<Lexicon, LexiconError> {
         Lexicon::parse("bundled", BUNDLED.map(|(name, text)| (format!("bundled {name}"), text.to_owned())).to_vec())
     }
 
-    /// Reads a lexicon: a file, or every file of a folder whose name ends in `.toml`.
+    /// Reads a lexicon: a file, or all files of a folder whose names end in `.toml`.
     pub fn load(path: &Path) -> Result<Lexicon, LexiconError> {
         let name = path.display().to_string();
         if !path.is_dir() {
@@ -141,7 +142,7 @@ impl Lexicon {
         Lexicon::parse(&name, texts.collect::<Result<_, LexiconError>>()?)
     }
 
-    /// Puts files together, `path` names them all.
+    /// Combines files; `path` is the name of all together.
     fn parse(path: &str, files: Vec<(String, String)>) -> Result<Lexicon, LexiconError> {
         let (mut topics, mut targets) = (Vec::new(), Vec::new());
         let mut seen: HashMap<String, String> = HashMap::new();
@@ -157,7 +158,7 @@ impl Lexicon {
                 if let Some(what) = fault {
                     return Err(LexiconError::Subject { path, what });
                 }
-                // Alone, so that a faulty pattern is named with its file.
+                // Compiled alone, so that a faulty pattern is reported with its file.
                 set(subject.patterns().chain(subject.false_friends()))
                     .map_err(|source| LexiconError::Pattern { path: path.clone(), source })?;
             }
@@ -187,12 +188,12 @@ impl Lexicon {
         })
     }
 
-    /// Two lexicons whose bits mean different things differ in this.
+    /// Differs between two lexicons whose bits have different meanings.
     pub(crate) fn fingerprint(&self) -> u64 {
         xxh3_64(format!("{:?}", (&self.names, self.topics, &self.meanings, self.patterns.patterns())).as_bytes())
     }
 
-    /// A bit per subject that the text is about.
+    /// A bit for each subject of the text.
     pub fn read(&self, text: &str) -> u64 {
         let (mut about, mut not) = (0, 0);
         for pattern in self.patterns.matches(text) {
@@ -207,7 +208,7 @@ impl Lexicon {
 
 fn read(path: &Path) -> Result<String, LexiconError> {
     std::fs::read_to_string(path).map_err(|source| {
-        // What was one file is a folder since there are several languages.
+        // Topics were one file before there were several languages; they are a folder now.
         let folder = path.with_extension("");
         let advice = if folder != path && folder.is_dir() {
             format!("; topics are a folder of files now: name {}", folder.display())
@@ -226,8 +227,9 @@ fn set<'a>(patterns: impl Iterator<Item = &'a String>) -> Result<RegexSet, regex
         .build()
 }
 
-/// A word boundary at either end of a pattern, in a form that the regex engine can search fast: its own `\b` makes it ten times
-/// slower on text that is not ASCII. Only whether a pattern matches is asked, so the neighbouring character may be part of it.
+/// A word boundary at either end of a pattern, in a form that the regex engine can search fast: its
+/// own `\b` makes it ten times slower on text that is not ASCII. Only whether a pattern matches is
+/// used, so the match may include the neighbouring character.
 fn bounded(pattern: &str) -> String {
     let (start, pattern) = match pattern.strip_prefix(r"\b") {
         Some(rest) => (r"(?:^|\W)", rest),
@@ -243,13 +245,14 @@ fn bounded(pattern: &str) -> String {
 mod tests {
     use super::*;
 
-    /// What the bundled lexicon finds in a text, by name.
+    /// The names of the bundled subjects of a text.
     fn about(lexicon: &Lexicon, text: &str) -> String {
         let mask = lexicon.read(text);
         (0..64).filter(|i| mask & (1 << i) != 0).map(|i| lexicon.names[i].as_str()).collect::<Vec<_>>().join(", ")
     }
 
-    /// Sentences, and sentences with false friends: words that look alike and mean something else.
+    /// Sentences, and sentences with false friends: words that look similar and mean something
+    /// else.
     #[test]
     fn the_bundled_lexicon_reads_many_languages_and_knows_false_friends() {
         let lexicon = Lexicon::bundled().unwrap();
@@ -428,9 +431,9 @@ mod tests {
         std::fs::write(folder.join("readme.md"), "no lexicon").unwrap();
         let whole = Lexicon::load(&folder).unwrap();
         assert_eq!(about(&whole, "the election office"), "elections, offices");
-        // One file, in the form that it always had.
+        // One file, in its original form.
         assert_eq!(about(&Lexicon::load(&folder.join("a.toml")).unwrap(), "the election office"), "elections");
-        // The one file that is a folder now.
+        // A path to the former single file, which is a folder now.
         let gone = Lexicon::load(&dir.path().join("topics.toml")).unwrap_err().to_string();
         assert!(gone.contains("topics are a folder of files now: name ") && gone.ends_with("topics"), "{gone}");
         std::fs::write(folder.join("c.toml"), old).unwrap();

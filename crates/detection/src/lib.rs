@@ -1,11 +1,11 @@
-//! Posts in, clusters out, with no service at all: no log, no network, no database.
+//! Posts in, clusters out, without any service: no log, no network, no database.
 //!
-//! The journey of one post here: [`input`] reads it, whatever the format of its file; the
-//! [`Pipeline`] hands it to the pure engine ([`coordination`]), scores every cluster that the
-//! engine finds with the model ([`scoring`]) and describes it by the [`lexicon`]; [`detect`] runs
-//! that over all posts of some files and keeps what was found. [`explain`] works a cluster's
-//! numbers out again from its line alone, [`shortened`] makes a message fit into a record, and
-//! [`peers`] runs the methods of published tools on the same posts.
+//! The path of a post: [`input`] reads it, whatever the format of its file; the [`Pipeline`] hands
+//! it to the pure engine ([`coordination`]), scores every cluster that the engine finds with the
+//! model ([`scoring`]) and describes it with the [`lexicon`]; [`detect`] does this with all posts
+//! of some files and keeps the results. [`explain`] recomputes a cluster's numbers from its line
+//! alone, [`shortened`] makes a message fit into a record, and [`peers`] runs the methods of
+//! published tools on the same posts.
 //!
 //! The command line, the evaluation and the Python package use [`detect`]; the service uses the
 //! [`Pipeline`].
@@ -62,7 +62,7 @@ mod pipeline;
 mod shorten;
 mod threads;
 
-pub use config::{Config, EngineConfig, RETIRED, SERVICE_KEYS, StartError, parse_model_name, settings};
+pub use config::{Config, EngineConfig, RENAMED, RETIRED, SERVICE_KEYS, StartError, parse_model_name, settings};
 pub use files::WriteError;
 pub use pipeline::{Judged, Judgement, Pipeline, Read, Reading, StateError};
 pub use shorten::shortened;

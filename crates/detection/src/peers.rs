@@ -1,6 +1,8 @@
-//! `lockstep detect --method coortweet|cooccurrence`: files of posts to the published tools' ties.
+//! `lockstep detect --method coortweet|cooccurrence`: from files of posts to the ties of the
+//! published tools.
 //!
-//! The definitions are in [`coordination::peers`]; this is what a post gives to them, and what is written.
+//! The definitions are in [`coordination::peers`]. This module says what of a post they use, and
+//! writes the results.
 //!
 //! | trace | what a post acts on | `coortweet` | `cooccurrence` |
 //! | --- | --- | --- | --- |
@@ -11,15 +13,18 @@
 //! | `similar` | its words | no | `co_similar_tweet`, without reposts |
 //! | `post` | anything | no | `co_post` |
 //!
-//! In CooRTweet's layout the object is given, and the trace no more than names it. Ids, links and texts are compared as they stand in the
-//! file: no link is made canonical. The tools know no platforms, so that one id is one account, whatever its platform.
+//! In CooRTweet's layout the object is given, and the trace only names its kind. Ids, links and
+//! texts are compared exactly as they are in the file: no link is made canonical. The tools know no
+//! platforms, so one id is one account, whatever its platform.
 //!
-//! **Faults not copied.** coordination-network-toolkit takes a row without links for one with the link `""`, and two spaces between links
-//! for such a link, too, which joins everybody who posted none. CooRTweet reads a column of ids as numbers where all look like numbers.
-//! A row without a time or an account ends either tool; here it is a rejected line.
+//! **Faults not copied.** coordination-network-toolkit reads a row without links as a row with the
+//! link `""`, and two spaces between links as such a link as well. This joins all accounts that
+//! posted no link. CooRTweet reads a column of ids as numbers if all of them look like numbers. A
+//! row without a time or an account ends either tool; here it is a rejected line.
 //!
-//! **Copied all the same.** Messages of coordination-network-toolkit's layout that hold nothing but mentions, or nothing at all, have the
-//! same text. A post of another layout without a text has no such trace.
+//! **Faults copied.** Messages in coordination-network-toolkit's layout that contain only mentions,
+//! or nothing at all, have the same text. A post of another layout without a text has no such
+//! trace.
 
 mod intake;
 mod view;
@@ -53,11 +58,11 @@ use crate::{
 /// What two accounts may have in common, by any method.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Trace {
-    /// What Lockstep's own method looks at, too.
+    /// A kind that Lockstep's own method uses as well.
     Kind(TraceKind),
     /// Similar texts, of the co-occurrence method.
     Similar,
-    /// Any post at all, of the co-occurrence method.
+    /// Any post, of the co-occurrence method.
     Post,
 }
 
@@ -77,7 +82,7 @@ impl Trace {
         }
     }
 
-    /// Whether a post has at most one thing of it.
+    /// Whether a post has at most one object of it.
     fn is_one_thing(self) -> bool {
         match self {
             Trace::Kind(kind) => {
@@ -88,7 +93,7 @@ impl Trace {
         }
     }
 
-    /// coordination-network-toolkit's name for its ties; empty where it has none.
+    /// coordination-network-toolkit's name for its ties; empty if it has none.
     fn edge_type(self) -> &'static str {
         match self {
             Trace::Kind(TraceKind::Url) => "co_link",
@@ -125,28 +130,28 @@ pub enum Method {
     CooRTweet {
         /// Seconds, inclusive.
         time_window: f64,
-        /// Rows an account must have, first of all and then among those in a pair.
+        /// Least number of rows of an account: over all rows, and then among the rows in a pair.
         min_participation: u32,
         /// The quantile of the weights, from 0 to 1.
         edge_weight: f64,
         /// Seconds of the fast network's window.
         fast: Option<f64>,
-        /// What is wanted of the network.
+        /// Which part of the network is wanted.
         subgraph: Subgraph,
-        /// Whether the ids of the shared objects are written, too.
+        /// Whether the ids of the shared objects are written as well.
         objects: bool,
-        /// Whether the pairs are written, too.
+        /// Whether the pairs are written as well.
         pairs: bool,
     },
     /// coordination-network-toolkit's networks.
     Cooccurrence {
         /// Seconds, inclusive.
         time_window: f64,
-        /// The least weight that is kept.
+        /// The least weight of a tie that is kept.
         min_edge_weight: u32,
         /// The least similarity, for [`Trace::Similar`].
         similarity: f64,
-        /// Whether ties of an account to itself are written, too.
+        /// Whether ties of an account to itself are written as well.
         include_self_loops: bool,
     },
 }
@@ -161,24 +166,24 @@ impl Method {
     }
 }
 
-/// What was read and written.
+/// Counts of the input and of the results.
 #[derive(Debug)]
 pub struct PeersRun {
-    /// What was read.
+    /// Counts of the input.
     pub counts: Counts,
-    /// What was found, in numbers: as in `summary.json`.
+    /// Counts of the results, as in `summary.json`.
     pub summary: Value,
     /// The kind of the ties.
     pub kind: &'static str,
-    /// Shares that took part: a post with two links is two.
+    /// Shares that were compared: a post with two links counts as two.
     pub shares: u64,
-    /// Accounts that took part.
+    /// Accounts that were compared.
     pub accounts: u64,
     /// Ties written.
     pub ties: u64,
-    /// Of these, above the threshold, for the methods that have one.
+    /// Number of ties above the threshold, for the methods that have one.
     pub above: Option<u64>,
-    /// Ids of accounts that came with more than one platform, and were taken for one.
+    /// Ids of accounts that occur with several platforms, and were treated as one account.
     pub on_several_platforms: u64,
     /// From the first byte read to the last one written.
     pub took: Duration,
@@ -198,8 +203,9 @@ pub enum PeersError {
     Ambiguous(&'static str, &'static str),
 }
 
-/// Reads the posts, then writes `ties.csv`, `accounts.csv`, `summary.json` and, if asked for, `pairs.csv`. Where no trace is named, it is
-/// the only one of `url`, `repost`, `hashtags` and `reply` that the posts have. Nothing is written if no post could be read.
+/// Reads the posts, then writes `ties.csv`, `accounts.csv`, `summary.json` and, if asked for,
+/// `pairs.csv`. If no trace is named, it uses the only one of `url`, `repost`, `hashtags` and
+/// `reply` that the posts have. Nothing is written if no post could be read.
 pub fn detect(
     input: Input,
     method: &Method,
@@ -267,7 +273,8 @@ pub fn detect(
 
 /// The columns that every method writes.
 const COLUMNS: [&str; 7] = ["account_a", "account_b", "kind", "co_acts", "distinct_keys", "nats", "median_lag_s"];
-/// CooRTweet's attributes of an edge, in its order; with a fast network each has one of two endings.
+/// CooRTweet's attributes of an edge, in its order; with a fast network each has one of two
+/// endings.
 const ATTRIBUTES: [&str; 5] = ["weight", "avg_time_delta", "n_content_id", "n_content_id_y", "edge_symmetry_score"];
 
 fn coortweet(
@@ -401,7 +408,7 @@ fn cooccurrence(
     }))
 }
 
-/// Every account, that with the heaviest tie first.
+/// Every account, by its heaviest tie.
 fn write_accounts(dir: &Path, accounts: &Accounts, platforms: &[String]) -> Result<(), PeersError> {
     let mut ranked: Vec<(&String, &AccountTies)> = accounts.iter().filter(|(_, account)| account.degree > 0).collect();
     ranked.sort_unstable_by(|(x, a), (y, b)| {
@@ -426,7 +433,7 @@ fn write_accounts(dir: &Path, accounts: &Accounts, platforms: &[String]) -> Resu
     Ok(())
 }
 
-/// A CSV file that is written by calls that cannot fail; the first error is told at the end.
+/// A CSV file whose write calls cannot fail; the first error is returned at the end.
 struct Table<W: Write> {
     csv: csv::Writer<W>,
     failed: Option<csv::Error>,

@@ -1,8 +1,9 @@
-//! One post to clusters with their verdicts: engine, lexicon and model in a row. No I/O.
+//! From a post to clusters with their verdicts: engine, lexicon and model in sequence. No I/O.
 //!
-//! The engine asks the model which of the groups that passed its test are inauthentic, before it merges them; what the model says of a
-//! cluster in words and numbers, its verdict, is worked out here from the same numbers. Both are one model's, because a model is put in
-//! service only while nothing waits for [`Pipeline::take`].
+//! The engine asks the model which of the groups that passed its test are inauthentic, before it
+//! merges them. The verdict on a cluster (reasons and numbers) is computed here from the same
+//! features. Both come from the same model, because a model is put in service only while no cluster
+//! waits for [`Pipeline::take`].
 
 use std::sync::Arc;
 
@@ -21,52 +22,52 @@ use crate::{
 /// The engine with what describes and judges its clusters.
 pub struct Pipeline {
     engine: Engine,
-    /// The same that the engine's judge goes by.
+    /// The model that the engine uses as its judge.
     model: Arc<Model>,
-    /// Judges beside the model; [`judge`](Self::judge) hands out what it says.
+    /// A second model that judges the same clusters; [`judge`](Self::judge) returns its verdicts.
     shadow: Option<Model>,
     lexicon: Arc<Lexicon>,
     subjects: Subjects,
     found: Vec<Cluster>,
 }
 
-/// A cluster's message with what it was made from.
+/// A cluster's message, with the data it was made from.
 pub struct Judged {
     /// The message.
     pub message: ClusterMessage,
-    /// Where its posts stand on the log.
+    /// Positions of its posts on the log.
     pub positions: Positions,
-    /// Clusters that became part of it just now.
+    /// Clusters that have just become part of it.
     pub absorbed: Vec<String>,
-    /// Where it is coordinated: of others no model's word counts.
+    /// Set if the cluster is coordinated; the model is not used for other clusters.
     pub judgement: Option<Judgement>,
 }
 
-/// What was made of a coordinated cluster.
+/// The judgement of a coordinated cluster.
 pub struct Judgement {
     /// The cluster's features, in the order of [`features::FEATURES`].
     pub values: Vec<Option<f64>>,
     /// The active model's probability.
     pub probability: f64,
-    /// What the shadow model says of the values.
+    /// The shadow model's verdict on the same values.
     pub shadow: Option<Verdict>,
 }
 
-/// Why a pipeline's state cannot be written as bytes, or be gone back to.
+/// Why a pipeline's state cannot be written as bytes or restored.
 #[derive(Debug, thiserror::Error)]
 pub enum StateError {
     /// The engine's part of it.
     #[error(transparent)]
     Engine(#[from] SnapshotError),
-    /// The bytes are damaged, or those of something else.
+    /// The bytes are damaged, or are not a pipeline's state.
     #[error("the state cannot be {0}")]
     Bytes(&'static str),
-    /// Subjects are kept as numbers, which mean something else in another lexicon.
+    /// Subjects are stored as numbers, which have other meanings in another lexicon.
     #[error("it was taken with another lexicon")]
     Lexicon,
 }
 
-/// Reads posts: their traces and what they are about.
+/// Reads posts: their traces and their subjects.
 #[derive(Clone)]
 pub struct Reading {
     reader: Reader,
@@ -76,7 +77,7 @@ pub struct Reading {
 /// A post that has been read.
 pub struct Read {
     post: ReadPost,
-    /// The post's name, and the subjects that it is about; `None` where it is about none.
+    /// The post's name and its subjects; `None` if it has no subject.
     subjects: Option<(u64, u64)>,
 }
 
@@ -90,7 +91,7 @@ impl Reading {
 }
 
 impl Pipeline {
-    /// A pipeline that has seen nothing.
+    /// A new, empty pipeline.
     pub fn new(config: &Config) -> Result<Pipeline, StartError> {
         let mut engine = config.engine()?;
         let model = Arc::new(config.model()?);
@@ -105,12 +106,14 @@ impl Pipeline {
         })
     }
 
-    /// What reads posts for [`read`](Self::read), on any thread: most of a post's cost.
+    /// The part that reads posts for [`read`](Self::read), on any thread. Reading is most of a
+    /// post's cost.
     pub fn reading(&self) -> Reading {
         Reading { reader: self.engine.reader(), lexicon: self.lexicon.clone() }
     }
 
-    /// Takes in a post; `now` is the event time that the stream has come to. Clusters wait for [`take`](Self::take).
+    /// Processes a post; `now` is the current event time of the stream. Clusters wait for
+    /// [`take`](Self::take).
     pub fn post(&mut self, now: Millis, post: &Post<'_>) -> Outcome {
         let read = self.reading().read(post);
         self.read(now, read)
@@ -124,7 +127,7 @@ impl Pipeline {
         self.engine.on_read(now, read.post, &mut self.found)
     }
 
-    /// Event time has come to `now`.
+    /// Event time has reached `now`.
     pub fn time(&mut self, now: Millis) {
         self.engine.on_time(now, &mut self.found);
     }
@@ -140,7 +143,8 @@ impl Pipeline {
         found.iter().map(|cluster| Ok(self.message(cluster)?.0)).collect()
     }
 
-    /// The same with the shadow model's verdicts, and with the errors of those that no message can be made of.
+    /// The same with the shadow model's verdicts, and with an error for each cluster that cannot
+    /// become a message.
     pub fn judge(&mut self) -> Vec<Result<Judged, ClusterError>> {
         let found = std::mem::take(&mut self.found);
         let judge = |cluster: &Cluster| {
@@ -162,29 +166,29 @@ impl Pipeline {
         &self.model
     }
 
-    /// The model that judges beside it.
+    /// The second model.
     pub fn shadow(&self) -> Option<&Model> {
         self.shadow.as_ref()
     }
 
-    /// Puts a model in service; returns the one before it. To be called only while no cluster waits for [`take`](Self::take): those
-    /// were judged by the one before it.
+    /// Puts a model in service and returns the previous one. Call it only while no cluster waits
+    /// for [`take`](Self::take): the previous model judged those.
     pub fn set_model(&mut self, model: Arc<Model>) -> Arc<Model> {
         self.engine.set_judge(Box::new(ModelJudge(model.clone())));
         std::mem::replace(&mut self.model, model)
     }
 
-    /// Lets a model judge beside it from the next cluster on; returns the one before it.
+    /// Sets the second model, which judges from the next cluster on, and returns the previous one.
     pub fn set_shadow(&mut self, model: Model) -> Option<Model> {
         self.shadow.replace(model)
     }
 
-    /// The clusters found since the last [`take`](Self::take), as the engine tells them.
+    /// The clusters found since the last [`take`](Self::take), as the engine reports them.
     pub(crate) fn found(&self) -> &[Cluster] {
         &self.found
     }
 
-    /// As if the engine had found a cluster: judged as the engine's judge would.
+    /// Adds a cluster as if the engine had found it, judged like the engine's own.
     #[cfg(any(test, feature = "fixtures"))]
     pub fn find(&mut self, mut cluster: Cluster) {
         let judge: &dyn coordination::Judge = &ModelJudge(self.model.clone());
@@ -197,8 +201,8 @@ impl Pipeline {
         self.found.clear();
     }
 
-    /// From here on nothing is forgotten that a stream with an end is to tell of: ties and copies of the past. Of at most so many things
-    /// that are used, it is counted how many accounts used them; of none at 0.
+    /// From here on the engine keeps what the end of a stream reports: past ties and copies. It
+    /// counts how many accounts used each object, for at most `objects` objects; none at 0.
     pub(crate) fn tell_all(&mut self, objects: usize) {
         self.engine.keep_past();
         if objects > 0 {
@@ -206,7 +210,7 @@ impl Pipeline {
         }
     }
 
-    /// Things that two accounts or more used, and how many things were dropped.
+    /// Objects that at least two accounts used, and the number of objects that were dropped.
     pub(crate) fn objects(&self) -> (Vec<Object>, u64) {
         self.engine.objects()
     }
@@ -234,14 +238,14 @@ impl Pipeline {
         Ok((ClusterMessage::new(cluster, verdict.as_ref(), topics, targets)?, verdict))
     }
 
-    /// Engine and subjects as bytes. Clusters that wait for [`take`](Self::take) are not in it.
+    /// Engine and subjects as bytes. Clusters that wait for [`take`](Self::take) are not included.
     pub fn snapshot(&self) -> Result<Vec<u8>, StateError> {
         let subjects = (self.lexicon.fingerprint(), self.subjects.kept());
         let subjects = postcard::to_allocvec(&subjects).map_err(|_| StateError::Bytes("written"))?;
         Ok([subjects, self.engine.snapshot()?].concat())
     }
 
-    /// Goes back to a snapshot; after an error everything is as before.
+    /// Restores a snapshot. After an error the pipeline is unchanged.
     pub fn restore(&mut self, snapshot: &[u8]) -> Result<(), StateError> {
         let unreadable = |_| StateError::Bytes("read");
         let ((lexicon, subjects), engine) =

@@ -1,17 +1,20 @@
-//! Fits a message into a bound: sizes of its parts are measured once, and what goes is known by addition.
+//! Shortens a message to a size limit. The sizes of its parts are measured once, and the size of a
+//! cut is a sum of these.
 
 use std::{collections::BTreeSet, io};
 
 use messages::cluster::{ClusterAccount, ClusterError, ClusterMessage, Evidence, PostRef, Unlisted, rounded_nats};
 use serde::Serialize;
 
-/// Bytes by which the numbers that take the place of what was cut may be longer than before.
+/// Bytes by which the sums that replace cut parts may be longer than before.
 const SUMS: usize = 512;
 
-/// The message with only so much in it that it takes at most `bytes` when written. What remains has all its arithmetic, and what goes
-/// is summed, so that everything still adds up: first ties, then sources, while each take more than a quarter of the room; then posts,
-/// those of the weakest keys before others; then all sources but the one that is left out; all ties; the accounts' dropped sources;
-/// and their names. Accounts never go: if they are too many for the room, that is an error.
+/// The message, shortened until it takes at most `bytes` when written. The remaining parts keep all
+/// their arithmetic, and cut parts are replaced by their sums, so that all totals still match. The
+/// order of cuts is: ties, then sources, while either takes more than a quarter of the limit; then
+/// posts, those of the weakest keys first; then all sources except the one that is left out; all
+/// ties; the accounts' dropped sources; and their names. Accounts are never cut: if they do not
+/// fit, the function returns an error.
 pub fn shortened(message: ClusterMessage, bytes: usize) -> Result<ClusterMessage, ClusterError> {
     let mut shortener = Shortener { message };
     loop {
@@ -29,7 +32,7 @@ pub fn shortened(message: ClusterMessage, bytes: usize) -> Result<ClusterMessage
     }
 }
 
-/// A message that parts are taken out of.
+/// A message from which parts are cut.
 struct Shortener {
     message: ClusterMessage,
 }
@@ -39,7 +42,7 @@ impl Shortener {
         ClusterError::Json { cluster_id: self.message.cluster_id.clone(), reason: error.to_string() }
     }
 
-    /// Takes out parts of `over` bytes together, if there are so many that may go. How many bytes it took out.
+    /// Cuts parts of `over` bytes in total, if there are enough. Returns the bytes that it cut.
     fn cut(&mut self, over: usize, quarter: usize) -> Result<usize, serde_json::Error> {
         let mut left = over;
         self.cut_ties(&mut left, quarter)?;
@@ -57,7 +60,7 @@ impl Shortener {
         Ok(over - left)
     }
 
-    /// Takes out the weakest ties while they take more than `room`.
+    /// Cuts the weakest ties while all take more than `room`.
     fn cut_ties(&mut self, left: &mut usize, room: usize) -> Result<(), serde_json::Error> {
         let sizes = sizes(&self.message.ties)?;
         let mut taken: usize = sizes.iter().sum();
@@ -73,7 +76,7 @@ impl Shortener {
         Ok(())
     }
 
-    /// Sums the sources that gave least while all take more than `room`.
+    /// Sums up the sources with the smallest gains while all take more than `room`.
     fn cut_sources(&mut self, left: &mut usize, room: usize) -> Result<(), serde_json::Error> {
         let sizes = sizes(&self.message.sources)?;
         let mut taken: usize = sizes.iter().sum();
@@ -98,7 +101,7 @@ impl Shortener {
         Ok(())
     }
 
-    /// Sums the weakest keys, and of the last one that must give room as many posts as it takes.
+    /// Sums up the weakest keys; of the last key that must be cut, only as many posts as needed.
     fn cut_posts(&mut self, left: &mut usize) -> Result<(), serde_json::Error> {
         let sizes = sizes(&self.message.evidence)?;
         let mut order: Vec<usize> = (0..sizes.len()).collect();
@@ -115,7 +118,7 @@ impl Shortener {
                 let posts = cut_posts(key, left, best)?;
                 posts.iter().for_each(|post| count(&mut self.message.unlisted, post));
             }
-            // Its first post does not go alone.
+            // The first post of a key is cut only together with the others.
             if *left > 0 {
                 key.posts.drain(..).for_each(|post| count(&mut self.message.unlisted, &post));
                 key.by_window = [0.0; 3];
@@ -131,7 +134,7 @@ impl Shortener {
         Ok(())
     }
 
-    /// Makes accounts shorter, the weakest first.
+    /// Shortens accounts, the weakest first.
     fn cut_accounts(
         &mut self,
         left: &mut usize,
@@ -148,7 +151,8 @@ impl Shortener {
         Ok(())
     }
 
-    /// Place in `sources` of the one without which least is left: the one that `log_e_leave_one_source_out` leaves out.
+    /// Index in `sources` of the source that `log_e_leave_one_source_out` leaves out: the one
+    /// without which least evidence remains.
     fn left_out(&self) -> Option<usize> {
         let without = |place: usize| {
             let source = &self.message.sources[place];
@@ -159,7 +163,8 @@ impl Shortener {
     }
 }
 
-/// Takes out the posts of a key that gave least, but for the first one, until no more bytes are `left` to take out. The posts.
+/// Cuts the posts of a key with the smallest gains, except the first post, until no more bytes are
+/// `left` to cut. Returns these posts.
 fn cut_posts(evidence: &mut Evidence, left: &mut usize, best: usize) -> Result<Vec<PostRef>, serde_json::Error> {
     let sizes = sizes(&evidence.posts)?;
     let most = |place: usize| evidence.posts[place].gains.iter().map(|gain| gain.nats()).fold(0.0, f64::max);
@@ -186,7 +191,7 @@ fn cut_posts(evidence: &mut Evidence, left: &mut usize, best: usize) -> Result<V
     Ok(posts)
 }
 
-/// Counts a post that is taken out.
+/// Counts a post that is cut.
 fn count(unlisted: &mut Unlisted, post: &PostRef) {
     *if post.gains.is_empty() { &mut unlisted.posts } else { &mut unlisted.trials } += 1;
 }

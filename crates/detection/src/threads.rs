@@ -2,13 +2,13 @@
 
 use coordination::{Executor, Job};
 
-/// Runs jobs at the same time, on a pool with a thread for each processor: threads made anew for every tick would cost more than
-/// many of the jobs.
+/// Runs jobs at the same time, on a pool with one thread per processor. Creating threads for every
+/// tick would cost more than many of the jobs.
 pub struct Threads;
 
 impl Executor for Threads {
     fn run(&self, jobs: Vec<Job<'_>>) {
-        // A pool that is woken for one job costs more than a tick's work: the caller runs it.
+        // Waking the pool for one job costs more than a tick's work, so the caller runs it.
         if jobs.len() == 1 {
             return jobs.into_iter().for_each(|job| job());
         }

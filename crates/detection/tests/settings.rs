@@ -1,6 +1,6 @@
-//! No value that a configuration takes makes detection blind: with the engine's parameters anywhere
-//! within their bounds, a plainly coordinated group is found, or the check of the configuration
-//! warns that power is lost.
+//! No valid value of a setting makes detection blind: with the engine's parameters anywhere within
+//! their bounds, a plainly coordinated group is found, or the check of the configuration warns that
+//! detection is weaker.
 
 use std::{collections::BTreeSet, sync::LazyLock};
 
@@ -20,7 +20,7 @@ static PLAIN: LazyLock<Simulation> = LazyLock::new(|| {
     World::from_toml(text).unwrap().generate(3)
 });
 
-/// The engine's configuration with these numbers; those of times are no larger than their memory.
+/// The engine's configuration with these numbers. Times are limited to the length of the memory.
 fn with(values: &[(&str, f64)]) -> EngineConfig {
     let mut table = toml::Table::try_from(EngineConfig::default()).unwrap();
     for (key, value) in values {
@@ -50,7 +50,8 @@ fn finds(config: &EngineConfig) -> bool {
     told.iter().any(is_it)
 }
 
-/// Found, or warned of. Combinations that contradict each other are refused, which is neither.
+/// Found, or warned about. Combinations that contradict each other are refused, which counts as
+/// neither.
 fn found_or_warned(values: &[(&str, f64)]) -> Result<(), String> {
     let config = with(values);
     let params = config.params();
@@ -66,7 +67,7 @@ fn at_both_ends_of_what_is_usual_a_plain_group_is_found() {
     assert!(finds(&EngineConfig::default()));
     for Parameter { key, usual, .. } in PARAMETERS {
         for value in [usual.least, usual.most] {
-            // What is remembered is no shorter than what it has to be longer than.
+            // A memory is never shorter than what must fit into it.
             let mut values = vec![(key, value)];
             match key {
                 "retention_days" => values.push(("repeat_days", value.min(7.0))),
@@ -100,11 +101,12 @@ fn at_both_ends_of_what_is_allowed_a_plain_group_is_found_and_a_warning_given() 
             }
         }
     }
-    // Most ends cost only seldom cases. Those that lose even this group are few, and named here.
+    // Most ends of the bounds only lose rare cases. The few that lose even this group are named
+    // here.
     assert_eq!(lost, [""; 0]);
 }
 
-/// A number within bounds, evenly by its logarithm where the bounds are above zero.
+/// A number within bounds, evenly distributed by its logarithm if the bounds are above zero.
 fn within(parameter: &Parameter) -> BoxedStrategy<f64> {
     let (least, most, whole) = (parameter.usual.least, parameter.usual.most, parameter.unit.is_whole());
     let round = move |value: f64| if whole { value.round().clamp(least, most) } else { value.clamp(least, most) };
@@ -115,7 +117,7 @@ fn within(parameter: &Parameter) -> BoxedStrategy<f64> {
     }
 }
 
-/// All numbers at once, each anywhere in its usual values, and no two that contradict each other.
+/// All numbers at once, each anywhere in its usual range, without contradictions.
 fn anywhere() -> impl Strategy<Value = Vec<(&'static str, f64)>> {
     let values: Vec<_> = PARAMETERS.iter().map(|parameter| (Just(parameter.key), within(parameter))).collect();
     values.prop_filter("two that contradict each other", |values| with(values).params().validate().is_ok())
@@ -139,7 +141,7 @@ proptest! {
         let Parameter { key, bounds, unit, .. } = PARAMETERS[which];
         let beyond = if unit.is_whole() { beyond.ceil() } else { beyond };
         let value = if below { bounds.least - beyond } else { bounds.most + beyond };
-        // What no field of the type can be never comes so far.
+        // Values that the field's type cannot hold are never reached.
         prop_assume!(value >= 0.0 && (!unit.is_whole() || value < f64::from(u32::MAX) || bounds.most > f64::from(u32::MAX)));
         let error = with(&[(key, value)]).params().validate().unwrap_err();
         prop_assert_eq!(error.parameter, key);

@@ -1,6 +1,7 @@
 //! Event time over several partitions.
 //!
-//! Which partitions are silent goes by the time that the driver hands in: how long it has run.
+//! Whether a partition is silent is decided by the time that the driver passes in: how long it has
+//! run.
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -8,17 +9,18 @@ use coordination::Millis;
 use runtime::Record;
 use serde::{Deserialize, Serialize};
 
-/// A partition read to its end and silent for this long no longer holds event time back.
+/// A partition that was read to its end and then silent for this long does not hold back event
+/// time.
 const IDLE: Duration = Duration::from_secs(30);
 
-/// The least of the partitions' newest post times. What a checkpoint keeps of it is what it takes
-/// to go on judging the same posts late: event time itself, and each partition's newest post;
-/// silence is not kept and begins anew.
+/// Event time: the minimum over the partitions of their newest post times. A checkpoint stores the
+/// parts that are needed to find the same posts late: event time itself, and each partition's
+/// newest post. Silence is not stored and begins again after a start.
 #[derive(Debug, Default, Clone, Serialize, Deserialize)]
 pub(crate) struct EventClock {
     now: Millis,
     partitions: BTreeMap<i32, Progress>,
-    /// In a replay: where event time stood when what is replayed was committed.
+    /// In a replay: event time at the commit of the replayed posts.
     #[serde(skip)]
     until: Option<Millis>,
 }
@@ -34,14 +36,14 @@ struct Progress {
     left: Left,
 }
 
-/// What there is still to read of a partition.
+/// What remains to be read of a partition.
 #[derive(Debug, Default, Clone, Copy)]
 enum Left {
     #[default]
     More,
-    /// Nothing, since then.
+    /// Nothing, since this time.
     NothingSince(Duration),
-    /// Nothing, in this replay.
+    /// Nothing in this replay.
     NothingHere,
 }
 
@@ -67,12 +69,12 @@ impl EventClock {
         self.now
     }
 
-    /// Where the reading stands: the next offset of each partition.
+    /// How far the posts have been read: the next offset of each partition.
     pub(crate) fn offsets(&self) -> BTreeMap<i32, i64> {
         self.partitions.iter().map(|(number, partition)| (*number, partition.next)).collect()
     }
 
-    /// Takes note of where the partitions end.
+    /// Records the end offsets of the partitions.
     pub(crate) fn ends(&mut self, running: Duration, ends: &[i64]) {
         for (number, end) in (0..).zip(ends) {
             let partition = self.partition(number);
@@ -82,8 +84,8 @@ impl EventClock {
         }
     }
 
-    /// Nothing came although it was waited for. Ends alone would not tell: on Kafka they also count
-    /// what is no record.
+    /// No record came during a wait. End offsets alone do not show this: on Kafka they also count
+    /// entries that are not records.
     pub(crate) fn nothing_left(&mut self, running: Duration) {
         self.partitions.values_mut().for_each(|partition| partition.left.end(running));
     }
@@ -99,7 +101,7 @@ impl EventClock {
         partition.newest = partition.newest.max(at);
     }
 
-    /// Never back, and in a replay never beyond where it was.
+    /// Event time never goes back, and in a replay never beyond its committed value.
     pub(crate) fn advance(&mut self, running: Duration) {
         let active = self.partitions.values().filter(|partition| partition.left.holds_back(running));
         if let Some(least) = active.map(|partition| partition.newest).min() {
@@ -107,25 +109,26 @@ impl EventClock {
         }
     }
 
-    /// What was committed when event time was `until` is read again, of so many partitions.
+    /// Begins a replay of the posts that were committed when event time was `until`, in this number
+    /// of partitions.
     pub(crate) fn replay(&mut self, until: Option<Millis>, partitions: usize) {
         self.until = until;
-        // All hold back from the start, not from their first post on.
+        // Every partition holds back event time from the start, not only from its first post on.
         for number in 0..partitions {
             self.partition(number as i32);
         }
     }
 
-    /// Nothing more of this partition comes in the replay, so that it need not be waited for. Only
-    /// where it is known how far event time may go: further than it was, and clusters would be
-    /// found in the replay that were never published.
+    /// The replay of this partition is complete, so it does not hold back event time any more. Only
+    /// done if the committed event time is known: beyond it, the replay would find clusters that
+    /// were never published.
     pub(crate) fn replayed(&mut self, partition: i32) {
         if self.until.is_some() {
             self.partition(partition).left = Left::NothingHere;
         }
     }
 
-    /// The replay is over: event time is where it was.
+    /// The replay is over: event time is the committed one.
     pub(crate) fn live(&mut self) {
         self.now = self.now.max(self.until.take().unwrap_or(Millis::MIN));
         self.partitions.values_mut().for_each(|partition| partition.left = Left::More);
@@ -143,7 +146,7 @@ mod tests {
 
     use super::*;
 
-    /// Reads a record with a post, `running` seconds after the start.
+    /// Reads a record of a post, `running` seconds after the start.
     fn read_at(clock: &mut EventClock, running: u64, partition: i32, offset: i64, at: Millis) {
         let (key, value, headers) = (Vec::new(), None, Vec::new());
         clock.read(&Record { topic: Arc::from("posts"), partition, offset, key, value, headers, timestamp: 0 });
@@ -187,13 +190,13 @@ mod tests {
         assert_eq!(clock.now, 20);
         clock.replayed(2);
         read(&mut clock, 0, 1, 50);
-        assert_eq!(clock.now, 30, "what comes after was not told yet");
+        assert_eq!(clock.now, 30, "event time does not go beyond the committed one");
         clock.replayed(0);
         clock.live();
         assert_eq!(clock.now, 30);
         read(&mut clock, 0, 2, 60);
         assert_eq!(clock.now, 30, "the second holds back again until it has been silent for long enough");
-        // Nobody knows how far it was: nobody is left out.
+        // The committed event time is not known, so every partition is waited for.
         let mut clock = EventClock::default();
         clock.replay(None, 2);
         read(&mut clock, 0, 0, 20);

@@ -1,4 +1,4 @@
-//! Configuration of the service: what detection goes by, and what only a service needs.
+//! Configuration of the service: the settings of detection, and those that only a service needs.
 
 use std::path::PathBuf;
 
@@ -11,46 +11,47 @@ use serde::{Deserialize, Serialize};
 #[derive(Debug, Clone, Serialize, Deserialize, JsonSchema)]
 #[serde(default, deny_unknown_fields)]
 pub struct Config {
-    /// Folder of the model registry; the models bundled with the program are used where there is no
-    /// such folder.
+    /// Folder of the model registry. If there is no such folder, the models bundled with the
+    /// program are used.
     pub models: PathBuf,
-    /// The model whose verdicts are published, "NAME/VERSION"; where empty, the one that the registry
-    /// has in service (`lockstep models promote`).
+    /// The model whose verdicts are published, "NAME/VERSION". If empty, the model that the
+    /// registry has in service (`lockstep models promote`).
     pub model: String,
-    /// A model that judges the same clusters beside it, "NAME/VERSION"; its verdicts are counted in
-    /// metrics and published nowhere. None where empty.
+    /// A second model that judges the same clusters, "NAME/VERSION". Its verdicts are counted in
+    /// metrics and not published. Empty for none.
     pub shadow_model: String,
-    /// A promoted model is taken within this time, between two batches and without a restart; with 0
-    /// at the next start.
+    /// A promoted model is loaded within this time, between two batches and without a restart; with
+    /// 0, at the next start.
     #[schemars(range(min = 0, max = 86_400), extend("unit" = "seconds"))]
     pub model_check_s: u64,
-    /// Topics and targets of posts, for routing only, in place of the bundled lexicon: a file, or a
-    /// folder of files.
+    /// A file, or a folder of files, with topics and targets of posts. It replaces the bundled
+    /// lexicon. Topics and targets are for routing only.
     #[schemars(extend("example" = "\"config/topics\""))]
     pub lexicon: Option<PathBuf>,
-    /// Posts taken from the log at a time; outputs are committed as often.
+    /// Posts read from the log at a time. Outputs are committed once per batch.
     #[schemars(range(min = 1, max = 1_000_000), extend("unit" = "posts"))]
     pub batch: usize,
-    /// A post dated further than this into the future is not taken, but is a dead letter, or rejected
-    /// in a file: it would carry event time with it.
+    /// A post dated further than this into the future is not accepted, because it would move event
+    /// time forward: it becomes a dead letter or, in a file, a rejected line.
     #[schemars(range(min = 0, max = 86_400), extend("unit" = "seconds"))]
     pub future_tolerance_s: u64,
-    /// Folder of the checkpoints: one process's own, on a disk that outlives it.
+    /// Folder of the checkpoints, for one process only. It must be on a disk that outlives the
+    /// process.
     pub checkpoints: PathBuf,
-    /// Time between two checkpoints, from the last of which a start goes on; with 0 there are none,
-    /// and a start reads all posts on the log again.
+    /// Time between two checkpoints. A start continues from the last one. With 0 there are no
+    /// checkpoints, and a start reads all posts on the log again.
     #[schemars(range(min = 0, max = 86_400), extend("unit" = "seconds"))]
     pub checkpoint_every_s: u64,
-    /// Parts of the engine that work at the same time; what is found does not depend on it.
-    #[schemars(range(min = 1, max = 1_024), extend("unit" = "parts"))]
-    pub shards: u16,
+    /// Number of threads of the engine. The result does not depend on it.
+    #[schemars(range(min = 1, max = 1_024), extend("unit" = "threads"))]
+    pub threads: u16,
     /// Parameters of the engine, which finds groups.
     pub engine: EngineConfig,
 }
 
 impl Default for Config {
     fn default() -> Config {
-        let detection::Config { models, model, lexicon, future_tolerance_s, shards, engine } =
+        let detection::Config { models, model, lexicon, future_tolerance_s, threads, engine } =
             detection::Config::default();
         Config {
             models,
@@ -62,7 +63,7 @@ impl Default for Config {
             future_tolerance_s,
             checkpoints: ".lockstep/checkpoints".into(),
             checkpoint_every_s: 60,
-            shards,
+            threads,
             engine,
         }
     }
@@ -71,7 +72,7 @@ impl Default for Config {
 /// Why the detector cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// Detection cannot.
+    /// The configuration of detection is invalid.
     #[error(transparent)]
     Detection(#[from] detection::StartError),
     /// The checkpoints' folder cannot be used.
@@ -80,19 +81,19 @@ pub enum StartError {
 }
 
 impl Config {
-    /// What detection goes by, be it in a service or over files.
+    /// The settings of detection, which are the same in a service and over files.
     pub fn detection(&self) -> detection::Config {
         detection::Config {
             models: self.models.clone(),
             model: self.model.clone(),
             lexicon: self.lexicon.clone(),
             future_tolerance_s: self.future_tolerance_s,
-            shards: self.shards,
+            threads: self.threads,
             engine: self.engine.clone(),
         }
     }
 
-    /// Whether names and numbers make sense, without a look at any file.
+    /// Whether names and numbers are valid, without opening any file.
     pub fn check(&self) -> Result<(), detection::StartError> {
         self.detection().named_model()?;
         self.named_shadow_model()?;
@@ -104,10 +105,10 @@ impl Config {
         parse_model_name("shadow_model", &self.shadow_model)
     }
 
-    /// The shadow model, where one is named.
+    /// The shadow model, if one is named.
     ///
     /// # Errors
-    /// [`detection::StartError::Named`] where it cannot be used.
+    /// [`detection::StartError::Named`] if it cannot be used.
     pub fn shadow_model(&self) -> Result<Option<Model>, detection::StartError> {
         let name = self.named_shadow_model()?;
         name.map(|name| self.detection().load_named("shadow_model", &name)).transpose()

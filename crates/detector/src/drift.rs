@@ -1,8 +1,8 @@
-//! What was judged lately, to be held against what the model was trained on.
+//! The recently judged clusters, to be compared with the training data of the model.
 //!
-//! Training has two rows of every coordinated cluster: as it was first told and as it was last. The window has the same of the
-//! clusters told last, so that what has changed is the clusters and not the way of counting them. A cluster counts once, however
-//! often it is told.
+//! Training has two rows of every coordinated cluster: its first and its last report. The window
+//! has the same two of the most recently reported clusters, so that differences come from the
+//! clusters and not from the way of counting. A cluster counts once, however often it is reported.
 
 use std::collections::BTreeMap;
 
@@ -12,29 +12,29 @@ use serde::{Deserialize, Serialize};
 /// Clusters in the window.
 const CLUSTERS: usize = 500;
 
-/// The coordinated clusters told last.
+/// The most recently reported coordinated clusters.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Window {
-    /// The feature list that the values are of.
+    /// The feature list of the values.
     features: String,
     clusters: BTreeMap<String, ReportedCluster>,
-    /// Counts what was told.
+    /// Number of reports so far.
     turn: u64,
 }
 
 /// A cluster in the window.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 struct ReportedCluster {
-    /// When it was last told.
+    /// Number of its last report.
     turn: u64,
-    /// Its features as it was first told.
+    /// Its features in its first report.
     first: Vec<Option<f64>>,
-    /// As it was last told, where that was more than once.
+    /// Its features in its last report, if there were several.
     last: Option<Vec<Option<f64>>>,
 }
 
 impl Window {
-    /// A coordinated cluster of these features was told.
+    /// Adds a report of a coordinated cluster with these features.
     pub(crate) fn add(&mut self, cluster_id: &str, values: Vec<Option<f64>>) {
         self.features = features::schema_hash();
         self.turn += 1;
@@ -51,7 +51,7 @@ impl Window {
         }
     }
 
-    /// As it was before a restart; empty where the feature list has changed since.
+    /// Restores the window after a restart; empty if the feature list has changed since.
     pub(crate) fn again(self) -> Window {
         if self.features == features::schema_hash() { self } else { Window::default() }
     }
@@ -60,8 +60,9 @@ impl Window {
         self.clusters.len()
     }
 
-    /// How far it lies from what the model was trained on; `None` where that is not known or there is too little in it. Scores are this
-    /// model's, whichever was in service when a cluster was told.
+    /// How far the window differs from the model's training data; `None` if that is not known or
+    /// the window has too few clusters. Scores are those of this model, whichever model was in
+    /// service at the report.
     pub(crate) fn drift(&self, model: &Model) -> Option<Drift> {
         let reference = model.reference()?;
         let values = self.clusters.values().flat_map(|told| std::iter::once(&told.first).chain(&told.last));

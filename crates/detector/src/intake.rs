@@ -1,10 +1,12 @@
-//! Posts over HTTP, for processes that do not speak Kafka: `POST /v1/posts` with one post a line.
+//! Posts over HTTP, for processes without a Kafka client: `POST /v1/posts` with one post per line.
 //!
-//! Every line is answered for: the good ones are in the log when the answer comes, the bad ones are in `posts.dead-letter` and
-//! listed in the answer with line, field and reason. Optional fields that cannot be read cost no post, and are counted in the answer
-//! by name. A body may be packed with gzip or Zstandard (`Content-Encoding`); one packed in another way is refused with 415, one
-//! that unpacks to more than [`MAX_UNPACKED`] bytes with 413, a damaged one with 400, and nothing of them is taken. When as many requests are under way as the intake takes, the answer is 429
-//! with `Retry-After`: try again, nothing was taken.
+//! The answer accounts for every line: good lines are in the log when the answer comes, bad lines
+//! are in `posts.dead-letter` and listed in the answer with line, field and reason. Optional fields
+//! that cannot be read do not cost the post; the answer counts them by name. A body may be packed
+//! with gzip or Zstandard (`Content-Encoding`). A body that is packed in another way is refused
+//! with 415, one that unpacks to more than [`MAX_UNPACKED`] bytes with 413, and a damaged one with
+//! 400; nothing of such a body is accepted. If too many requests are in progress, the answer is 429
+//! with `Retry-After`: nothing was accepted, and the client should try again.
 
 use std::{collections::BTreeMap, io::Read, sync::Arc, time::Duration};
 
@@ -33,13 +35,13 @@ use tokio::sync::Semaphore;
 
 /// Largest request, in bytes.
 pub const MAX_BODY: usize = 16 * 1024 * 1024;
-/// Largest request once it is unpacked, in bytes.
+/// Largest request after unpacking, in bytes.
 pub const MAX_UNPACKED: usize = 4 * MAX_BODY;
-/// Requests under way before the intake says 429.
+/// Most requests in progress; more get the answer 429.
 const AT_ONCE: usize = 4;
 /// Seconds after which a client may try again.
 const RETRY_S: &str = "1";
-/// Bad lines listed in one answer; all of them are in the dead letters.
+/// Bad lines that one answer lists; all of them are in the dead letters.
 const LISTED: usize = 100;
 
 /// The answer to a request.
@@ -51,23 +53,24 @@ pub struct Taken {
     pub rejected: u64,
     /// The first hundred of them.
     pub errors: Vec<Rejected>,
-    /// Optional fields that could not be read, by name, and in how many accepted posts. The posts count without them.
+    /// Optional fields that could not be read, by name, and the number of accepted posts with each.
+    /// These posts are kept without the field.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub unreadable_fields: BTreeMap<String, u64>,
 }
 
-/// A line that is no post.
+/// A line that is not a post.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rejected {
     /// Its number in the request, from 1.
     pub line: u64,
-    /// JSON path of the field; empty where the whole line is meant.
+    /// JSON path of the field; empty if the whole line is meant.
     pub field: String,
-    /// What is wrong.
+    /// The reason.
     pub reason: String,
 }
 
-/// What operators see of the intake, registered once.
+/// Metrics of the intake, registered once.
 #[derive(Clone)]
 pub struct IntakeMetrics {
     lines: IntCounterVec,
@@ -127,7 +130,7 @@ async fn take(State(intake): State<Intake>, headers: HeaderMap, body: Bytes) -> 
     }
 }
 
-/// The body as it was before it was packed, or why it cannot be had.
+/// The unpacked body, or why it cannot be unpacked.
 async fn unpacked(headers: &HeaderMap, body: Bytes) -> Result<Bytes, (StatusCode, String)> {
     let codings: Vec<String> = headers
         .get_all(CONTENT_ENCODING)
@@ -142,7 +145,7 @@ async fn unpacked(headers: &HeaderMap, body: Bytes) -> Result<Bytes, (StatusCode
         ["zstd"] => true,
         _ => {
             let why = format!(
-                "a body with Content-Encoding: {} is not taken: send it as it is, or packed once with gzip or zstd",
+                "a body with Content-Encoding: {} is not accepted: send it unpacked, or packed once with gzip or zstd",
                 messages::excerpt(codings.join(", ").as_bytes())
             );
             return Err((StatusCode::UNSUPPORTED_MEDIA_TYPE, why));
@@ -160,17 +163,17 @@ async fn unpacked(headers: &HeaderMap, body: Bytes) -> Result<Bytes, (StatusCode
         read.map(|_| out)
     });
     let damaged =
-        |why: String| (StatusCode::BAD_REQUEST, format!("the body cannot be unpacked, nothing was taken: {why}"));
+        |why: String| (StatusCode::BAD_REQUEST, format!("the body cannot be unpacked, nothing was accepted: {why}"));
     let out =
         unpacking.await.map_err(|error| damaged(error.to_string()))?.map_err(|error| damaged(error.to_string()))?;
     if out.len() > MAX_UNPACKED {
-        let why = format!("the body unpacks to more than {MAX_UNPACKED} bytes, nothing was taken: send it in parts");
+        let why = format!("the body unpacks to more than {MAX_UNPACKED} bytes, nothing was accepted: send it in parts");
         return Err((StatusCode::PAYLOAD_TOO_LARGE, why));
     }
     Ok(out.into())
 }
 
-/// One record a line that is not blank, and what to answer.
+/// One record for each line that is not blank, and the answer.
 fn read(body: &[u8]) -> (Vec<NewRecord>, Taken) {
     let (mut records, mut taken) = (Vec::new(), Taken::default());
     for (line, value) in (1..).zip(body.split(|byte| *byte == b'\n')) {
@@ -199,7 +202,8 @@ fn read(body: &[u8]) -> (Vec<NewRecord>, Taken) {
     (records, taken)
 }
 
-/// A line that is no post, as a record of the dead letters; `value` may be the start of a line of `length` bytes.
+/// A line that is not a post, as a record of the dead letters. `value` may be only the start of a
+/// line of `length` bytes.
 pub fn rejected(value: &[u8], length: u64, error: &messages::DecodeError, file: &str, line: u64) -> NewRecord {
     let source = Source::Line { file: file.to_owned(), line };
     let letter = DeadLetter::of_start(value, length, error, source, Timestamp::now());
@@ -242,8 +246,8 @@ mod tests {
         for (coding, body, status, word) in [
             ("br", same.clone(), StatusCode::UNSUPPORTED_MEDIA_TYPE, "gzip or zstd"),
             ("gzip, gzip", same.clone(), StatusCode::UNSUPPORTED_MEDIA_TYPE, "gzip, gzip"),
-            ("gzip", same.clone(), StatusCode::BAD_REQUEST, "nothing was taken"),
-            ("zstd", same.clone(), StatusCode::BAD_REQUEST, "nothing was taken"),
+            ("gzip", same.clone(), StatusCode::BAD_REQUEST, "nothing was accepted"),
+            ("zstd", same.clone(), StatusCode::BAD_REQUEST, "nothing was accepted"),
             ("gzip", gzip(&bomb), StatusCode::PAYLOAD_TOO_LARGE, "67108864"),
             ("zstd", zstd(&bomb), StatusCode::PAYLOAD_TOO_LARGE, "67108864"),
         ] {

@@ -1,21 +1,22 @@
 //! The service from posts to flagged clusters.
 //!
-//! The journey of one post here: a record of `posts` is decoded (what cannot be read goes to
-//! `posts.dead-letter` with the reason), handed to the [pipeline](detection::Pipeline), and every
-//! cluster that it tells of is written to `clusters`, and to `clusters.flagged` if it is flagged.
-//! Outputs and offsets are committed together.
+//! The path of a post: a record of `posts` is decoded (a record that cannot be read goes to
+//! `posts.dead-letter` with the reason) and handed to the [pipeline](detection::Pipeline). Every
+//! cluster that the pipeline reports is written to `clusters`, and to `clusters.flagged` if it is
+//! flagged. Outputs and offsets are committed together.
 //!
-//! All decisions are a pure machine's (`machine`): an event in, with the time at which it happened,
-//! and effects out. One loop around it (`service`) reads the log, the clock and the registry, and
-//! does what the machine asks for.
+//! All decisions are in a pure machine (`machine`): it takes an event and the time of the event,
+//! and returns effects. One loop around it (`service`) reads the log, the clock and the registry,
+//! and carries out the effects.
 //!
-//! The model in service can change while posts flow: a look-out reads which one the registry or the
-//! configuration asks for, and the driver hands it to the machine between two batches. A second one
-//! may judge beside it without a say. How far the clusters told last lie from what the model was
-//! trained on is measured as they are told.
+//! The model in service can change while posts are processed: a watcher reads which model the
+//! registry or the configuration names, and the driver passes it to the machine between two
+//! batches. A second model may judge the same clusters without effect on the results. Drift (how
+//! far the last reported clusters differ from the model's training data) is measured with each
+//! report.
 //!
-//! What is absent: HTTP for users, sharing rules, detection itself (that is `detection` around
-//! `coordination`) and models (that is `scoring`).
+//! This crate has no HTTP for users, no rules of sharing, no detection (that is `detection` around
+//! `coordination`) and no models (those are in `scoring`).
 
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 

@@ -1,10 +1,9 @@
 //! The detector without its surroundings: events in, effects out. No I/O, no clock.
 //!
-//! The driver ([`service`](crate::service)) hands in what has happened, one [`Event`] after
-//! another, with the time at which it happened, and carries out the [`Effect`]s in their order. The
-//! same events at the same times give the same effects, so everything that depends on time (a
-//! silent partition, a checkpoint that is due, a model between two batches) is tested with times
-//! that a test hands in.
+//! The driver ([`service`](crate::service)) passes in what has happened, one [`Event`] after
+//! another, with its time, and carries out the [`Effect`]s in their order. The same events at the
+//! same times give the same effects. So everything that depends on time (a silent partition, a
+//! checkpoint that is due, a model between two batches) is tested with times that a test passes in.
 
 mod recovery;
 
@@ -31,19 +30,19 @@ use crate::{
     state::{Ends, Note},
 };
 
-/// Failures to publish in a row before the service gives up.
+/// Failed attempts to publish in a row, after which the service stops.
 const TRIES: u32 = 5;
-/// Largest cluster message: what Kafka takes by default, less the record's own overhead.
+/// Largest cluster message: Kafka's default limit, minus the record's own overhead.
 const MOST_BYTES: usize = 900 * 1024;
-/// How often drift is measured, which takes some milliseconds for a full window.
+/// Interval between two measurements of drift; one takes some milliseconds for a full window.
 const MEASURE_EVERY: Duration = Duration::from_secs(10);
 
-/// When something happened, by both of the driver's clocks.
+/// The time of an event, by both of the driver's clocks.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Now {
-    /// The wall clock, which posts are held against.
+    /// The wall clock, with which times of posts are compared.
     pub(crate) wall: Timestamp,
-    /// How long the driver has run, by a clock that never goes back: waiting is measured by it.
+    /// How long the driver has run, by a monotonic clock; waiting times are measured with it.
     pub(crate) running: Duration,
 }
 
@@ -52,28 +51,28 @@ pub(crate) struct Now {
 pub(crate) enum Event {
     /// Records of `posts` were read.
     Read(Vec<Record>),
-    /// Records were waited for, and none came.
+    /// The driver waited for records, and none came.
     NothingRead,
     /// The partitions of `posts` end at these offsets.
     Ends(Vec<i64>),
     /// All posts were read, and no more will come.
     StreamEnded,
-    /// What [`Effect::Commit`] asked for is done.
+    /// [`Effect::Commit`] succeeded.
     Committed,
-    /// It could not be done, and what was read comes again if it is tried again.
+    /// [`Effect::Commit`] failed. If it is tried again, the records that were read come again.
     NotCommitted(LogError),
-    /// A look at the models that ought to be in service.
+    /// Result of a check of the models that should be in service.
     Models(News),
-    /// What [`Effect::WriteCheckpoint`] asked for is done.
+    /// [`Effect::WriteCheckpoint`] succeeded.
     CheckpointWritten,
-    /// The service is told to stop.
+    /// The service must stop.
     Stopping,
 }
 
-/// What is to be done.
+/// What the driver must do.
 #[derive(Debug)]
 pub(crate) enum Effect {
-    /// Publish these records and commit what was read, with the note, in one transaction. The
+    /// Publish these records and commit the read offsets, with the note, in one transaction. The
     /// answer is [`Event::Committed`] or [`Event::NotCommitted`].
     Commit {
         /// Clusters and dead letters.
@@ -81,31 +80,31 @@ pub(crate) enum Effect {
         /// See [`Note`].
         note: String,
     },
-    /// Wait for so long before anything else is read.
+    /// Wait this long before anything else is read.
     Pause(Duration),
     /// Stop with this error.
     GiveUp(ServiceError),
     /// Write a checkpoint of [`Machine::state`]. The answer is [`Event::CheckpointWritten`], or
-    /// nothing where it could not be written.
+    /// none if it could not be written.
     WriteCheckpoint,
-    /// Everything that was found in a stream with an end is published.
+    /// All findings of a stream with an end are published.
     AllPublished,
-    /// Count this, and tell operators.
+    /// Count this, and inform operators.
     Observe(Observation),
 }
 
-/// What operators see.
+/// Events for metrics and log.
 #[derive(Debug)]
 pub(crate) enum Observation {
-    /// A post was taken in.
+    /// A post was processed.
     Post {
-        /// What became of it.
+        /// The outcome of the post.
         outcome: Outcome,
         /// Bytes of its record.
         bytes: usize,
         /// Seconds from its own time to its reading.
         delay_s: f64,
-        /// Its id, of one that came too late.
+        /// Id of a post that came too late.
         too_late: Option<String>,
     },
     /// An optional field of a post could not be read.
@@ -117,43 +116,43 @@ pub(crate) enum Observation {
     },
     /// The headers of a dead letter fill a record and are left out.
     HeadersLeftOut {
-        /// Where it stands.
+        /// Offset of the record.
         offset: i64,
     },
     /// A state of a coordinated cluster was judged.
     Judged { cluster_id: String, version: u32, probability: f64, inauthentic: bool, shadow: Option<Verdict> },
-    /// No message can be made of a cluster.
+    /// A cluster could not be written as a message.
     CannotTell(ClusterError),
-    /// A near miss is not published, because more was said of it before.
+    /// A near miss is not published, because an earlier report had a higher status.
     NearMissPassedOver { cluster_id: String, version: u32 },
-    /// Publishing failed, and the batch comes again.
+    /// Publishing failed, and the batch will be read again.
     CommitFailed { error: String, failures: u32 },
-    /// The next word on a cluster is published.
+    /// A new state of a cluster is published.
     Published(Box<Publication>),
-    /// Where the engine stands after a commit.
+    /// Counts of the engine after a commit.
     Engine(Box<Stats>),
-    /// A model was put in service, in the place of `before`.
+    /// A model was put in service and replaced `before`.
     ModelTaken { role: Role, before: Option<ModelName>, load: Duration },
-    /// The model that ought to be in service cannot be used.
+    /// The model that should be in service cannot be used.
     ModelRefused { role: Role, reason: String },
-    /// What ought to be in service is again.
+    /// The model that should be in service is in service again.
     ModelSettled { role: Role },
-    /// How far the clusters told last lie from training; `None` where that is not known.
+    /// How far the last reported clusters differ from training; `None` if not known.
     Drift { clusters: usize, drift: Option<Drift> },
     /// Age of the oldest committed work that is in no checkpoint.
     Unsaved(Duration),
 }
 
-/// What the machine goes by.
+/// The settings of the machine.
 #[derive(Debug, Clone)]
 pub(crate) struct Settings {
-    /// A post dated further than this beyond its coming is a dead letter, milliseconds.
+    /// A post dated further than this after its arrival becomes a dead letter, milliseconds.
     pub(crate) future_tolerance: Millis,
-    /// Parts of the engine: a checkpoint of another number does not fit.
-    pub(crate) shards: u16,
+    /// Threads of the engine. A checkpoint with another number does not fit.
+    pub(crate) threads: u16,
     /// Time between two checkpoints; `None` for none.
     pub(crate) checkpoint_every: Option<Duration>,
-    /// The name of a new line of commits; a group that has committed before has its own.
+    /// Name of a new lineage of commits. A group that has committed before keeps its own.
     pub(crate) lineage: u64,
 }
 
@@ -164,31 +163,31 @@ pub(crate) struct Machine {
     clock: EventClock,
     /// See [`Note`].
     lineage: u64,
-    /// What is to be published of clusters: it outlives a failed commit, because the engine will
-    /// not find them again.
+    /// Cluster states that are not published yet. They are kept after a failed commit, because the
+    /// engine will not find them again.
     unpublished: Vec<Publication>,
-    /// What is published of clusters, and what stands in `unpublished`.
+    /// The published states of clusters, including those in `unpublished`.
     published: Published,
-    /// Where the topics of clusters ended when that was right.
+    /// The end offsets of the topics of clusters at the time of `published`.
     ends: Ends,
-    /// Failures to publish in a row.
+    /// Failed attempts to publish in a row.
     failures: u32,
-    /// The stream has ended, and the engine has told its last.
+    /// The stream has ended, and the engine has reported everything.
     ended: bool,
-    /// When a checkpoint was last tried.
+    /// Time of the last attempt to write a checkpoint.
     tried: Duration,
-    /// Since when there is committed work that is in no checkpoint.
+    /// Time since when there is committed work that is in no checkpoint.
     unsaved: Option<Duration>,
-    /// What was judged lately.
+    /// The recently judged clusters.
     window: Window,
     /// Whether the window has changed since it was measured.
     changed: bool,
-    /// When it was last measured.
+    /// Time of the last measurement.
     measured: Duration,
 }
 
 impl Machine {
-    /// A machine that has seen nothing.
+    /// A new, empty machine.
     pub(crate) fn new(settings: Settings, pipeline: Pipeline) -> Machine {
         Machine {
             lineage: settings.lineage,
@@ -208,7 +207,7 @@ impl Machine {
         }
     }
 
-    /// Takes in an event; what is to be done, in order.
+    /// Processes an event. Returns the effects in their order.
     pub(crate) fn on(&mut self, now: Now, event: Event) -> Vec<Effect> {
         let mut effects = Vec::new();
         match event {
@@ -227,7 +226,7 @@ impl Machine {
                 if !std::mem::replace(&mut self.ended, true) {
                     self.pipeline.finish();
                 }
-                // Nothing can go on from an engine whose stream has ended.
+                // An engine whose stream has ended cannot continue from a checkpoint.
                 self.settings.checkpoint_every = None;
                 self.publish(Vec::new(), &mut effects);
             }
@@ -243,7 +242,7 @@ impl Machine {
         effects
     }
 
-    /// Decodes records and hands them to the pipeline; returns the dead letters. Without `effects`
+    /// Decodes records and passes them to the pipeline. Returns the dead letters. Without `effects`
     /// nothing is counted.
     fn take_in(&mut self, now: Now, records: &[Record], mut effects: Option<&mut Vec<Effect>>) -> Vec<NewRecord> {
         let wall = now.wall.as_millisecond();
@@ -257,8 +256,8 @@ impl Machine {
         for record in records {
             self.clock.read(record);
             let value = record.value.as_deref().unwrap_or_default();
-            // By the time of its coming, not of its reading: a post that was refused is refused
-            // again in a replay.
+            // The time of arrival counts, not that of reading: so a post that was refused is
+            // refused again in a replay.
             let came = if record.timestamp > 0 { wall.min(record.timestamp) } else { wall };
             let post = post::read(value).and_then(|(post, unreadable)| {
                 if post.created_at > came.saturating_add(self.settings.future_tolerance) {
@@ -297,7 +296,7 @@ impl Machine {
         dead
     }
 
-    /// Publishes what was found and commits what was read, in one piece.
+    /// Publishes the findings and commits the offsets, in one transaction.
     fn publish(&mut self, mut records: Vec<NewRecord>, effects: &mut Vec<Effect>) {
         for judged in self.pipeline.judge() {
             let judged = judged.and_then(|judged| {
@@ -307,8 +306,8 @@ impl Machine {
             let (message, positions, absorbed) = match judged {
                 Ok(judged) => judged,
                 Err(error) => {
-                    // It would come again after a restart: one that cannot be told must not hold up
-                    // all others.
+                    // The cluster would come again after a restart. A cluster that cannot be
+                    // written must not block all others.
                     effects.push(Effect::Observe(Observation::CannotTell(error)));
                     continue;
                 }
@@ -350,8 +349,8 @@ impl Machine {
             effects.push(Effect::GiveUp(error.into()));
             return;
         }
-        // The records come again: the engine knows their posts by id and takes no second notice,
-        // the dead letters are made anew, and the clusters found wait here.
+        // The records come again: the engine knows their posts by id and ignores them, the dead
+        // letters are created again, and the found clusters wait here.
         self.failures += 1;
         let failures = self.failures;
         effects.push(Effect::Observe(Observation::CommitFailed { error: error.to_string(), failures }));
@@ -359,12 +358,12 @@ impl Machine {
         self.checkpoint(now, false, effects);
     }
 
-    /// Asks for a checkpoint where one is due, or at once. Only where all that was read is
+    /// Requests a checkpoint if one is due, or `at_once`. Only if everything that was read is
     /// committed.
     fn checkpoint(&mut self, now: Now, at_once: bool, effects: &mut Vec<Effect>) {
         let (Some(since), Some(every)) = (self.unsaved, self.settings.checkpoint_every) else { return };
         effects.push(Effect::Observe(Observation::Unsaved(now.running.saturating_sub(since))));
-        // After a failure the engine knows posts that are not committed.
+        // After a failure the engine contains posts that are not committed.
         if self.failures > 0 || !(at_once || now.running.saturating_sub(self.tried) >= every) {
             return;
         }
@@ -372,7 +371,7 @@ impl Machine {
         effects.push(Effect::WriteCheckpoint);
     }
 
-    /// Puts a model in service that was read and verified, or says why one was not.
+    /// Puts a loaded model in service, or reports why a model was not loaded.
     fn take_models(&mut self, now: Now, news: News, effects: &mut Vec<Effect>) {
         let observation = match news {
             News::Loaded(role, model, load) => {
@@ -392,12 +391,13 @@ impl Machine {
             if *before != self.pipeline.model().full_name());
         effects.push(Effect::Observe(observation));
         if swapped {
-            // What is read again after a crash is then all for one of the two to judge.
+            // Then everything that is read again after a crash is judged by one of the two models
+            // only.
             self.checkpoint(now, true, effects);
         }
     }
 
-    /// Remembers what was said of a cluster, for measuring drift.
+    /// Records the features of a judged cluster, for measuring drift.
     fn watch_judgement(&mut self, judged: &Judged, effects: &mut Vec<Effect>) {
         let Some(Judgement { values, probability, shadow }) = &judged.judgement else { return };
         let message = &judged.message;
@@ -412,7 +412,7 @@ impl Machine {
         self.changed = true;
     }
 
-    /// How far what was judged lately lies from training, now and then.
+    /// Measures from time to time how far the recently judged clusters differ from training.
     fn measure_drift(&mut self, now: Now, effects: &mut Vec<Effect>) {
         if self.changed && now.running.saturating_sub(self.measured) >= MEASURE_EVERY {
             (self.changed, self.measured) = (false, now.running);
@@ -426,13 +426,13 @@ impl Machine {
         self.pipeline.model()
     }
 
-    /// The model that judges beside it.
+    /// The second model.
     pub(crate) fn shadow(&self) -> Option<&Model> {
         self.pipeline.shadow()
     }
 }
 
-/// What a publication appends to the topics.
+/// The records that a publication appends to the topics.
 fn records_of(publication: &Publication) -> Result<Vec<NewRecord>, ClusterError> {
     let value = publication.message.encode()?;
     let id = publication.message.cluster_id.as_bytes();
@@ -450,8 +450,8 @@ fn records_of(publication: &Publication) -> Result<Vec<NewRecord>, ClusterError>
     Ok(records)
 }
 
-/// The dead letter of a record; an error is one without the record's own headers, which would fill
-/// it.
+/// The dead letter of a record. An error is a dead letter without the record's own headers, which
+/// would be too large.
 fn dead_letter(
     record: &Record,
     value: &[u8],
@@ -467,8 +467,8 @@ fn dead_letter(
     if whole.size() <= runtime::MAX_RECORD_BYTES {
         return Ok(whole);
     }
-    // Somebody's own headers fill a record, and one record must not stop the detector: they still
-    // stand where it came from.
+    // Headers from outside are as large as a whole record, and one record must not stop the
+    // detector. The headers are still in the original record.
     Err(NewRecord { key: Vec::new(), headers: letter.headers(), ..whole })
 }
 

@@ -146,7 +146,7 @@ impl DetectorMetrics {
         self.bytes.inc_by(bytes as u64);
     }
 
-    /// What was told of a cluster has been published.
+    /// Records the publication of a cluster's state.
     pub(crate) fn published(&self, publication: &Publication) {
         for before in publication.before.iter().chain(publication.removed.iter().map(|(_, status)| status)) {
             self.living.with_label_values(&[before.name()]).dec();
@@ -160,7 +160,7 @@ impl DetectorMetrics {
         self.living.with_label_values(&[status.name()]).add(clusters as i64);
     }
 
-    /// No message can be made of a cluster, and it was not published.
+    /// Records that a cluster could not be written and was not published.
     pub(crate) fn count_not_published(&self) {
         self.not_published.inc();
     }

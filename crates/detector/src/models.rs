@@ -1,10 +1,11 @@
-//! Which models are in service, and new ones taken while the service runs.
+//! The models in service, and loading new ones while the service runs.
 //!
-//! One model is *active*: its verdicts are published. Beside it a *shadow* may judge the same clusters; what it says is counted and
-//! goes nowhere else. Both come from the registry. A look-out reads every few seconds which of them ought to be in service; a
-//! model that is not yet is read and verified, checksum and golden rows, away from the driver, and handed over whole. The driver
-//! puts it in service between two batches, so every cluster has the verdict of one model. What cannot be used is told once, the
-//! model before it stays, and the look-out goes on trying.
+//! One model is *active*: its verdicts are published. A *shadow* model may judge the same clusters;
+//! its verdicts are only counted. Both come from the registry. A watcher checks every few seconds
+//! which models should be in service. It reads and verifies a new model (checksum and golden rows)
+//! outside the driver, and passes it on complete. The driver puts it in service between two
+//! batches, so all clusters of a batch have the verdict of one model. If a model cannot be used,
+//! this is reported once, the previous model stays in service, and the watcher tries again.
 
 use std::time::{Duration, Instant};
 
@@ -14,7 +15,7 @@ use tokio::{sync::mpsc, task::JoinHandle};
 
 use crate::config::Config;
 
-/// What a model does in service.
+/// The role of a model in service.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Role {
     /// Its verdicts are published.
@@ -34,30 +35,30 @@ impl Role {
     }
 }
 
-/// What a look has brought.
+/// The result of a check.
 #[derive(Debug)]
 pub(crate) enum News {
-    /// A model to put in service, and how long it took to read and verify it.
+    /// A model to put in service, and how long it took to load and verify it.
     Loaded(Role, Box<Model>, Duration),
-    /// The model that ought to be in service cannot be used.
+    /// The model that should be in service cannot be used.
     Refused(Role, String),
-    /// What ought to be in service is again.
+    /// The model that should be in service is in service again.
     Settled(Role),
 }
 
-/// Looks which models ought to be in service.
-pub(crate) struct LookOut {
+/// Checks which models should be in service.
+pub(crate) struct ModelWatcher {
     config: Config,
-    /// The active model came with the program, because there was no registry.
+    /// Whether the active model is the bundled one, because there was no registry.
     bundled: bool,
     in_service: [Option<ModelName>; 2],
-    /// What was told last of a model that cannot be used.
+    /// The last reported reason why a model cannot be used.
     refused: [Option<String>; 2],
 }
 
-impl LookOut {
-    pub(crate) fn new(config: &Config, active: &Model) -> LookOut {
-        LookOut {
+impl ModelWatcher {
+    pub(crate) fn new(config: &Config, active: &Model) -> ModelWatcher {
+        ModelWatcher {
             bundled: config.model.is_empty() && !config.models.is_dir(),
             config: config.clone(),
             in_service: [Some(active.full_name()), None],
@@ -65,12 +66,12 @@ impl LookOut {
         }
     }
 
-    /// Looks once. What it hands over counts as being in service from then on.
-    pub(crate) fn look(&mut self) -> Vec<News> {
-        Role::ALL.into_iter().filter_map(|role| self.look_at(role)).collect()
+    /// Checks once. A model that it returns counts as being in service from then on.
+    pub(crate) fn check(&mut self) -> Vec<News> {
+        Role::ALL.into_iter().filter_map(|role| self.check_role(role)).collect()
     }
 
-    fn look_at(&mut self, role: Role) -> Option<News> {
+    fn check_role(&mut self, role: Role) -> Option<News> {
         let began = Instant::now();
         let place = role as usize;
         match self.fresh(role) {
@@ -89,7 +90,7 @@ impl LookOut {
         }
     }
 
-    /// The model that ought to be in service and is not.
+    /// The model that should be in service and is not.
     fn fresh(&self, role: Role) -> Result<Option<Model>, StartError> {
         let is_in_service = |name: &ModelName| self.in_service[role as usize].as_ref() == Some(name);
         let named = match role {
@@ -114,19 +115,19 @@ impl LookOut {
         }
     }
 
-    /// Looks again and again, off the driver's thread.
-    pub(crate) fn keep_looking(self, every: Duration) -> Watch {
+    /// Checks again and again, in a thread of its own.
+    pub(crate) fn watch(self, every: Duration) -> Watch {
         let (tell, news) = mpsc::channel(Role::ALL.len());
         let task = tokio::spawn(async move {
-            let mut looking = self;
+            let mut watcher = self;
             loop {
                 tokio::time::sleep(every).await;
-                let looked = tokio::task::spawn_blocking(move || {
-                    let seen = looking.look();
-                    (looking, seen)
+                let checked = tokio::task::spawn_blocking(move || {
+                    let seen = watcher.check();
+                    (watcher, seen)
                 });
-                let Ok((again, seen)) = looked.await else { return };
-                looking = again;
+                let Ok((again, seen)) = checked.await else { return };
+                watcher = again;
                 for news in seen {
                     if tell.send(news).await.is_err() {
                         return;
@@ -138,14 +139,14 @@ impl LookOut {
     }
 }
 
-/// A look-out at work; it ends with this.
+/// A running watcher. It ends when this is dropped.
 pub(crate) struct Watch {
     news: mpsc::Receiver<News>,
     task: JoinHandle<()>,
 }
 
 impl Watch {
-    /// What has been seen and not yet been taken.
+    /// The next result of a check.
     pub(crate) fn take(&mut self) -> Option<News> {
         self.news.try_recv().ok()
     }

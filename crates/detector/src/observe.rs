@@ -1,4 +1,4 @@
-//! What operators see of what the machine does: metrics and log lines.
+//! Metrics and log lines about the work of the machine.
 
 use std::time::Duration;
 
@@ -12,10 +12,10 @@ use crate::{
     models::Role,
 };
 
-/// Counts and tells what it is handed.
+/// Counts and logs observations.
 pub(crate) struct Observer {
     pub(crate) metrics: DetectorMetrics,
-    /// What the engine had counted when it was last shown.
+    /// The engine's counts at the last update of the metrics.
     shown: Stats,
 }
 
@@ -24,17 +24,17 @@ impl Observer {
         Observer { metrics, shown: Stats::default() }
     }
 
-    /// What the engine has counted up to here is not shown: it was, before a restart.
+    /// Ignores what the engine has counted so far: it was counted before a restart.
     pub(crate) fn passed_over(&mut self, stats: Stats) {
         self.shown = stats;
     }
 
-    /// So many clusters of each status stand in the topics.
+    /// Sets the number of clusters in the topics, by status.
     pub(crate) fn standing(&self, clusters: impl IntoIterator<Item = (Status, usize)>) {
         clusters.into_iter().for_each(|(status, clusters)| self.metrics.set_cluster_count(status, clusters));
     }
 
-    /// Counts and tells something that `machine` has just done; `took` is how long it was at it.
+    /// Counts and logs something that `machine` has just done; `took` is its duration.
     pub(crate) fn observe(&mut self, observation: Observation, machine: &Machine, took: Duration) {
         let metrics = &self.metrics;
         match observation {
@@ -57,7 +57,7 @@ impl Observer {
                         version,
                         active = probability,
                         shadow = shadow.probability,
-                        "the shadow model says otherwise"
+                        "the shadow model disagrees"
                     );
                 }
             }
@@ -66,10 +66,10 @@ impl Observer {
                 tracing::error!(%error, "a cluster is not published");
             }
             Observation::NearMissPassedOver { cluster_id, version } => {
-                tracing::info!(cluster = %cluster_id, version, "a near miss is not published: more was said of it before");
+                tracing::info!(cluster = %cluster_id, version, "a near miss is not published: an earlier report has a higher status");
             }
             Observation::CommitFailed { error, failures } => {
-                tracing::warn!(error, failures, "publishing failed, the batch comes again");
+                tracing::warn!(error, failures, "publishing failed, the batch will be read again");
             }
             Observation::Published(publication) => {
                 metrics.published(&publication);
@@ -102,18 +102,18 @@ impl Observer {
                 if role == Role::Active {
                     say_whether_drift_is_measured(model);
                     if machine.shadow().is_some_and(|shadow| shadow.full_name() == name) {
-                        tracing::warn!(model = %name, "the shadow model is the active one now and has nothing to tell");
+                        tracing::warn!(model = %name, "the shadow model is now the active one, so there is nothing to compare");
                     }
                 }
             }
             Observation::ModelRefused { role, reason } => {
                 metrics.models.refused(role);
                 let role = role.name();
-                tracing::error!(role, reason, "a model cannot be used, what was in service goes on");
+                tracing::error!(role, reason, "a model cannot be used, the previous one stays in service");
             }
             Observation::ModelSettled { role } => {
                 metrics.models.settled(role);
-                tracing::info!(role = role.name(), "the model in service is the one that ought to be");
+                tracing::info!(role = role.name(), "the model that should be in service is in service again");
             }
             Observation::Drift { clusters, drift } => {
                 metrics.models.window(clusters);
@@ -127,6 +127,6 @@ impl Observer {
 pub(crate) fn say_whether_drift_is_measured(model: &Model) {
     if model.reference().is_none() {
         let model = model.full_name();
-        tracing::info!(%model, "drift is not measured: the model does not say what it was trained on; train it again");
+        tracing::info!(%model, "drift is not measured: the model has no record of its training data; train it again");
     }
 }

@@ -1,27 +1,29 @@
-//! What consumers have been told of clusters, and what they are to be told next. No I/O.
+//! The published states of clusters, and the next states to publish. No I/O.
 //!
-//! `clusters` is compacted: it holds the last word on each cluster. A cluster that became part of another is taken out of it, once, when that
-//! is told; a near miss is taken out when a thousand others were told after it. Whoever reads `clusters.flagged` is told when a cluster of
-//! which it knows is flagged no longer, has faded, or became part of one that is not flagged. Near misses are never told there.
+//! `clusters` is compacted: it holds the last state of each cluster. A cluster that became part of
+//! another one is removed from it once, when the merge is published; a near miss is removed when a
+//! thousand others were published after it. `clusters.flagged` also receives the later states of
+//! its clusters: that a cluster is no longer flagged, has faded, or became part of a cluster that
+//! is not flagged. Near misses are never in `clusters.flagged`.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use messages::cluster::{ClusterMessage, Status, positions::Positions};
 use serde::{Deserialize, Serialize};
 
-/// Near misses that `clusters` holds at most.
+/// The most near misses in `clusters`.
 const NEAR_MISSES: usize = 1_000;
 
-/// What has been told.
+/// The published states.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Published {
-    /// The last word on each cluster that `clusters` holds, near misses apart.
+    /// The last state of each cluster in `clusters`, except near misses.
     standing: BTreeMap<String, Standing>,
-    /// Clusters of which readers of `clusters.flagged` know.
+    /// Clusters that readers of `clusters.flagged` know.
     flagged: BTreeSet<String>,
-    /// Near misses that `clusters` holds.
+    /// Near misses in `clusters`.
     near: BTreeMap<String, Near>,
-    /// Counts near misses told.
+    /// Number of published near misses.
     turn: u64,
 }
 
@@ -33,26 +35,26 @@ struct Standing {
 
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 struct Near {
-    /// When it was told last.
+    /// Number of its last publication.
     turn: u64,
     version: u32,
 }
 
-/// The next word on a cluster.
+/// The next state of a cluster to publish.
 #[derive(Debug)]
 pub(crate) struct Publication {
     pub(crate) message: ClusterMessage,
-    /// Where its posts stand on the log.
+    /// Positions of its posts on the log.
     pub(crate) positions: Positions,
     /// The status that it had before.
     pub(crate) before: Option<Status>,
-    /// Clusters that `clusters` is to hold no longer, with the status that they had.
+    /// Clusters to remove from `clusters`, with their last status.
     pub(crate) removed: Vec<(String, Status)>,
-    /// Whether it goes to `clusters.flagged`, too.
+    /// Whether it is also published to `clusters.flagged`.
     pub(crate) to_flagged: bool,
 }
 
-/// Of a cluster's message, what it says of the cluster.
+/// The fields of a cluster's message that are needed here.
 #[derive(Debug, Deserialize)]
 pub(crate) struct PublishedState {
     status: Status,
@@ -60,11 +62,13 @@ pub(crate) struct PublishedState {
 }
 
 impl Published {
-    /// The next word on a cluster, into which those `absorbed` have just gone. Its version is one more than that of the last word, whatever
-    /// the engine counts: after the engine was rebuilt under another model, the two may differ, and consumers pass over a version that they
-    /// had.
+    /// The next state of a cluster, into which those `absorbed` have just been merged. Its version
+    /// is that of the last published state plus one, not the engine's number: after the engine was
+    /// rebuilt with another model, the two may differ, and consumers skip versions that they have
+    /// seen.
     ///
-    /// `None` for a near miss of which more was said before, as may be after such a rebuilding: that word stands.
+    /// `None` for a near miss that was published with a higher status before, which is possible
+    /// after such a rebuild: the earlier state remains.
     pub(crate) fn publish_state(
         &mut self,
         mut message: ClusterMessage,
@@ -110,7 +114,8 @@ impl Published {
         self.near.insert(id, Near { turn: self.turn, version });
     }
 
-    /// What `clusters` says of a cluster; `None` where it was taken out. In the order of the topic.
+    /// Records the state of a cluster in `clusters`; `None` if it was removed. Call it in the order
+    /// of the topic.
     pub(crate) fn published_before(&mut self, id: String, state: Option<PublishedState>) {
         self.standing.remove(&id);
         self.near.remove(&id);
@@ -123,12 +128,12 @@ impl Published {
         }
     }
 
-    /// `clusters.flagged` speaks of this cluster.
+    /// Records that `clusters.flagged` contains this cluster.
     pub(crate) fn flagged_before(&mut self, id: String) {
         self.flagged.insert(id);
     }
 
-    /// The status of each cluster, and those of which readers of `clusters.flagged` know.
+    /// The status of each cluster, and the clusters that readers of `clusters.flagged` know.
     #[cfg(test)]
     pub(crate) fn statuses_and_flagged(&self) -> (BTreeMap<String, Status>, BTreeSet<String>) {
         let standing = self.standing.iter().map(|(id, standing)| (id.clone(), standing.status));
@@ -136,7 +141,7 @@ impl Published {
         (standing.chain(near).collect(), self.flagged.clone())
     }
 
-    /// How many clusters have each status.
+    /// Number of clusters with each status.
     pub(crate) fn by_status(&self) -> BTreeMap<Status, usize> {
         let mut counts = BTreeMap::from([(Status::NearMiss, self.near.len())]);
         for standing in self.standing.values() {
@@ -164,7 +169,7 @@ mod tests {
         ids.iter().map(|&id| id.to_owned()).collect()
     }
 
-    /// What comes of a message in a line: version, status before, where it goes, and what is removed.
+    /// A publication as one line: version, status before, topics, and removed clusters.
     fn publish_state(published: &mut Published, id: &str, status: Status, absorbed: &[&str]) -> String {
         let Some(Publication { message, before, removed, to_flagged, .. }) =
             published.publish_state(message(id, status), Positions::default(), &owned(absorbed))
@@ -205,7 +210,7 @@ mod tests {
         );
         assert_eq!(publish_state(&mut published, "a", Coordinated, &[]), "v3 was coordinated");
         let again = publish_state(&mut published, "a", Coordinated, &["b", "c", "never-told"]);
-        assert_eq!(again, "v4 was coordinated, removes c coordinated", "what is gone is not removed again");
+        assert_eq!(again, "v4 was coordinated, removes c coordinated", "a removed cluster is not removed again");
         assert_eq!(published.by_status()[&Coordinated], 1);
     }
 
@@ -230,10 +235,10 @@ mod tests {
         assert_eq!(publish_state(&mut published, "n0", NearMiss, &[]), "v2 was near_miss");
         assert_eq!(publish_state(&mut published, "late", NearMiss, &[]), "v1 was new, removes n1 near_miss");
         assert_eq!(published.by_status()[&NearMiss], NEAR_MISSES);
-        // One that passes at last is a near miss no longer.
+        // A near miss that passes later is not a near miss any more.
         assert_eq!(publish_state(&mut published, "n2", Flagged, &[]), "v2 was near_miss, flagged topic");
         assert_eq!(published.by_status()[&NearMiss], NEAR_MISSES - 1);
-        assert_eq!(publish_state(&mut published, "n2", NearMiss, &[]), "nothing", "what was said of it stands");
+        assert_eq!(publish_state(&mut published, "n2", NearMiss, &[]), "nothing", "the earlier state remains");
         assert_eq!(published.by_status()[&Flagged], 1);
     }
 
@@ -257,7 +262,7 @@ mod tests {
             topic.push((id.to_owned(), Some(publication.message)));
             topic.extend(publication.removed.into_iter().map(|(id, _)| (id, None)));
         }
-        // As compaction leaves it: the last word on each.
+        // As after compaction: the last state of each.
         let compacted: Vec<_> =
             (0..topic.len()).filter(|&at| topic[at + 1..].iter().all(|(id, _)| *id != topic[at].0)).collect();
         let places = [(0..topic.len()).collect(), compacted];

@@ -47,7 +47,7 @@ use crate::{
     error::ServiceError,
     machine::{Effect, Event, Machine, Now, Settings},
     metrics::DetectorMetrics,
-    models::{LookOut, Role, Watch},
+    models::{ModelWatcher, Role, Watch},
     observe::{Observer, say_whether_drift_is_measured},
     state::{Ends, Note, StateError},
 };
@@ -91,7 +91,7 @@ pub struct Service {
     batch: usize,
     checkpoints: Option<Checkpoints>,
     /// Watches the registry for other models; taken when the service runs.
-    look_out: Option<LookOut>,
+    model_watcher: Option<ModelWatcher>,
     /// Interval between two checks of the registry.
     registry_check_interval: Duration,
     /// Folder of the model registry.
@@ -103,14 +103,14 @@ impl Service {
     /// A service on a log with existing topics.
     pub fn new(log: Log, config: &Config, metrics: DetectorMetrics) -> Result<Service, StartError> {
         let pipeline = Pipeline::new(&config.detection())?;
-        let mut look_out = LookOut::new(config, pipeline.model());
+        let mut model_watcher = ModelWatcher::new(config, pipeline.model());
         metrics.models.in_service(Role::Active, pipeline.model(), None);
         say_whether_drift_is_measured(pipeline.model());
-        let news = look_out.look();
+        let news = model_watcher.check();
         let checkpoint_every = Some(Duration::from_secs(config.checkpoint_every_s)).filter(|every| !every.is_zero());
         let settings = Settings {
             future_tolerance: i64::try_from(config.future_tolerance_s).unwrap_or(i64::MAX).saturating_mul(1_000),
-            shards: config.shards,
+            threads: config.threads,
             checkpoint_every,
             lineage: Note::new_lineage(),
         };
@@ -123,7 +123,7 @@ impl Service {
                 None => None,
                 Some(_) => Some(Checkpoints::open(&config.checkpoints)?),
             },
-            look_out: Some(look_out),
+            model_watcher: Some(model_watcher),
             registry_check_interval: Duration::from_secs(config.model_check_s),
             models: config.models.clone(),
             started: Instant::now(),
@@ -149,8 +149,8 @@ impl Service {
         let ends = self.log.end_offsets(POSTS).await?;
         self.handle(&mut consumer, Event::Ends(ends)).await?;
         ready.ready();
-        let look_out = self.look_out.take().filter(|_| !self.registry_check_interval.is_zero());
-        let mut watch = look_out.map(|look_out| look_out.keep_looking(self.registry_check_interval));
+        let model_watcher = self.model_watcher.take().filter(|_| !self.registry_check_interval.is_zero());
+        let mut watch = model_watcher.map(|model_watcher| model_watcher.watch(self.registry_check_interval));
         let mut lag_asked = None::<Instant>;
         while !shutdown.is_stopping() {
             // Models are swapped only between batches, so every cluster of a batch is scored by the
@@ -270,7 +270,7 @@ enum Progress {
     AllPublished,
 }
 
-/// Where the topics end that clusters are told in.
+/// End offsets of the topics of clusters.
 async fn ends_of_topics(log: &Log) -> Result<Ends, LogError> {
     Ok(Ends { clusters: log.end_offsets(CLUSTERS).await?, flagged: log.end_offsets(CLUSTERS_FLAGGED).await? })
 }

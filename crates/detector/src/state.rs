@@ -1,4 +1,4 @@
-//! What a checkpoint holds, and the note that is committed with the offsets.
+//! The content of a checkpoint, and the note that is committed with the offsets.
 
 use std::{
     borrow::Cow,
@@ -12,10 +12,10 @@ use xxhash_rust::xxh3::xxh3_64;
 
 use crate::{clock::EventClock, drift::Window, published::Published};
 
-/// Raised whenever the state changes its shape or its meaning.
+/// Increased whenever the form or the meaning of the state changes.
 const VERSION: u32 = 3;
 
-/// Why a checkpoint's state cannot be used, or cannot be made.
+/// Why a checkpoint's state cannot be used or created.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum StateError {
     #[error(transparent)]
@@ -26,16 +26,17 @@ pub(crate) enum StateError {
     Version(u32),
     #[error("it belongs to another log, or to a time before the group's offsets were reset")]
     Lineage,
-    #[error("it stands beyond the committed offsets")]
+    #[error("it is ahead of the committed offsets")]
     Ahead,
-    #[error("it was taken with {0} engine shards, and the configuration says otherwise")]
-    Shards(u16),
+    #[error("it was taken with {0} threads of the engine, but the configuration has another number")]
+    Threads(u16),
 }
 
-/// What is committed with the offsets: which line of commits this is, event time, and the model that judged.
+/// Committed with the offsets: the lineage of commits, event time, and the model that judged.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) struct Note {
-    /// Made when a group begins; a checkpoint of another log, or of this one before it was emptied, has another.
+    /// Created when a group begins. A checkpoint of another log, or of this log before it was
+    /// emptied, has another lineage.
     pub(crate) lineage: u64,
     /// Event time.
     pub(crate) now: Millis,
@@ -44,19 +45,19 @@ pub(crate) struct Note {
 }
 
 impl Note {
-    /// The name of a new line.
+    /// The name of a new lineage.
     pub(crate) fn new_lineage() -> u64 {
         let time = SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_nanos());
         xxh3_64(format!("{} {time}", std::process::id()).as_bytes())
     }
 
-    /// As it is committed.
+    /// The note as committed text.
     pub(crate) fn text(&self) -> String {
         let note = format!("{:016x} {}", self.lineage, self.now);
         self.model.as_ref().map_or_else(|| note.clone(), |model| format!("{note} {model}"))
     }
 
-    /// `None` where somebody else wrote it, or nobody.
+    /// `None` if somebody else wrote the text, or nobody.
     pub(crate) fn parse(text: &str) -> Option<Note> {
         let (lineage, rest) = text.split_once(' ')?;
         let (now, model) = match rest.split_once(' ') {
@@ -67,19 +68,19 @@ impl Note {
     }
 }
 
-/// All that the service knows but for the pipeline's state, which follows it in a checkpoint.
+/// The state of the service except for the pipeline's state, which follows it in a checkpoint.
 #[derive(Serialize, Deserialize)]
 pub(crate) struct State<'a> {
     pub(crate) lineage: u64,
-    pub(crate) shards: u16,
+    pub(crate) threads: u16,
     pub(crate) clock: Cow<'a, EventClock>,
     pub(crate) published: Cow<'a, Published>,
     pub(crate) window: Cow<'a, Window>,
-    /// Where the topics of clusters end: what is told in them from there on is not in this.
+    /// End offsets of the topics of clusters. States that were published later are not included.
     pub(crate) ends: Cow<'a, Ends>,
 }
 
-/// The end of each partition of the topics that clusters are told in.
+/// The end offset of each partition of the topics of clusters.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Ends {
     pub(crate) clusters: Vec<i64>,
@@ -93,7 +94,7 @@ impl State<'_> {
         Ok([state, pipeline].concat())
     }
 
-    /// What was written: this and the pipeline's bytes.
+    /// Reads the bytes of [`write`](State::write): this and the pipeline's bytes.
     pub(crate) fn read(bytes: &[u8]) -> Result<(State<'static>, &[u8]), StateError> {
         let unreadable = |_| StateError::Bytes("read");
         let (version, bytes) = postcard::take_from_bytes(bytes).map_err(unreadable)?;
@@ -126,10 +127,10 @@ mod tests {
         let mut published = Published::default();
         published.flagged_before("c-1".to_owned());
         let ends = Ends { clusters: vec![3, 0], flagged: vec![1] };
-        let (clock, lineage, shards) = (EventClock::default(), 7, 2);
+        let (clock, lineage, threads) = (EventClock::default(), 7, 2);
         let state = State {
             lineage,
-            shards,
+            threads,
             clock: Cow::Borrowed(&clock),
             published: Cow::Borrowed(&published),
             window: Cow::Borrowed(&window),
@@ -137,7 +138,7 @@ mod tests {
         };
         let mut bytes = state.write(b"engine".to_vec()).unwrap();
         let (read, pipeline) = State::read(&bytes).unwrap();
-        assert_eq!((read.lineage, read.shards, pipeline), (7, 2, &b"engine"[..]));
+        assert_eq!((read.lineage, read.threads, pipeline), (7, 2, &b"engine"[..]));
         assert_eq!((read.published.as_ref(), read.ends.as_ref(), read.window.as_ref()), (&published, &ends, &window));
         bytes[0] = 9;
         assert!(matches!(State::read(&bytes), Err(StateError::Version(9))));

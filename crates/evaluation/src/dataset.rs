@@ -1,7 +1,8 @@
-//! Labelled clusters to train models with: from simulated worlds, from labelled files of posts, and from what partners and reviewers
-//! said of clusters that were found in service.
+//! Labelled clusters to train models with: from simulated worlds, from labelled files of posts, and
+//! from the feedback of partners and reviewers on clusters that were found in service.
 //!
-//! All three take the features of the code that scores in service: the engine's clusters have them computed, messages carry them.
+//! All three use the features of the code that scores in service: they are computed for the
+//! engine's clusters, and messages contain them.
 
 pub mod accounts;
 
@@ -23,7 +24,7 @@ use crate::posts::Labels;
 use crate::run::in_order;
 use crate::truth::{Groups, MAJORITY, key};
 
-/// What the engine makes of a simulated world, and what is true of it.
+/// The clusters that the engine finds in a simulated world, and the truth about the world.
 pub struct Seen {
     world: String,
     seed: u64,
@@ -31,7 +32,7 @@ pub struct Seen {
     languages: Languages,
     /// Every state of every cluster.
     found: Vec<Cluster>,
-    /// How many of those had been told before the stream ended.
+    /// Number of these states that were reported before the stream ended.
     before_the_end: usize,
     accounts: Vec<AccountEvidence>,
 }
@@ -39,9 +40,10 @@ pub struct Seen {
 impl Seen {
     /// Runs a world through the engine.
     ///
-    /// What a platform tells of accounts (their profile, their application, deletions) goes round from seed to seed, seed 1 being the world
-    /// as it stands. Campaigns and innocent groups prefer different platforms, so not to know something would else tell them apart,
-    /// and trees would learn that in place of behaviour.
+    /// The facts that a platform gives about accounts (their profile, their application, deletions)
+    /// differ from seed to seed; seed 1 is the unchanged world. Campaigns and innocent groups
+    /// prefer different platforms, so a missing fact would otherwise distinguish them, and trees
+    /// would learn that instead of behaviour.
     pub fn new(world: &World, name: &str, seed: u64) -> Result<Seen, ParamsError> {
         let world = telling_in_turn(world, seed);
         let (posts, truth) = world.stream(seed);
@@ -62,10 +64,11 @@ impl Seen {
         Ok(Seen { world: name.to_owned(), seed, truth, languages, found, before_the_end, accounts })
     }
 
-    /// The coordinated clusters, with what they are.
+    /// The coordinated clusters, with their labels.
     ///
-    /// Only these are judged: a model has no say on a cluster of any other finding, so there is none among them. A cluster is two rows, as it was
-    /// first told and as it was last: in service, the model judges young clusters too.
+    /// Only these are judged: models are not used for clusters with another finding, so there are
+    /// none among them. A cluster is two rows, its first and its last report: in service, the model
+    /// judges young clusters as well.
     pub fn clusters(&self) -> Vec<Row> {
         let mut states: BTreeMap<&str, (&Cluster, &Cluster)> = BTreeMap::new();
         for cluster in self.found.iter().filter(|cluster| cluster.finding == Finding::Coordinated) {
@@ -77,7 +80,7 @@ impl Seen {
             std::iter::once(first).chain(last)
         });
         let row = |cluster: &Cluster| {
-            // Its features are of its own group, so its label is, too.
+            // Its features are those of its own group, so its label is as well.
             let own = cluster.members.iter().filter(|member| !member.elsewhere);
             let members: Vec<AccountKey> = own.map(|member| key(&member.account)).collect();
             let origin = groups.of(&members);
@@ -111,8 +114,9 @@ fn telling_in_turn(world: &World, seed: u64) -> World {
     world
 }
 
-/// Runs each of these worlds with each of the seeds, on so many threads, and makes something of what is seen; results come by world and
-/// then by seed. `on_done` is told of each, from any thread.
+/// Runs each of these worlds with each of the seeds, on this number of threads, and applies a
+/// function to each. Results are sorted by world and then by seed. `on_done` is called for each,
+/// from any thread.
 ///
 /// # Errors
 /// As [`Seen::new`].
@@ -139,13 +143,13 @@ pub fn of_world(world: &World, name: &str, seed: u64) -> Result<Vec<Row>, Params
     Ok(Seen::new(world, name, seed)?.clusters())
 }
 
-/// A label's name as in the truth that `lockstep simulate` writes.
+/// The name of a label in the truth that `lockstep simulate` writes.
 fn name_of(label: simulator::Label) -> String {
     serde_json::to_value(label).ok().and_then(|name| name.as_str().map(str::to_owned)).unwrap_or_default()
 }
 
-/// The coordinated clusters that the detector finds in a labelled collection, with what most of their accounts are. Clusters none of whose
-/// accounts has a label are left out.
+/// The coordinated clusters that the detector finds in a labelled collection, with the label of
+/// most of their accounts. Clusters without a labelled account are left out.
 pub fn of_posts(
     files: &[PathBuf],
     options: Options,
@@ -190,16 +194,17 @@ pub fn of_posts(
         .collect())
 }
 
-/// How much what is said of clusters in service counts in training.
+/// Weights of feedback on clusters in training.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Trust {
     /// Weight of a reviewer's verdict on a cluster.
     pub reviewer: f64,
-    /// Weight of a partner's.
+    /// Weight of a partner's verdict on a cluster.
     pub partner: f64,
-    /// The most that all rows of one partner may weigh, as a share of everything that does not come from partners: one partner alone
-    /// cannot turn a model round, not even on groups that are to the last digit those it lied about (a test holds it; with a tenth
-    /// and 31 features it could).
+    /// The greatest weight of all rows of one partner together, as a share of the weight of all
+    /// rows that do not come from partners. With it, one partner alone cannot reverse a model, not
+    /// even for groups that are identical to those with its wrong verdicts (a test checks this;
+    /// with a tenth and 31 features it could).
     pub cap: f64,
 }
 
@@ -209,25 +214,27 @@ impl Default for Trust {
     }
 }
 
-/// What was said, put together.
+/// Feedback as rows.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Heard {
-    /// One row for each cluster on which there is a verdict left once the voices are added up.
+    /// One row for each cluster with a verdict that remains after adding up all feedback.
     pub rows: Vec<Row>,
-    /// By partner: the factor, below 1, that its voices were scaled by so as not to pass the cap.
+    /// By partner: the factor, below 1, by which the weight of its feedback was reduced to the cap.
     pub capped: BTreeMap<String, f64>,
-    /// Clusters spoken of that are not among those given, or have no features with them.
+    /// Clusters in the feedback that are not among the given ones, or that have no features.
     pub unknown: BTreeSet<String>,
-    /// Clusters whose features a version with another list wrote: they are left out, and so is what was said of them.
+    /// Clusters whose features were written by a version with another list. They are left out, with
+    /// their feedback.
     pub older: BTreeSet<String>,
-    /// Clusters on which the voices cancel out.
+    /// Clusters for which the feedback cancels out.
     pub undecided: BTreeSet<String>,
 }
 
-/// Verdicts on clusters as rows. `others` is the weight of the rows that come from elsewhere.
+/// Verdicts on clusters as rows. `others` is the weight of the rows from other sources.
 ///
-/// Each speaker has one voice on a cluster: the last word on the whole of it, or else the balance of its last words on accounts. Voices
-/// for and against take from each other. `collection` is the world of the rows.
+/// Each author has one vote per cluster: the last verdict on the whole cluster, or else the balance
+/// of the last verdicts on its accounts. Votes for and against are subtracted. `collection` is the
+/// world of the rows.
 pub fn of_feedback(
     clusters: &BTreeMap<String, ClusterMessage>,
     feedback: &[Feedback],
@@ -242,7 +249,7 @@ pub fn of_feedback(
             *kept = word;
         }
     }
-    // By speaker and cluster: word on the whole, for and against by account.
+    // By author and cluster: verdict on the whole cluster, and accounts for and against.
     let mut said: BTreeMap<(&str, &str), (Option<bool>, f64, f64)> = BTreeMap::new();
     let (mut unknown, mut older) = (BTreeSet::new(), BTreeSet::new());
     for word in last.values() {
@@ -316,16 +323,16 @@ pub fn of_feedback(
     Heard { rows, capped, unknown, older, undecided }
 }
 
-/// How a reviewer's name begins where feedback says who speaks.
+/// Prefix of a reviewer's name in the author field of feedback.
 const REVIEWER: &str = "reviewer:";
 
-/// The accounts that the cluster's own group names: its features are of these.
+/// The accounts that the cluster's own group names: its features come from these.
 fn members_of(cluster: &ClusterMessage) -> Vec<AccountKey> {
     let accounts = cluster.accounts.iter().filter(|account| !account.elsewhere);
     accounts.map(|a| AccountKey { platform: a.platform.clone(), account_id: a.account_id.clone() }).collect()
 }
 
-/// `None` where another version wrote the message's features.
+/// `None` if another version wrote the message's features.
 fn row_of(cluster: &ClusterMessage, origin: Origin) -> Option<Row> {
     let mut platforms: BTreeMap<&str, usize> = BTreeMap::new();
     for account in &cluster.accounts {
@@ -343,7 +350,7 @@ fn row_of(cluster: &ClusterMessage, origin: Origin) -> Option<Row> {
     })
 }
 
-/// In which languages accounts post.
+/// The languages of each account's posts.
 #[derive(Default)]
 struct Languages(BTreeMap<AccountKey, BTreeMap<String, u32>>);
 
@@ -358,7 +365,7 @@ impl Languages {
         }
     }
 
-    /// The language of most posts of these accounts.
+    /// The most frequent language in the posts of these accounts.
     fn of(&self, accounts: &[AccountKey]) -> String {
         let mut posts: BTreeMap<&str, u32> = BTreeMap::new();
         for (language, n) in accounts.iter().filter_map(|account| self.0.get(account)).flatten() {

@@ -16,10 +16,10 @@ use crate::{
 
 pub use summary::{Delay, PublishedSummary, Summary};
 
-/// What counts as published.
+/// Which clusters count as published.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Column {
-    /// Coordinated by the statistics, whatever the model says.
+    /// Coordinated by the statistics, whatever the model's verdict.
     Coordinated,
     /// Coordinated, and inauthentic by the model.
     Flagged,
@@ -48,21 +48,23 @@ pub struct Run {
     pub posts: u64,
     /// Accounts that posted.
     pub accounts: u64,
-    /// Hypotheses tested, where the method tests any.
+    /// Hypotheses tested, if the method tests any.
     pub candidates_tested: Option<u64>,
-    /// Clusters published as coordinated, whatever the model says of them.
+    /// Clusters published as coordinated, whatever the model's verdict.
     pub coordinated: Published,
-    /// Clusters published as flagged: coordinated, and inauthentic by the model. `None` where the method has no model.
+    /// Clusters published as flagged: coordinated, and inauthentic by the model. `None` if the
+    /// method has no model.
     pub flagged: Option<Published>,
-    /// Clusters that were never more than single-source.
+    /// Clusters that never had a higher status than single-source.
     pub single_source: Tally,
-    /// Pairs of accounts, where the method publishes any.
+    /// Pairs of accounts, if the method publishes any.
     pub pairs: Option<Pairs>,
-    /// The campaigns that had the chance to act.
+    /// The campaigns that acted.
     pub campaigns: Vec<CampaignFigures>,
 }
 
-/// Clusters, and the false ones among them: those of which fewer than half of the accounts are of one campaign.
+/// Clusters, and the number of false ones: those with fewer than half of their accounts in one
+/// campaign.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Tally {
     /// Clusters.
@@ -79,7 +81,8 @@ impl Tally {
     }
 }
 
-/// Pairs of accounts said to act together, and the false ones among them: those that are not both of one campaign.
+/// Pairs of accounts that the method reports as acting together, and the number of false ones:
+/// those that are not both in one campaign.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Pairs {
     /// Pairs.
@@ -89,44 +92,46 @@ pub struct Pairs {
     pub wrong: u64,
 }
 
-/// What was published.
+/// The published clusters.
 #[derive(Debug, Clone, Default, PartialEq, Serialize)]
 pub struct Published {
-    /// Every cluster ever published, each judged as it was published last, even if it faded or was absorbed later.
+    /// Every cluster ever published, each in its last published state, even if it faded or was
+    /// absorbed later.
     pub ever: Tally,
-    /// Those that stand at the end of the stream.
+    /// Those that are active at the end of the stream.
     pub standing: Tally,
-    /// What the false ones are: the group that most of their accounts are in.
+    /// The groups of the false ones: for each, the group that most of its accounts are in.
     pub false_groups: BTreeMap<String, u64>,
     /// Accounts named by any of them.
     pub accounts: u64,
     /// Accounts among those that belong to a campaign.
     pub accounts_right: u64,
-    /// The others, by kind: that of the innocent group in which they were planted, or `crowd`. Every kind of the world is here.
+    /// The other accounts, by kind: the kind of the innocent group in which they were planted, or
+    /// `crowd`. Every kind of the world is listed.
     pub innocents: BTreeMap<String, Innocents>,
 }
 
-/// Accounts of one kind that are of no campaign.
+/// Accounts of one kind that are in no campaign.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Innocents {
-    /// Those that posted.
+    /// Accounts that posted.
     pub accounts: u64,
-    /// Those that a published cluster names, be it by mistake or because they do act together.
+    /// Accounts that a published cluster names, by mistake or because they do act together.
     pub named: u64,
 }
 
-/// How one campaign fared.
+/// The results for one campaign.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct CampaignFigures {
     /// Its name.
     pub name: String,
-    /// Actions that anybody took part in.
+    /// Actions with at least one participant.
     pub actions: u64,
-    /// Accounts that took part in one or more.
+    /// Accounts that took part in at least one action.
     pub accounts: u64,
-    /// As coordinated.
+    /// Results for coordinated clusters.
     pub coordinated: Detection,
-    /// As flagged.
+    /// Results for flagged clusters.
     pub flagged: Detection,
 }
 
@@ -135,16 +140,17 @@ pub struct CampaignFigures {
 pub struct Detection {
     /// Its accounts that were named.
     pub accounts: u64,
-    /// Whether a published cluster is the campaign's.
+    /// Whether a published cluster belongs to the campaign.
     pub found: bool,
-    /// Actions that had begun when a cluster of the campaign was first published; `None` where the method waits for all posts.
+    /// Actions that had begun when a cluster of the campaign was first published; `None` if the
+    /// method needs all posts first.
     pub delay_actions: Option<u64>,
     /// Event time from the first action until then, hours.
     pub delay_hours: Option<f64>,
 }
 
 impl Run {
-    /// Holds what was found against the truth.
+    /// Compares the findings with the truth.
     pub fn measure(found: &Found, truth: &Truth, seed: u64) -> Run {
         let groups = Groups::new(truth);
         let (coordinated, named) = published(found, truth, &groups, Column::Coordinated);
@@ -253,7 +259,7 @@ fn detection(found: &Found, groups: &Groups<'_>, column: Column, name: &str, act
     detection
 }
 
-/// Kinds of which any account was named, in words.
+/// Kinds with a named account, as text.
 pub(crate) fn innocents(by_kind: &BTreeMap<String, Innocents>) -> String {
     let named = by_kind.iter().filter(|(_, of)| of.named > 0);
     named.map(|(kind, of)| format!("{kind} {} of {}", of.named, of.accounts)).collect::<Vec<_>>().join(", ")
@@ -286,7 +292,7 @@ mod tests {
         GroupTruth { name: name.to_owned(), label: Label::Inauthentic, members: accounts(ids), actions }
     }
 
-    /// Campaign `one` acts four times (d never), `two` twice, `idle` not at all.
+    /// Campaign `one` acts four times (d never does), `two` twice, `idle` not at all.
     fn truth() -> Truth {
         Truth {
             campaigns: vec![
@@ -369,7 +375,7 @@ mod tests {
     #[test]
     fn innocents_are_told_by_kind() {
         let fans = GroupTruth { label: Label::Fandom, ..group("fans", "uvw", Vec::new()) };
-        // The voice of the campaign is in no list of members, and no innocent.
+        // The campaign's voice is in no list of members, and is not innocent.
         let all = [
             ("abcdefgh", Label::Inauthentic),
             ("uvw", Label::Fandom),

@@ -1,25 +1,31 @@
-//! How well groups are found, and how well models judge them ([`model`]): figures on simulated worlds and on labelled files.
+//! Measures how well groups are found, and how well models judge them ([`model`]), on simulated
+//! worlds and on labelled files.
 //!
-//! The journey: [`Judge::find`] runs a [`Method`] over a world and keeps every state of every cluster it tells of; [`Run::measure`] holds
-//! those against the world's truth; [`Summary::of`] puts the seeds of a world together, with intervals. Labelled files of posts
-//! take the short way: [`posts::FileFigures::measure`], or beside other methods [`real::measure`].
+//! The path of a measurement: [`Judge::find`] runs a [`Method`] over a world and keeps every state
+//! of every cluster that it reports; [`Run::measure`] compares those with the world's truth;
+//! [`Summary::of`] combines the seeds of a world, with intervals. Labelled files of posts are
+//! measured by [`posts::FileFigures::measure`], or together with other methods by
+//! [`real::measure`].
 //!
 //! # Definitions
 //!
-//! **Published.** A cluster counts as published as *coordinated* once the statistics find it so, whatever the model says, and as *flagged*
-//! once the model finds it inauthentic, too. Each counts once, as it was published last, even if it faded afterwards.
-//! **False.** A published cluster is false if fewer than half of its accounts are of one campaign.
-//! **Recall of accounts.** Of the accounts of campaigns that took part in at least one action, the share that a published cluster names.
-//! **Precision of accounts.** Of the accounts that published clusters name, the share that belongs to a campaign.
-//! **Found.** A campaign is found if a published cluster is its. **Delay.** From the campaign's first action to the first
-//! publication of a cluster that is its: actions begun until then, and hours of event time.
-//! **False discovery proportion.** False clusters among those published. On a world with nothing planted, every cluster is
-//! false, and the share of seeds with any is what the nominal level (0.05) bounds.
+//! **Published.** A cluster counts as published as *coordinated* if the statistics find it so,
+//! whatever the model's verdict, and as *flagged* if the model also finds it inauthentic. Each
+//! cluster counts once, in its last published state, even if it faded afterwards. **False.** A
+//! published cluster is false if fewer than half of its accounts are in one campaign. **Recall of
+//! accounts.** Of the accounts of campaigns that took part in at least one action, the share that a
+//! published cluster names. **Precision of accounts.** Of the accounts that published clusters
+//! name, the share that belongs to a campaign. **Found.** A campaign is found if a published
+//! cluster belongs to it. **Delay.** From the campaign's first action to the first publication of a
+//! cluster that belongs to it: actions begun until then, and hours of event time. **False discovery
+//! proportion.** Share of false clusters among the published ones. In a world with nothing planted,
+//! every cluster is false, and the nominal level (0.05) bounds the share of seeds with any cluster.
 //!
-//! Intervals are of 95 %: Clopper and Pearson's for counts of clusters and of seeds, percentile bootstrap over seeds (over accounts, for
-//! files) for the others.
+//! Intervals are of 95 %: Clopper and Pearson's for counts of clusters and of seeds, percentile
+//! bootstrap over seeds (over accounts, for files) for the others.
 //!
-//! What is absent: detection logic, files other than those it is asked to read, clocks, progress bars.
+//! This crate has no detection logic, no files except those it is asked to read, no clocks and no
+//! progress bars.
 
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
@@ -55,10 +61,10 @@ pub use stats::{Estimate, Ranking, RankingFigures, bootstrap, proportion};
 /// Why there are no figures.
 #[derive(Debug, thiserror::Error)]
 pub enum EvaluationError {
-    /// The detector's configuration or the model is at fault.
+    /// The detector's configuration or the model is invalid.
     #[error(transparent)]
     Start(#[from] detection::StartError),
-    /// A cluster cannot be put in words.
+    /// A cluster cannot be written as a message.
     #[error(transparent)]
     Cluster(#[from] messages::cluster::ClusterError),
     /// A file of posts cannot be read.
@@ -72,41 +78,41 @@ pub enum EvaluationError {
     Labels {
         /// Which file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         source: csv::Error,
     },
-    /// A label that is none.
-    #[error("{place}: `{label}` is no label: write inauthentic, organic or unknown")]
+    /// A label is invalid.
+    #[error("{place}: `{label}` is not a label: write inauthentic, organic or unknown")]
     Label {
         /// Which post, or which row of which table.
         place: String,
-        /// What stands there.
+        /// The label in the file.
         label: String,
     },
-    /// Nothing says what the accounts of a file are.
+    /// The accounts of a file have no labels.
     #[error(
         "no post has a label, and no table of labels lies beside the file: write `label` (inauthentic, organic or unknown) into the posts, \
          name a table of accounts {}, or name one on the command line", table.display()
     )]
     Unlabelled {
-        /// Where a table would be looked for.
+        /// Where the table would be.
         table: PathBuf,
     },
-    /// A table of labels is not of this file.
+    /// A table of labels does not belong to this file.
     #[error("no account of the file is in {}", tables.join(", "))]
     OtherAccounts {
         /// The tables.
         tables: Vec<String>,
     },
-    /// Nothing in a file is a post.
+    /// No line of a file is a post.
     #[error("no line of it is a post; {rejected} were rejected, the first: {first}")]
     NoPosts {
         /// Lines that could not be read.
         rejected: u64,
-        /// Why not.
+        /// The reason of the first one.
         first: String,
     },
     /// Labelled posts are read twice.
-    #[error("labelled posts are read twice, so standard input will not do: name files")]
+    #[error("labelled posts are read twice, so standard input cannot be used: name files")]
     StandardInput,
 }

@@ -1,4 +1,4 @@
-//! The methods compared: this engine, and what peers publish.
+//! The compared methods: this engine, and the methods of published tools.
 
 use std::{fmt, str::FromStr, sync::Arc};
 
@@ -21,7 +21,8 @@ use crate::{
 pub enum Method {
     /// This engine and its model.
     Lockstep,
-    /// CooRTweet: accounts that share the same objects within a window, above a quantile of the edge weights.
+    /// CooRTweet: accounts that share the same objects within a window, above a quantile of the
+    /// edge weights.
     Coortweet,
     /// coordination-network-toolkit: the same counted by message, above a fixed weight.
     Cooccurrence,
@@ -58,7 +59,7 @@ impl FromStr for Method {
     }
 }
 
-/// The methods, set up once and used on many worlds.
+/// The methods, prepared once and used on many worlds.
 pub struct Judge {
     config: detection::Config,
     model: Arc<Model>,
@@ -66,14 +67,14 @@ pub struct Judge {
 }
 
 impl Judge {
-    /// Methods by the detector's configuration (the engine's parameters and the model in service) and the window of the peers' in
-    /// seconds.
+    /// Methods with the detector's configuration (the engine's parameters and the model in service)
+    /// and the window of the other tools' methods in seconds.
     pub fn new(config: detection::Config, peer_window_s: f64) -> Result<Judge, EvaluationError> {
         config.engine()?;
         Ok(Judge { model: Arc::new(config.model()?), config, peer_window_s })
     }
 
-    /// The window of the peers' methods, seconds.
+    /// The window of the other tools' methods, seconds.
     pub fn peer_window_s(&self) -> f64 {
         self.peer_window_s
     }
@@ -88,7 +89,7 @@ impl Judge {
         format!("{} {}", self.model.name(), self.model.version())
     }
 
-    /// What a method finds in a world.
+    /// The findings of a method in a world.
     pub fn find(&self, method: Method, world: &World, seed: u64) -> Result<Found, EvaluationError> {
         match method {
             Method::Lockstep => self.lockstep(world, seed),
@@ -119,7 +120,7 @@ impl Judge {
                 self.record(&mut found, &cluster, now)?;
             }
         }
-        // Every cluster that still stands is told at the end.
+        // Every active cluster is reported at the end.
         engine.finish(&mut reported);
         for cluster in &reported {
             let place = self.record(&mut found, cluster, now)?;
@@ -131,9 +132,9 @@ impl Judge {
         Ok(found)
     }
 
-    /// Notes a cluster's state; returns its place.
+    /// Records a cluster's state; returns its index.
     fn record(&self, found: &mut Found, cluster: &Cluster, at: Millis) -> Result<usize, EvaluationError> {
-        // The status is the wire's, so that it is the one that users see.
+        // The status comes from the message, so it is the one that users see.
         let verdict = ClusterMessage::takes_verdict(cluster).then(|| self.model.verdict(cluster));
         let message = ClusterMessage::new(cluster, verdict.as_ref(), Vec::new(), Vec::new())?;
         let place = found.clusters.iter().position(|known| known.id == cluster.id).unwrap_or_else(|| {
@@ -146,7 +147,7 @@ impl Judge {
     }
 }
 
-/// Hands over the posts of a world, and counts them.
+/// Passes on the posts of a world, and counts them.
 fn each(world: &World, seed: u64, mut to: impl FnMut(&Post<'_>)) -> u64 {
     let mut posts = 0;
     for post in world.stream(seed).0 {

@@ -1,18 +1,22 @@
-//! How well models tell inauthentic clusters from organic ones, and whether one does it better than another.
+//! Measures how well models separate inauthentic clusters from organic ones, and whether one model
+//! does so better than another.
 //!
-//! The journey: labelled clusters ([`Row`]s) are judged by stored models ([`judge`]) or by learners that have not seen them
-//! ([`Split`]); [`Figures`] say how well, [`Comparison`]s whether one is better than another, [`Ablation`]s which features decide;
+//! The path of a measurement: labelled clusters ([`Row`]s) are judged by stored models ([`judge`])
+//! or by learners that were trained without them ([`Split`]); [`Figures`] measure the quality,
+//! [`Comparison`]s whether one model is better than another, [`Ablation`]s which features decide;
 //! [`ModelReport`] holds all of it, for JSON and for the page.
 //!
 //! # Definitions
 //!
-//! **Row.** A cluster in one state: as it was first told, or as it was last. Average precision, ROC AUC, Brier score and calibration are
-//! over rows, each counting once, since in service every state is judged. **Cluster.** Precision and recall at the threshold, alert
-//! budgets and false positives are over clusters: one counts as flagged if any of its states is.
-//! **Intervals** are of 95 %: percentile bootstrap over campaigns and organic groups, never over rows; those of shares in small groups are
-//! Clopper and Pearson's.
+//! **Row.** A cluster in one state: its first or its last report. Average precision, ROC AUC, Brier
+//! score and calibration are over rows, and each row counts once, because in service every state is
+//! judged. **Cluster.** Precision and recall at the threshold, alert budgets and false positives
+//! are over clusters: a cluster counts as flagged if any of its states is. **Intervals** are of 95
+//! %: percentile bootstrap over campaigns and organic groups, never over rows; those of shares in
+//! small groups are Clopper and Pearson's.
 
 mod ablation;
+mod budget;
 mod compare;
 mod drawings;
 mod figures;
@@ -28,12 +32,13 @@ use scoring::{Dataset, Folds, LabelSource, Learner, Manifest, Model, Row, Traini
 use serde::Serialize;
 
 pub use ablation::{Ablation, Group, Variant};
+pub use budget::Budget;
 pub use compare::{Comparison, ComparisonOutcome, Difference, MARGIN, Within};
 use figures::Judgement;
-pub use figures::{AtBudget, AtThreshold, Bar, Bin, Budget, Collection, Expected, FalsePositives, Figures};
+pub use figures::{AtBudget, AtThreshold, Bar, Bin, Collection, Expected, FalsePositives, Figures};
 pub use splits::{Fold, Split, learner};
 
-/// What a model says of one row.
+/// A model's judgement of one row.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Judged {
     /// Log-odds.
@@ -44,10 +49,10 @@ pub struct Judged {
     pub inauthentic: bool,
 }
 
-/// What is said of each row; `None` where nobody judged it.
+/// Judgements of all rows; `None` for a row that was not judged.
 pub type Judgements = Vec<Option<Judged>>;
 
-/// What a model says of rows.
+/// A model's judgements of rows.
 pub fn judge(model: &Model, rows: &[Row]) -> Judgements {
     rows.iter().map(|row| Some(judge_row(model, row))).collect()
 }
@@ -57,7 +62,7 @@ fn judge_row(model: &Model, row: &Row) -> Judged {
     Judged { score: verdict.score, probability: verdict.probability, inauthentic: verdict.inauthentic }
 }
 
-/// Why a model cannot be judged on rows.
+/// Why a model cannot be measured on rows.
 #[derive(Debug, thiserror::Error)]
 #[error(
     "{model} was trained on exactly these rows (fingerprint {fingerprint}): figures on them would say nothing; build a dataset of \
@@ -70,14 +75,15 @@ pub struct TrainedOnThese {
     pub fingerprint: String,
 }
 
-/// Which rows a model may have been trained on: those of its worlds with seeds that it may have seen (seeds count from 1, so those up to
-/// their number), and those of its collections, which have no seeds.
+/// Whether a model may have been trained on each row: on rows of its worlds with seeds that it may
+/// have seen (seeds count from 1, so those up to their number), and on rows of its collections,
+/// which have no seeds.
 ///
 /// # Errors
-/// [`TrainedOnThese`] where they are its training data, row for row.
+/// [`TrainedOnThese`] if the rows are exactly its training data.
 pub fn seen_in_training(rows: &[Row], manifest: &Manifest) -> Result<Vec<bool>, TrainedOnThese> {
     let TrainingData { fingerprint, worlds, seeds, .. } = &manifest.training;
-    // Training may have been given the rows with their folds, or before they had any.
+    // Training may have used the rows with their folds, or before they had any.
     let mut without_folds = rows.to_vec();
     without_folds.iter_mut().for_each(|row| row.folds = Folds::default());
     let forms = [
@@ -93,42 +99,43 @@ pub fn seen_in_training(rows: &[Row], manifest: &Manifest) -> Result<Vec<bool>, 
     Ok(rows.iter().map(seen).collect())
 }
 
-/// What is to be judged, by whom, and how.
+/// What is measured, and how.
 pub struct Plan {
-    /// Where the rows come from, in words.
+    /// Origin of the rows, as text.
     pub description: String,
-    /// What must be known before reading the figures.
+    /// Warnings to read before the figures.
     pub warnings: Vec<String>,
     /// The labelled clusters, with their folds.
     pub rows: Vec<Row>,
-    /// Stored models by name, the one that it is about first, then the one in service.
+    /// Stored models by name: first the one that is compared, then the one in service.
     pub stored: Vec<(String, Model)>,
-    /// Learners by name, the yardstick first.
+    /// Learners by name; the first is the reference.
     pub learners: Vec<(String, Learner)>,
     /// How the learners' rows are held out.
     pub splits: Vec<Split>,
-    /// Rows that the learners are taught by for [`Split::Other`].
+    /// Rows on which the learners are trained for [`Split::Other`].
     pub taught_by: Option<Vec<Row>>,
-    /// Whether to look which features decide; for every learner, or for the logistic one where there is none.
+    /// Whether to measure which features decide; for every learner, or for the logistic one if
+    /// there is none.
     pub ablation: bool,
-    /// How many clusters people can look at.
+    /// How many clusters people can examine.
     pub budget: Budget,
-    /// How far a model may fall behind and count as no worse.
+    /// By how much a model may be worse and still count as no worse.
     pub margin: f64,
-    /// Threads; nothing depends on their number.
+    /// Number of threads; the results do not depend on it.
     pub threads: usize,
 }
 
 /// All figures of models on one set of labelled clusters.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct ModelReport {
-    /// What was judged.
+    /// The judged rows.
     pub data: Data,
-    /// What must be known before reading the figures.
+    /// Warnings to read before the figures.
     pub warnings: Vec<String>,
-    /// Who judged it: stored models, and learners split by split.
+    /// The judges: stored models, and learners for each split.
     pub contenders: Vec<Contender>,
-    /// Models against models.
+    /// Comparisons between models.
     pub comparisons: Vec<Comparison>,
     /// Which features decide.
     pub ablations: Vec<Ablation>,
@@ -137,7 +144,7 @@ pub struct ModelReport {
 /// Labelled clusters in numbers.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Data {
-    /// Where they come from.
+    /// Origin of the rows.
     pub description: String,
     /// Rows: states of clusters.
     pub rows: usize,
@@ -147,9 +154,9 @@ pub struct Data {
     pub campaigns: usize,
     /// Worlds and collections with their rows.
     pub collections: BTreeMap<String, usize>,
-    /// Rows by who labelled them.
+    /// Rows by source of their labels.
     pub label_sources: BTreeMap<&'static str, usize>,
-    /// Whether all of it is simulated.
+    /// Whether all rows are simulated.
     pub synthetic: bool,
     /// [`Dataset::fingerprint`].
     pub fingerprint: String,
@@ -164,16 +171,17 @@ pub struct Contender {
     pub split: Option<Split>,
     /// The parts held out.
     pub folds: Vec<Fold>,
-    /// Rows that nobody judged, because the rest taught nothing.
+    /// Rows that were not judged, because no learner could be trained on the rest.
     pub unjudged: usize,
     /// Its figures.
     pub figures: Figures,
-    /// Held against bare figures of the same rows: the evidence alone, the number of accounts alone.
+    /// Comparisons with single numbers on the same rows: the evidence alone, the number of accounts
+    /// alone.
     pub baselines: Vec<Comparison>,
 }
 
 impl Contender {
-    /// Name and split in words.
+    /// Name and split, as text.
     pub fn title(&self) -> String {
         match self.split {
             Some(split) => format!("{}, {}", self.name, split.description()),
@@ -183,7 +191,7 @@ impl Contender {
 }
 
 impl ModelReport {
-    /// Judges everything. `on_done` is told of each step, from any thread.
+    /// Judges everything. `on_done` is called for each step, from any thread.
     pub fn run(plan: &Plan, on_done: &(dyn Fn(&str) + Sync)) -> ModelReport {
         let mut report = ModelReport {
             data: Data::of(&plan.description, &plan.rows),
@@ -201,7 +209,7 @@ impl ModelReport {
                 Candidate { name: name.clone(), said, folds: Vec::new() }
             })
             .collect();
-        // What it is about is the candidate, what is in service what it is held against.
+        // The first stored model is the candidate, the model in service is the reference.
         report.add(plan, None, &stored, |candidates| match candidates {
             [first, others @ ..] => others.iter().map(|other| (first, other)).collect(),
             [] => Vec::new(),
@@ -223,7 +231,7 @@ impl ModelReport {
                     Candidate { name: name.clone(), said, folds }
                 })
                 .collect();
-            // Each learner is held against the yardstick.
+            // Each learner is compared with the reference learner.
             report.add(plan, Some(split), &candidates, |candidates| match candidates {
                 [yardstick, others @ ..] => others.iter().map(|other| (other, yardstick)).collect(),
                 [] => Vec::new(),
@@ -262,7 +270,7 @@ impl ModelReport {
 }
 
 impl Plan {
-    /// How many steps [`ModelReport::run`] tells of.
+    /// Number of steps that [`ModelReport::run`] reports.
     pub fn steps(&self) -> usize {
         let splits = self.splits.iter().filter(|split| **split != Split::Other).count();
         let splits = splits + usize::from(self.taught_by.is_some());
@@ -274,7 +282,7 @@ impl Plan {
     }
 }
 
-/// A model or a learner with what it said.
+/// A model or a learner with its judgements.
 struct Candidate {
     name: String,
     said: Judgements,

@@ -1,4 +1,4 @@
-//! The page: one HTML file that loads nothing.
+//! The page: one HTML file without external files.
 
 use askama::Template;
 
@@ -30,7 +30,7 @@ struct World<'r> {
     rows: Vec<MethodRow>,
 }
 
-/// One method's column, in words.
+/// One method's column, as text.
 struct MethodRow {
     name: String,
     clusters: u64,
@@ -58,7 +58,7 @@ pub(crate) const STYLE: &str = include_str!("../templates/evaluation.css");
 
 type Figure = fn(&PublishedSummary) -> Option<Estimate>;
 
-/// What is drawn of a sweep.
+/// The figures that are drawn for a sweep.
 const DRAWN: [(&str, Figure); 3] = [
     ("Accounts named, of those that acted", |published| published.recall),
     ("Campaigns found", |published| published.campaigns),
@@ -78,18 +78,18 @@ impl Report {
             delays: self.delays(),
             sweeps: self.sweeps(),
         };
-        // A template fails only where a value's Display does, and ours do not.
+        // A template fails only if a value's Display fails, and ours do not.
         page.render().unwrap_or_default()
     }
 
-    /// What has a line of its own, in the order of the legend.
+    /// The series, each with its own line, in the order of the legend.
     fn series(&self) -> Vec<String> {
         let all = self.worlds.iter().map(|world| &world.methods);
         let all = all.chain(self.sweeps.iter().flat_map(|sweep| sweep.points.iter().map(|point| &point.methods)));
         all.take(1).flatten().flat_map(lines).map(|(name, _)| name).collect()
     }
 
-    /// Error control on the worlds with nothing planted, one drawing a world.
+    /// Error control in the worlds with nothing planted, one drawing per world.
     fn control(&self) -> Vec<(String, String)> {
         let drawing = |world: &WorldFigures| {
             let rows: Vec<(String, usize, Option<Estimate>)> = world
@@ -105,7 +105,7 @@ impl Report {
         self.worlds.iter().filter(|world| world.null).map(drawing).collect()
     }
 
-    /// How the share of campaigns found grows with their actions, one drawing a world.
+    /// The share of found campaigns as a function of their actions, one drawing per world.
     fn delays(&self) -> Vec<(String, String)> {
         let with_campaigns = self.worlds.iter().filter(|world| !world.null);
         with_campaigns.filter_map(|world| Some((world.world.clone(), delay(world)?))).collect()
@@ -152,7 +152,8 @@ impl Report {
     }
 }
 
-/// The columns of a method with their names. A method without a model has one, which goes by the method's name.
+/// The columns of a method with their names. A method without a model has one column with the
+/// method's name.
 fn lines(figures: &MethodFigures) -> Vec<(String, &PublishedSummary)> {
     let name = |column: &str| match figures.summary.flagged {
         Some(_) => format!("{}, {column}", figures.method),
@@ -161,7 +162,7 @@ fn lines(figures: &MethodFigures) -> Vec<(String, &PublishedSummary)> {
     figures.summary.columns().map(|(column, published)| (name(column), published)).collect()
 }
 
-/// `None` where the methods tell of nothing before the end, or no campaign acted.
+/// `None` if the methods report nothing before the end, or if no campaign acted.
 fn delay(world: &WorldFigures) -> Option<String> {
     let mut series = Vec::new();
     let lockstep = world.methods.iter().find(|figures| figures.summary.flagged.is_some())?;
@@ -223,12 +224,12 @@ fn rows(figures: &MethodFigures) -> Vec<MethodRow> {
     lines(figures).into_iter().enumerate().map(of).collect()
 }
 
-/// Short, for a table of many columns.
+/// A short form for a table with many columns.
 fn estimate(estimate: Option<Estimate>) -> String {
     estimate.map_or_else(|| "none".to_owned(), |estimate| format!("{estimate:.2}"))
 }
 
-/// What else the method says.
+/// Further results of the method.
 fn note(summary: &Summary) -> String {
     let single = summary.single_source;
     match (&summary.pairs, summary.candidates_tested) {
@@ -300,7 +301,7 @@ mod tests {
         assert!(coordinated.delay.unwrap().actions_median >= 2.0);
         assert!(report.worlds[1].null && !tiny.null);
         assert!(tiny.methods[1].summary.pairs.unwrap().flagged > 0);
-        // Nobody takes part, so no campaign had the chance to act.
+        // Nobody took part, so no campaign acted.
         let idle = &report.sweeps[0].points[1].methods[0].summary;
         assert_eq!(idle.coordinated.as_ref().unwrap().campaigns_acted, 0);
 

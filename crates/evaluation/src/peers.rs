@@ -1,12 +1,14 @@
-//! The published tools' methods on the same posts, as a user of theirs would run them.
+//! The published tools' methods on the same posts, with the settings that their users would choose.
 //!
-//! One network for each thing that the engine reads, too: the same link, the same original reposted, the same hashtag (CooRTweet only;
-//! the other tool has no such network), the same text. A pair that any of them publishes is published: by CooRTweet's default, above
-//! the median weight of its network, for accounts that shared at least twice; by coordination-network-toolkit's, two or more messages.
-//! A connected component of at least three accounts is a cluster.
+//! One network for each kind of trace that the engine reads as well: the same link, the same
+//! reposted original, the same hashtag (CooRTweet only; the other tool has no such network), the
+//! same text. A pair counts as published if any network publishes it: with CooRTweet's default,
+//! above the median weight of its network, for accounts that shared at least twice; with
+//! coordination-network-toolkit's, two or more messages. A connected component of at least three
+//! accounts is a cluster.
 //!
-//! On labelled files ([`real`](crate::real)) the tools are taken by their accounts: those on a tie that the tool publishes, and a ranking by
-//! ties.
+//! On labelled files ([`real`](crate::real)) the tools are measured by accounts: those on a tie
+//! that the tool publishes, and a ranking by ties.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -30,7 +32,7 @@ const LEAST: u32 = 2;
 const QUANTILE: f64 = 0.5;
 /// The toolkit's `similarity_threshold`: its default.
 const SIMILARITY: f64 = 0.8;
-/// Accounts of a cluster, as the engine has it.
+/// Least accounts of a cluster, as in the engine.
 const LEAST_ACCOUNTS: usize = 3;
 
 /// Numbers accounts in the order of their first post.
@@ -51,7 +53,7 @@ impl Accounts {
         })
     }
 
-    /// The same as the peers are given it.
+    /// The name of the account for the other tools.
     fn name(&mut self, post: &Post<'_>) -> String {
         self.number(post).to_string()
     }
@@ -62,16 +64,17 @@ impl Accounts {
     }
 }
 
-/// What a method says of accounts.
+/// A method's verdicts on accounts.
 #[derive(Debug, Default, PartialEq)]
 pub(crate) struct Verdicts {
-    /// Those that it flags; `None` where it only ranks.
+    /// The flagged accounts; `None` if the method only ranks.
     pub flagged: Option<BTreeSet<AccountKey>>,
-    /// How suspect it finds them, the higher the more; those that are not here come last, all equal.
+    /// Suspicion of each account, the higher the more; accounts without a score come last, all
+    /// equal.
     pub scores: BTreeMap<AccountKey, f64>,
 }
 
-/// The ties of one account: what the tools' users rank by.
+/// The ties of one account, by which users of the tools rank.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 struct Strength {
     heaviest: u32,
@@ -79,7 +82,7 @@ struct Strength {
     ties: u64,
 }
 
-/// What is known of accounts by their numbers while ties are read.
+/// The strengths of accounts, by their numbers, while ties are read.
 struct Tied {
     strengths: Vec<Strength>,
     flagged: BTreeSet<u32>,
@@ -107,13 +110,13 @@ impl Tied {
         let key = |number: &u32| accounts.names[*number as usize].clone();
         Verdicts {
             flagged: Some(self.flagged.iter().map(key).collect()),
-            // Nobody without a tie may rank beside the least of those with one.
+            // An account without a tie must rank below every account with one.
             scores: tied.map(|(account, strength)| (account.clone(), 1.0 + rank[strength])).collect(),
         }
     }
 }
 
-/// What posts may have in common.
+/// Kinds of objects that posts may have in common.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Object {
     Link,
@@ -122,7 +125,7 @@ pub(crate) enum Object {
     Text,
 }
 
-/// CooRTweet's networks, being filled.
+/// CooRTweet's networks while posts are added.
 pub(crate) struct CooRTweet {
     accounts: Accounts,
     networks: Vec<(Object, Shares)>,
@@ -135,7 +138,7 @@ impl Default for CooRTweet {
 }
 
 impl CooRTweet {
-    /// A network for each of these.
+    /// One network for each of these kinds.
     pub(crate) fn of(objects: &[Object]) -> CooRTweet {
         let networks = objects.iter().map(|object| (*object, Shares::default())).collect();
         CooRTweet { accounts: Accounts::default(), networks }
@@ -153,7 +156,7 @@ impl CooRTweet {
                 }
                 Object::Repost => post.repost_of.iter().for_each(|id| shares.push(id, &account, &content, at)),
                 Object::Text if post.repost_of.is_none() => {
-                    // Nothing said is nothing shared.
+                    // An empty text is not a shared object.
                     let text = normalised_text(&post.text);
                     if !text.is_empty() {
                         shares.push(&text, &account, &content, at);
@@ -173,7 +176,7 @@ impl CooRTweet {
         found(self.accounts, pairs)
     }
 
-    /// Accounts by their ties, those on an edge above the quantile flagged.
+    /// Accounts by their ties; those on an edge above the quantile are flagged.
     pub(crate) fn verdicts(self, window_s: f64, quantile: f64) -> Verdicts {
         let mut tied = Tied::new(&self.accounts);
         for (_, shares) in &self.networks {
@@ -192,7 +195,7 @@ impl CooRTweet {
     }
 }
 
-/// The toolkit's networks, being filled.
+/// The toolkit's networks while posts are added.
 #[derive(Default)]
 pub(crate) struct Cooccurrence {
     accounts: Accounts,
@@ -227,7 +230,7 @@ impl Cooccurrence {
         found(self.accounts, pairs)
     }
 
-    /// Accounts by their ties, those with one of two messages or more flagged.
+    /// Accounts by their ties; those with a tie of at least two messages are flagged.
     pub(crate) fn verdicts(self, window_s: f64) -> Verdicts {
         let mut tied = Tied::new(&self.accounts);
         self.networks.iter().for_each(|messages| read_ties(messages, window_s, Match::Same, &mut tied));
@@ -235,7 +238,7 @@ impl Cooccurrence {
     }
 }
 
-/// The toolkit's network of similar texts, being filled.
+/// The toolkit's network of similar texts while posts are added.
 #[derive(Default)]
 pub(crate) struct Similar {
     accounts: Accounts,
@@ -251,7 +254,7 @@ impl Similar {
         }
     }
 
-    /// Accounts by their ties, those with one of two messages or more flagged.
+    /// Accounts by their ties; those with a tie of at least two messages are flagged.
     pub(crate) fn verdicts(self, window_s: f64) -> Verdicts {
         let mut tied = Tied::new(&self.accounts);
         read_ties(&self.messages, window_s, Match::Similar(SIMILARITY), &mut tied);
@@ -259,7 +262,7 @@ impl Similar {
     }
 }
 
-/// A tie is directed: its weight is the first account's, and it names both.
+/// A tie is directed: its weight is that of the first account, and it names both.
 fn read_ties(messages: &Messages, window_s: f64, of: Match, tied: &mut Tied) {
     messages.ties(window_s, 1, of, false, |tie| {
         let (Ok(first), Ok(second)) = (tie.user_1.parse(), tie.user_2.parse()) else { return };
@@ -270,13 +273,13 @@ fn read_ties(messages: &Messages, window_s: f64, of: Match, tied: &mut Tied) {
     });
 }
 
-/// Two accounts by number, the lesser first; nobody is paired with itself.
+/// Two accounts by number, the smaller first; an account is not paired with itself.
 fn pair(a: &str, b: &str) -> Option<(u32, u32)> {
     let (a, b): (u32, u32) = (a.parse().ok()?, b.parse().ok()?);
     (a != b).then_some((a.min(b), a.max(b)))
 }
 
-/// Pairs to clusters.
+/// Turns pairs into clusters.
 fn found(accounts: Accounts, mut pairs: Vec<(u32, u32)>) -> Found {
     pairs.sort_unstable();
     pairs.dedup();
@@ -381,7 +384,8 @@ mod tests {
         assert_eq!(verdicts(&narrow), ("bcde".to_owned(), vec![("b", 2.0), ("c", 2.0), ("d", 2.0), ("e", 2.0)]));
         let mut tool = CooRTweet::of(&[Object::Link, Object::Repost]);
         posts().iter().for_each(|post| tool.post(post));
-        // a has two edges of weight 2 within 10 seconds, as b and c do; d and e have one. All weights are equal: none is above the quantile.
+        // a has two edges of weight 2 within 10 seconds, and so have b and c; d and e have one. All
+        // weights are equal: none is above the quantile.
         let equal = tool.verdicts(10.0, 0.9);
         let scores = vec![("a", 2.0), ("b", 2.0), ("c", 2.0), ("d", 1.0), ("e", 1.0)];
         assert_eq!(verdicts(&equal), (String::new(), scores));
@@ -397,7 +401,7 @@ mod tests {
                 ..Post::default()
             });
         }
-        // One message each: a tie, and none that is published.
+        // One message each: a tie that is not published.
         assert_eq!(verdicts(&similar.verdicts(10.0)), (String::new(), vec![("a", 2.0), ("b", 2.0)]));
     }
 

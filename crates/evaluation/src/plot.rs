@@ -1,5 +1,5 @@
-//! Drawings for the page, as SVG. Colours are classes, so that the style sheet can change them for a dark screen; every series has a
-//! mark of its own beside its colour.
+//! Drawings for the page, as SVG. Colours are classes, so that the style sheet can change them for
+//! a dark screen. Every series has its own mark in addition to its colour.
 
 pub(crate) mod real;
 pub(crate) mod shares;
@@ -10,9 +10,9 @@ use crate::stats::Estimate;
 
 /// One line of a drawing.
 pub(crate) struct Series<'a, P> {
-    /// What it is called.
+    /// Its name.
     pub name: &'a str,
-    /// Its place in the legend, which gives colour and mark.
+    /// Its index in the legend, which gives colour and mark.
     pub place: usize,
     /// Its points.
     pub points: Vec<P>,
@@ -25,7 +25,8 @@ pub(crate) const RIGHT: f64 = 12.0;
 pub(crate) const TOP: f64 = 10.0;
 pub(crate) const BOTTOM: f64 = 38.0;
 
-/// Shares in 0 to 1 over values that stand evenly spaced, with their intervals. A point without a value is a gap.
+/// Shares from 0 to 1 over evenly spaced values, with their intervals. A point without a value is a
+/// gap.
 pub(crate) fn curve(label: &str, unit: &str, values: &[&str], series: &[Series<'_, Option<Estimate>>]) -> String {
     let mut svg = Svg::frame(unit);
     let step = (WIDTH - LEFT - RIGHT) / values.len().max(1) as f64;
@@ -34,7 +35,7 @@ pub(crate) fn curve(label: &str, unit: &str, values: &[&str], series: &[Series<'
         svg.text("tick", x(i), HEIGHT - BOTTOM + 15.0, value);
     }
     for one in series {
-        // Beside each other, so that equal figures can all be seen.
+        // Moved sideways, so that equal figures are all visible.
         let aside = (one.place as f64 - 1.5) * 4.0;
         let at = |i: usize, share: f64| (x(i) + aside, y(share));
         for (i, point) in one.points.iter().enumerate() {
@@ -55,7 +56,8 @@ pub(crate) fn curve(label: &str, unit: &str, values: &[&str], series: &[Series<'
     svg.finish(label)
 }
 
-/// Shares in 0 to 1 that grow in steps: each point is a place on the axis and the share reached there.
+/// Shares from 0 to 1 that grow in steps: each point is a place on the axis and the share reached
+/// there.
 pub(crate) fn steps(label: &str, unit: &str, most: f64, series: &[Series<'_, (f64, f64)>]) -> String {
     let mut svg = Svg::frame(unit);
     let most = most.max(1.0);
@@ -78,7 +80,7 @@ pub(crate) fn steps(label: &str, unit: &str, most: f64, series: &[Series<'_, (f6
     svg.finish(label)
 }
 
-/// Shares with their intervals, one a row, against a nominal level.
+/// Shares with their intervals, one per row, against a nominal level.
 pub(crate) fn intervals(label: &str, nominal: f64, rows: &[(String, usize, Option<Estimate>)]) -> String {
     const ROW: f64 = 34.0;
     let bottom = TOP + ROW * rows.len() as f64;
@@ -120,19 +122,19 @@ pub(crate) fn swatch(place: usize) -> String {
     format!("<svg class=\"key\" viewBox=\"0 0 28 12\" aria-hidden=\"true\">{}</svg>", svg.body)
 }
 
-/// Where a share stands on the axis from bottom to top.
+/// The vertical position of a share.
 pub(crate) fn y(share: f64) -> f64 {
     HEIGHT - BOTTOM - (HEIGHT - TOP - BOTTOM) * share.clamp(0.0, 1.0)
 }
 
-/// A drawing in the making.
+/// A drawing while it is made.
 pub(crate) struct Svg {
     pub(crate) body: String,
     pub(crate) height: f64,
 }
 
 impl Svg {
-    /// Axes for shares, and what the other axis is.
+    /// Axes for shares, and the unit of the other axis.
     pub(crate) fn frame(unit: &str) -> Svg {
         let mut svg = Svg { body: String::new(), height: HEIGHT };
         for tick in [0.0, 0.25, 0.5, 0.75, 1.0] {
@@ -197,7 +199,7 @@ impl Svg {
     }
 }
 
-/// A text as SVG has it.
+/// A text escaped for SVG.
 fn escaped(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     text_format::escape_into(&mut out, text);

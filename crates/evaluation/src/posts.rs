@@ -1,7 +1,7 @@
 //! Figures on labelled files of posts.
 //!
-//! Posts in the native dialect may carry `label` (`inauthentic`, `organic` or `unknown`) and `campaign`, which detection does not see.
-//! Labels may come from a table of accounts instead.
+//! Posts in the native dialect may have `label` (`inauthentic`, `organic` or `unknown`) and
+//! `campaign`, which detection does not use. Labels may come from a table of accounts instead.
 
 mod labels;
 
@@ -36,15 +36,16 @@ pub struct FileFigures {
     pub accounts: AccountCounts,
     /// Candidates tested.
     pub candidates_tested: u64,
-    /// Clusters coordinated by the statistics, whatever the model says of them.
+    /// Clusters that are coordinated by the statistics, whatever the model's verdict.
     pub coordinated: FilePublished,
     /// Those that the model flags.
     pub flagged: FilePublished,
-    /// Clusters that stand on a single source.
+    /// Single-source clusters.
     pub single_source: FileTally,
     /// The campaigns that the file names.
     pub campaigns: Vec<FileCampaign>,
-    /// How well the ranking of accounts puts the inauthentic first; `None` unless both labels occur.
+    /// How well the ranking of accounts puts inauthentic accounts first; `None` unless both labels
+    /// occur.
     pub ranking: Option<RankingFigures>,
 }
 
@@ -69,17 +70,17 @@ impl AccountCounts {
 /// Clusters at the end of the files.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct FileTally {
-    /// Clusters with an account whose label is known, and the false ones among them: fewer than half of the accounts with a known
-    /// label are inauthentic.
+    /// Clusters with an account whose label is known, and the number of false ones: fewer than half
+    /// of the accounts with a known label are inauthentic.
     #[serde(flatten)]
     pub known: Tally,
-    /// Clusters that are not false, but of which fewer than half of the accounts are of one campaign.
+    /// Clusters that are not false, but have fewer than half of their accounts in one campaign.
     pub mixed: u64,
     /// Clusters without any account whose label is known.
     pub unknown: u64,
 }
 
-/// What was published of files.
+/// The published clusters of files.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FilePublished {
     /// Clusters.
@@ -92,7 +93,7 @@ pub struct FilePublished {
     pub recall: Option<Estimate>,
 }
 
-/// How one campaign of a file fared.
+/// The results for one campaign of a file.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct FileCampaign {
     /// Its name.
@@ -103,12 +104,12 @@ pub struct FileCampaign {
     pub coordinated: u64,
     /// Those named as flagged.
     pub flagged: u64,
-    /// Clusters, flagged or coordinated, of which at least half of the accounts are its.
+    /// Clusters, flagged or coordinated, with at least half of their accounts in this campaign.
     pub clusters: u64,
 }
 
 impl FileFigures {
-    /// Holds what was detected in files against their labels.
+    /// Compares the findings in files with the labels.
     pub fn measure(files: &[PathBuf], detection: &Detection, labels: &Labels) -> FileFigures {
         let clusters: Vec<(Status, Vec<AccountKey>)> = detection
             .clusters
@@ -219,7 +220,7 @@ impl Labels {
         members.into_iter().map(of_campaign).collect()
     }
 
-    /// Accounts of unknown label are left out.
+    /// Accounts with an unknown label are left out.
     fn ranking(&self, accounts: &[RankedAccount]) -> Ranking {
         let scores = scores(accounts);
         let scored = self.of_account.iter().filter_map(|(key, account)| {
@@ -293,9 +294,9 @@ impl fmt::Display for FileTally {
     }
 }
 
-/// Whether two neighbours of the ranking differ in name only.
+/// Whether two neighbours of the ranking differ only in their names.
 fn equal(x: &RankedAccount, y: &RankedAccount) -> bool {
-    // What the ranking looks at.
+    // The values that the ranking uses.
     let flagged =
         |account: &RankedAccount| account.cluster.as_ref().is_some_and(|(_, status)| *status == Status::Flagged);
     let rank = |account: &RankedAccount| (flagged(account), account.account.evidence.suspicion);
@@ -389,7 +390,8 @@ mod tests {
             cluster: None,
             probability: None,
         };
-        // a | o b | c d p q (absent): AP = 1/4 + 1/4 * 2/3 + 2/4 * 4/7; AUC: a over 3, b over 2.5, c and d over 1 each.
+        // a | o b | c d p q (absent): AP = 1/4 + 1/4 * 2/3 + 2/4 * 4/7; AUC: a over 3, b over 2.5,
+        // c and d over 1 each.
         let figures = some().ranking(&[account("a", 3.0), account("o", 2.0), account("b", 2.0)]).figures().unwrap();
         assert!((figures.average_precision.value - (0.25 + 0.25 * 2.0 / 3.0 + 0.5 * 4.0 / 7.0)).abs() < 1e-12);
         assert!((figures.roc_auc.value - 7.5 / 12.0).abs() < 1e-12);
@@ -410,7 +412,7 @@ mod tests {
         std::fs::write(&path, "account_id\tlabel\na\tbot\n").unwrap();
         let error = labels.overlay(&path).unwrap_err().to_string();
         assert!(
-            error.ends_with("accounts.tsv: account a: `bot` is no label: write inauthentic, organic or unknown"),
+            error.ends_with("accounts.tsv: account a: `bot` is not a label: write inauthentic, organic or unknown"),
             "{error}"
         );
         std::fs::write(&path, "account\tlabel\na\torganic\n").unwrap();

@@ -1,22 +1,30 @@
-//! Real files with labels: what was found in each, beside the published tools' methods and the simplest rules on the same posts.
+//! Real files with labels: the findings in each, compared with the published tools' methods and the
+//! simplest rules on the same posts.
 //!
-//! [`measure`] takes one file: it reads the labels, lets Lockstep detect, lets every other method look at the same posts, and holds all of
-//! them against the labels. [`RealReport`] is what came of all files: its `Display` is the table for a terminal, [`RealReport::html`] the page.
+//! [`measure`] handles one file: it reads the labels, runs Lockstep and every other method on the
+//! same posts, and compares all of them with the labels. [`RealReport`] holds the results of all
+//! files: its `Display` is the table for a terminal, [`RealReport::html`] the page.
 //!
 //! # Definitions
 //!
-//! **Status of an account.** Groups are those that stand at the end of the file, as `lockstep detect` tells them. An account counts once, with
-//! the best status of the groups that name it: flagged, then coordinated, then single source, then near miss.
-//! **Precision.** Inauthentic accounts among those that are named. Accounts of unknown label are taken as wrong, and left out: both figures.
-//! **Recall.** Accounts named, of all that are labelled inauthentic; of an operation, of all that are labelled with it.
-//! **Time to tell.** From the first post in the file of an operation's third account to the first time that Lockstep told of a group with
-//! three accounts of it or more, as flagged or coordinated; event time.
-//! **Ranking.** Lockstep's is the order of `accounts.csv`; accounts that a method says nothing of come last, all equal. Accounts of unknown
-//! label are left out. Average precision by chance is the share of inauthentic accounts, ROC AUC by chance 0.5. Intervals are of 95 %, from a
-//! bootstrap that draws whole operations, since accounts of one operation resemble each other; an account of no operation is drawn by
-//! itself. Where fewer than three could be drawn so, single accounts are. Every resample is weighted to the file's own share of inauthentic
-//! accounts, since average precision depends on it.
-//! **CPU.** Seconds of processor time of all threads, the reading of the file included.
+//! **Status of an account.** The groups are those at the end of the file, as `lockstep detect`
+//! reports them. An account counts once, with the best status of the groups that name it: flagged,
+//! then coordinated, then single source, then near miss.
+//! **Precision.** Inauthentic accounts among the named ones. There are two figures: with accounts
+//! of unknown label counted as wrong, and without these accounts.
+//! **Recall.** Named accounts among all that are labelled inauthentic; for an operation, among all
+//! that are labelled with it.
+//! **Time to report.** From the first post in the file of an operation's third account to the first
+//! time that Lockstep reported a flagged or coordinated group with at least three of its accounts;
+//! event time.
+//! **Ranking.** Lockstep's is the order of `accounts.csv`; accounts without a score of a method
+//! come last, all equal. Accounts of unknown label are left out. Average precision by chance is the
+//! share of inauthentic accounts, ROC AUC by chance 0.5. Intervals are of 95 %, from a bootstrap
+//! that draws whole operations, because accounts of one operation resemble each other; an account
+//! of no operation is drawn by itself. If there are fewer than three such units, single accounts
+//! are drawn. Every resample is weighted to the file's own share of inauthentic accounts, because
+//! average precision depends on it.
+//! **CPU.** Seconds of processor time of all threads, including the reading of the file.
 
 mod page;
 mod run;
@@ -38,14 +46,15 @@ use crate::{
     stats::{Estimate, Ranking, Resamples},
 };
 
-/// Accounts of an operation in a group from which on it is told of.
+/// An operation counts as reported from this number of its accounts in a group on.
 const MEMBERS_REPORTED: usize = 3;
-/// Inauthentic operations and loners, together, from which on whole operations are drawn.
+/// From this number of inauthentic operations and single accounts together on, whole operations are
+/// drawn.
 const DRAWN: usize = 3;
-/// Points of a curve, about.
+/// Approximate number of points of a curve.
 const POINTS: usize = 200;
 
-/// What came of all files.
+/// The results of all files.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RealReport {
     /// The model that flags, name and version.
@@ -63,22 +72,22 @@ pub struct RealReport {
 pub struct Failed {
     /// Its name.
     pub file: String,
-    /// Why.
+    /// The reason.
     pub error: String,
 }
 
-/// What was found in one file.
+/// The results of one file.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FileReport {
     /// Its name.
     pub file: String,
-    /// Where the labels come from: `posts`, or the names of tables.
+    /// Source of the labels: `posts`, or the names of tables.
     pub labels: Vec<String>,
     /// Posts read.
     pub posts: u64,
     /// Lines that could not be read.
     pub rejected_lines: u64,
-    /// Where the file breaks off, if it does: what came before was measured.
+    /// Where the file breaks off, if it does. The part before was measured.
     pub damaged: Vec<String>,
     /// Accounts by label.
     pub accounts: AccountCounts,
@@ -86,21 +95,22 @@ pub struct FileReport {
     pub candidates_tested: u64,
     /// Groups and accounts by status at the end of the file.
     pub at_the_end: Statuses,
-    /// The same of everything that was ever told, be it no longer true at the end; near misses as of the end.
+    /// The same for everything that was ever reported, even if it is not valid at the end; near
+    /// misses as at the end.
     pub ever: Statuses,
-    /// Of those that are flagged at the end.
+    /// Figures of the accounts that are flagged at the end.
     pub flagged: Named,
-    /// Of those that are flagged or coordinated.
+    /// Figures of those that are flagged or coordinated.
     pub flagged_or_coordinated: Named,
-    /// Of those that are flagged, coordinated or single-source.
+    /// Figures of those that are flagged, coordinated or single-source.
     pub reported: Named,
     /// The operations that the labels name, the largest first.
     pub operations: Vec<Operation>,
-    /// The groups that stand at the end, as they are told.
+    /// The groups at the end, as reported.
     pub groups: Vec<Group>,
-    /// Lockstep and, unless they were not wanted, the others.
+    /// Lockstep and, unless they were turned off, the other methods.
     pub methods: Vec<MethodReport>,
-    /// Processor time of reading the file once; part of every method's.
+    /// Processor time of reading the file once; it is part of every method's time.
     pub reading_cpu_seconds: f64,
 }
 
@@ -109,15 +119,15 @@ pub struct FileReport {
 pub struct Statuses {
     /// Inauthentic, by the model.
     pub flagged: StatusCounts,
-    /// Coordinated, and not flagged.
+    /// Coordinated, but not flagged.
     pub coordinated: StatusCounts,
-    /// Told as single-source.
+    /// Single-source.
     pub single_source: StatusCounts,
-    /// Close to passing.
+    /// Near misses.
     pub near_miss: StatusCounts,
 }
 
-/// Groups of one status, and the accounts of which it is the best.
+/// Groups of one status, and the accounts for which it is the best status.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct StatusCounts {
     /// Groups.
@@ -126,21 +136,21 @@ pub struct StatusCounts {
     pub accounts: AccountCounts,
 }
 
-/// How well accounts are named.
+/// Precision and recall of the named accounts.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Named {
     /// Inauthentic accounts among those named.
     pub precision: Precision,
-    /// Named among all inauthentic accounts; `None` where there are none.
+    /// Named accounts among all inauthentic ones; `None` if there are none.
     pub recall: Option<f64>,
 }
 
-/// Inauthentic accounts among those named; `None` where nobody is.
+/// Inauthentic accounts among the named ones; `None` if nobody is named.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize)]
 pub struct Precision {
-    /// Accounts of unknown label taken as wrong.
+    /// With accounts of unknown label counted as wrong.
     pub unknown_is_wrong: Option<f64>,
-    /// Accounts of unknown label left out.
+    /// Without accounts of unknown label.
     pub unknown_left_out: Option<f64>,
 }
 
@@ -151,18 +161,18 @@ pub struct Operation {
     pub name: String,
     /// Its accounts.
     pub accounts: u64,
-    /// Those that are flagged at the end.
+    /// Accounts that are flagged at the end.
     pub flagged: u64,
-    /// Those that are coordinated at best.
+    /// Accounts whose best status is coordinated.
     pub coordinated: u64,
-    /// Those that are single-source at best.
+    /// Accounts whose best status is single-source.
     pub single_source: u64,
-    /// Those that are in a near miss at best.
+    /// Accounts that are at best in a near miss.
     pub near_miss: u64,
-    /// Minutes from the first post of its third account to the first telling of a flagged or coordinated group with three of its accounts;
-    /// `None` where there was none.
+    /// Minutes from the first post of its third account to the first report of a flagged or
+    /// coordinated group with three of its accounts; `None` if there was none.
     pub told_after_minutes: Option<f64>,
-    /// The same to the first telling of a flagged one.
+    /// The same to the first report of a flagged group.
     pub flagged_after_minutes: Option<f64>,
 }
 
@@ -171,34 +181,34 @@ pub struct Operation {
 pub struct Group {
     /// Its id.
     pub cluster_id: String,
-    /// What is said of it.
+    /// Its status.
     pub status: Status,
     /// Accounts that it names, by label.
     pub accounts: AccountCounts,
-    /// The operation that most of them are of, and how many.
+    /// The operation of most of them, and the number of these accounts.
     pub operation: Option<(String, u64)>,
     /// Evidence without its best source, nats.
     pub log_e_leave_one_source_out: f64,
-    /// Why, in words.
+    /// The reason, as text.
     pub why: String,
 }
 
-/// What a method says of one file.
+/// A method's results on one file.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct MethodReport {
     /// Its name.
     pub method: String,
-    /// Accounts that it flags, by label; `None` where it only ranks.
+    /// Accounts that it flags, by label; `None` if it only ranks.
     pub flagged: Option<AccountCounts>,
-    /// How well.
+    /// Precision and recall of the flagged accounts.
     pub named: Option<Named>,
-    /// How it ranks accounts; `None` unless both labels occur.
+    /// Figures of its ranking; `None` unless both labels occur.
     pub ranking: Option<RankingReport>,
     /// Processor time.
     pub cpu_seconds: f64,
 }
 
-/// How a method ranks the accounts whose label is known.
+/// Figures of a method's ranking of the accounts with a known label.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct RankingReport {
     /// Accounts ranked.
@@ -207,36 +217,37 @@ pub struct RankingReport {
     pub inauthentic: u64,
     /// Average precision.
     pub average_precision: Estimate,
-    /// What it is by chance: the share of inauthentic accounts.
+    /// Its value by chance: the share of inauthentic accounts.
     pub average_precision_by_chance: f64,
     /// ROC AUC; by chance 0.5.
     pub roc_auc: Estimate,
-    /// Inauthentic ones among the first 50, as a share; of equals that do not all fit in, each counts in part.
+    /// Share of inauthentic ones among the first 50. Of accounts with equal scores that do not all
+    /// fit, each counts in part.
     pub precision_at_50: f64,
-    /// The same of the first 100.
+    /// The same for the first 100.
     pub precision_at_100: f64,
-    /// Whether whole operations were drawn for the intervals, or single accounts.
+    /// Whether whole operations or single accounts were drawn for the intervals.
     pub drawn: Drawn,
     /// Recall and precision, for the page.
     #[serde(skip)]
     curve: Vec<(f64, f64)>,
 }
 
-/// What a bootstrap draws.
+/// The unit of the bootstrap.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Drawn {
-    /// Whole operations; accounts of none by themselves.
+    /// Whole operations; accounts of no operation by themselves.
     Operations,
     /// Accounts.
     Accounts,
 }
 
-/// The statuses that count here, the best first.
+/// The statuses that count, the best first.
 const STATUSES: [Status; 4] = [Status::Flagged, Status::Coordinated, Status::SingleSource, Status::NearMiss];
 
 impl Statuses {
-    /// Counts groups, and each account, with their best status.
+    /// Counts groups, and each account, by their best status.
     fn of<'t>(reported: impl IntoIterator<Item = (&'t str, Status, &'t [AccountKey])>, labels: &Labels) -> Statuses {
         let reported: Vec<(&str, Status, &[AccountKey])> = reported.into_iter().collect();
         let accounts =
@@ -261,7 +272,7 @@ impl Statuses {
     }
 }
 
-/// The best status of each account, or of each group; others than these statuses do not count.
+/// The best of these statuses of each account, or of each group.
 fn best<T: Ord>(reported: impl IntoIterator<Item = (T, Status)>) -> BTreeMap<T, Status> {
     let place = |status: Status| STATUSES.iter().position(|known| *known == status);
     let mut best: BTreeMap<T, Status> = BTreeMap::new();
@@ -275,7 +286,7 @@ fn best<T: Ord>(reported: impl IntoIterator<Item = (T, Status)>) -> BTreeMap<T, 
 }
 
 impl Named {
-    /// Of accounts with these labels, in a file with so many inauthentic ones.
+    /// Figures of accounts with these labels, in a file with this number of inauthentic ones.
     fn of(named: AccountCounts, inauthentic: u64) -> Named {
         let share = |of: u64| (of > 0).then(|| named.inauthentic as f64 / of as f64);
         Named {
@@ -287,7 +298,7 @@ impl Named {
         }
     }
 
-    /// Of the accounts of all these.
+    /// Figures of the accounts of all these statuses.
     fn of_all(reported: &[StatusCounts], inauthentic: u64) -> Named {
         let sum = reported.iter().fold(AccountCounts::default(), |sum, reported| AccountCounts {
             inauthentic: sum.inauthentic + reported.accounts.inauthentic,
@@ -298,7 +309,7 @@ impl Named {
     }
 }
 
-/// How the operations that the labels name fared, the largest first.
+/// The results for the operations that the labels name, the largest first.
 fn operations(
     labels: &Labels,
     best: &BTreeMap<&AccountKey, Status>,
@@ -354,7 +365,7 @@ impl MethodReport {
     }
 }
 
-/// What is drawn for the intervals of every method on one file.
+/// The units of the bootstrap for all methods on one file.
 struct Units {
     resamples: Resamples,
     drawn: Drawn,
@@ -363,7 +374,7 @@ struct Units {
 impl Units {
     fn of(labels: &Labels) -> Units {
         let known = || labels.accounts().filter(|(_, inauthentic)| inauthentic.is_some());
-        // An operation and an account may have one name.
+        // An operation and an account may have the same name.
         let unit = |account| match labels.campaigns_of(account).next() {
             Some(campaign) => (Some(campaign), None),
             None => (None, Some(account)),

@@ -11,13 +11,13 @@ use crate::{EvaluationError, Job, Judge, Method, Run, Summary, run_all, suite::S
 pub struct Report {
     /// The suite's name.
     pub suite: String,
-    /// What it is for.
+    /// Its purpose.
     pub about: String,
     /// The model that flags, name and version.
     pub model: String,
     /// The nominal false discovery rate of the engine.
     pub alpha: f64,
-    /// The window of the peers' methods, seconds.
+    /// The window of the other tools' methods, seconds.
     pub peer_window_s: f64,
     /// The methods compared.
     pub methods: Vec<Method>,
@@ -32,7 +32,7 @@ pub struct Report {
 pub struct WorldFigures {
     /// The world's name.
     pub world: String,
-    /// What it is for.
+    /// Its purpose.
     pub about: String,
     /// Whether nothing is planted in it.
     pub null: bool,
@@ -60,7 +60,7 @@ pub struct SweepFigures {
     pub title: String,
     /// What the parameter does.
     pub about: String,
-    /// What the values are.
+    /// The unit of the values.
     pub unit: String,
     /// The points, in the suite's order.
     pub points: Vec<PointFigures>,
@@ -69,14 +69,15 @@ pub struct SweepFigures {
 /// The figures at one value of a parameter.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PointFigures {
-    /// The value as the suite has it.
+    /// The value, as in the suite.
     pub value: String,
     /// One for each method.
     pub methods: Vec<MethodFigures>,
 }
 
 impl Report {
-    /// Runs a whole suite on so many threads, each method once and this engine first. `on_done` is told of each run that is done, from any thread.
+    /// Runs a whole suite on this number of threads; each method runs once, this engine first.
+    /// `on_done` is called for each finished run, from any thread.
     pub fn run(
         suite: &Suite,
         methods: &[Method],
@@ -97,7 +98,7 @@ impl Report {
             })
             .collect();
         let mut runs = run_all(judge, &jobs, threads, on_done)?.into_iter();
-        // The runs come in the order of the jobs, so that each scenario takes its own from the front.
+        // The runs are in the order of the jobs, so each scenario takes its runs from the front.
         let mut take = |seeds: u64| -> Vec<MethodFigures> {
             let of_method = |method: &Method| {
                 let runs: Vec<Run> = runs.by_ref().take(seeds as usize).collect();

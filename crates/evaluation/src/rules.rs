@@ -1,6 +1,6 @@
-//! The simplest rules that anybody could write in an afternoon, to hold real methods against.
+//! The simplest possible rules, as a reference for real methods.
 //!
-//! Each looks at the posts of a whole file, in any order.
+//! Each rule uses the posts of a whole file, in any order.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,19 +9,20 @@ use coordination::{Millis, Post};
 use crate::peers::{Accounts, Verdicts};
 
 const MINUTE: Millis = 60_000;
-/// Identical texts count if they are no further apart.
+/// Identical texts count if they are at most this far apart.
 const SAME_TEXT: Millis = 60 * MINUTE;
-/// Shorter texts, in characters, are alike by chance.
+/// Texts with fewer characters are equal by chance.
 const LEAST_TEXT: usize = 15;
-/// Such texts from which on an account is flagged.
+/// An account with at least this number of such texts is flagged.
 const LEAST_TEXTS: usize = 2;
-/// Uses of a hashtag count if they are no further apart.
+/// Uses of a hashtag count if they are at most this far apart.
 const CO_HASHTAG: Millis = 5 * MINUTE;
-/// Hashtags of more accounts say nothing.
+/// Hashtags of more accounts than this are no evidence.
 const MOST_ACCOUNTS: usize = 200;
 
-/// *Same text*: how many different texts of an account are, letter for letter, a text of another account within an hour, once they are in
-/// lower case and without links, mentions and digits. Reposts have no text of their own. Flags accounts with two such texts.
+/// *Same text*: the number of different texts of an account that equal a text of another account
+/// within an hour, in lower case and without links, mentions and digits. Reposts have no text of
+/// their own. Flags accounts with at least two such texts.
 pub(crate) fn same_text(posts: &[Post<'_>]) -> Verdicts {
     let mut accounts = Accounts::default();
     let mut uses: BTreeMap<String, Vec<Use>> = BTreeMap::new();
@@ -48,8 +49,8 @@ pub(crate) fn same_text(posts: &[Post<'_>]) -> Verdicts {
     }
 }
 
-/// *Co-hashtag*: how often an account used a hashtag, once a post, that another account used within five minutes, hashtags of more than
-/// 200 accounts left out. Only ranks.
+/// *Co-hashtag*: how often an account used a hashtag, once per post, that another account used
+/// within five minutes; hashtags of more than 200 accounts are left out. Only ranks.
 pub(crate) fn co_hashtag(posts: &[Post<'_>]) -> Verdicts {
     let mut accounts = Accounts::default();
     let mut uses: BTreeMap<String, Vec<Use>> = BTreeMap::new();
@@ -90,11 +91,11 @@ fn ranking(accounts: &Accounts, occurs: impl Iterator<Item = u32>) -> Verdicts {
 struct Use {
     at: Millis,
     account: u32,
-    /// Place of the post.
+    /// Index of the post.
     post: u32,
 }
 
-/// The uses that another account's use is no further from than this, by time.
+/// The uses that are at most this far from another account's use, by time.
 fn near_another_account(mut uses: Vec<Use>, window: Millis) -> Vec<Use> {
     uses.sort_by_key(|one| (one.at, one.post));
     let before = nearest(uses.iter());
@@ -108,9 +109,10 @@ fn near_another_account(mut uses: Vec<Use>, window: Millis) -> Vec<Use> {
     near_another_account.map(|(one, _)| *one).collect()
 }
 
-/// The time of the last use before each by another account, in the order in which they are handed over.
+/// For each use, the time of the last use by another account before it, in the order of the
+/// iterator.
 fn nearest<'u>(uses: impl Iterator<Item = &'u Use>) -> Vec<Option<Millis>> {
-    // The last use, and the last one by another account than that.
+    // The last use, and the last use by an account other than that one's.
     let (mut last, mut other): (Option<Use>, Option<Use>) = (None, None);
     uses.map(|one| {
         let found = [last, other].into_iter().flatten().find(|before| before.account != one.account);
@@ -177,7 +179,7 @@ mod tests {
         ];
         posts[9].repost_of = Some("4".into());
         let found = same_text(&posts);
-        // c is 61 minutes behind b, and its own company is none.
+        // c is 61 minutes after b, and its own posts do not count.
         assert_eq!(scores(&found), [("a", 2.0), ("b", 2.0)]);
         assert_eq!(found.flagged.unwrap().len(), 2);
         posts[2].created_at -= MINUTE;
@@ -202,7 +204,11 @@ mod tests {
         for (n, account) in crowd.into_iter().enumerate() {
             posts.push(Post { account_id: account.into(), ..post(100 + n, "", 900, "", &["one"]) });
         }
-        assert_eq!(scores(&co_hashtag(&posts)), [("a", 1.0), ("b", 1.0)], "what everybody uses says nothing");
+        assert_eq!(
+            scores(&co_hashtag(&posts)),
+            [("a", 1.0), ("b", 1.0)],
+            "a hashtag that everybody uses is no evidence"
+        );
     }
 
     #[test]

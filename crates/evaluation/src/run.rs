@@ -1,4 +1,5 @@
-//! Many worlds and seeds on several threads, in an order that does not depend on them.
+//! Runs many worlds and seeds on several threads; the order of the results does not depend on the
+//! threads.
 
 use std::{
     sync::{
@@ -23,8 +24,8 @@ pub struct Job<'w> {
     pub method: Method,
 }
 
-/// Runs all jobs on so many threads. `on_done` is told of each job that is done, from any thread; the runs come back in the order of
-/// the jobs. The first error ends the work.
+/// Runs all jobs on this number of threads. `on_done` is called for each finished job, from any
+/// thread; the runs are returned in the order of the jobs. The first error ends the work.
 pub fn run_all(
     judge: &Judge,
     jobs: &[Job<'_>],
@@ -45,7 +46,7 @@ pub fn run_all(
             let truth = || job.world.stream(job.seed).1;
             let run = judge.find(job.method, job.world, job.seed).map(|found| Run::measure(&found, &truth(), job.seed));
             failed.fetch_or(run.is_err(), Ordering::Relaxed);
-            // A thread that panicked takes the others' results with it only through the scope's end.
+            // If a thread panics, the others' results are lost only when the scope ends.
             done.lock().unwrap_or_else(std::sync::PoisonError::into_inner).push((place, run));
             on_done(job);
         }
@@ -60,7 +61,8 @@ pub fn run_all(
     done.into_iter().map(|(_, run)| run).collect()
 }
 
-/// Does so many pieces of work on so many threads, and gives what came of them in their order.
+/// Does this number of pieces of work on this number of threads, and returns the results in their
+/// order.
 pub(crate) fn in_order<T: Send>(pieces: usize, threads: usize, work: impl Fn(usize) -> T + Sync) -> Vec<T> {
     let next = AtomicUsize::new(0);
     let done: Mutex<Vec<(usize, T)>> = Mutex::new(Vec::new());

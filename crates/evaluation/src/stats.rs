@@ -11,7 +11,7 @@ use serde::Serialize;
 
 /// Resamples of a bootstrap.
 const RESAMPLES: usize = 1_000;
-/// What an interval leaves out on either side.
+/// The part that an interval excludes on either side.
 const TAIL: f64 = 0.025;
 
 /// A figure and its 95 % interval.
@@ -19,7 +19,7 @@ const TAIL: f64 = 0.025;
 pub struct Estimate {
     /// The figure itself.
     pub value: f64,
-    /// Lower end; `None` where one sample says nothing of how figures vary.
+    /// Lower end; `None` if there is only one sample, which does not show how figures vary.
     pub low: Option<f64>,
     /// Upper end.
     pub high: Option<f64>,
@@ -39,18 +39,20 @@ impl fmt::Display for Estimate {
 
 /// `hits / of` with the interval of Clopper and Pearson (1934); `None` when `of` is 0.
 ///
-/// The interval is exact for independent trials: it holds 95 % or more. Clusters of one world are not quite that.
+/// The interval is exact for independent trials: it holds 95 % or more. Clusters of one world are
+/// not quite that.
 pub fn proportion(hits: u64, of: u64) -> Option<Estimate> {
     if of == 0 {
         return None;
     }
-    // The ends are where the outcome, or one more extreme, has a chance of 2.5 %. Both chances are monotonous in p.
+    // The ends are the probabilities at which the outcome, or a more extreme one, has a chance of
+    // 2.5 %. Both chances are monotonic in p.
     let low = if hits == 0 { 0.0 } else { root(|p| at_most(of - hits, of, 1.0 - p) < TAIL) };
     let high = if hits == of { 1.0 } else { root(|p| at_most(hits, of, p) > TAIL) };
     Some(Estimate { value: hits as f64 / of as f64, low: Some(low), high: Some(high) })
 }
 
-/// Where `below` turns from true to false in 0 to 1.
+/// The point from 0 to 1 at which `below` changes from true to false.
 fn root(below: impl Fn(f64) -> bool) -> f64 {
     let (mut low, mut high) = (0.0, 1.0);
     for _ in 0..50 {
@@ -74,10 +76,11 @@ fn at_most(k: u64, n: u64, p: f64) -> f64 {
     (0..=k).map(term).sum()
 }
 
-/// A statistic of `n` samples with the interval of its percentile bootstrap (Efron 1979): samples are drawn with replacement,
-/// by a fixed seed. `None` where the statistic of all samples has no value.
+/// A statistic of `n` samples with the interval of its percentile bootstrap (Efron 1979): samples
+/// are drawn with replacement, with a fixed seed. `None` if the statistic of all samples has no
+/// value.
 ///
-/// `statistic` is given the place of each sample drawn.
+/// `statistic` receives the index of each drawn sample.
 pub fn bootstrap(n: usize, statistic: impl Fn(&[usize]) -> Option<f64>) -> Option<Estimate> {
     let value = statistic(&(0..n).collect::<Vec<_>>())?;
     if n < 2 {
@@ -93,17 +96,18 @@ pub fn bootstrap(n: usize, statistic: impl Fn(&[usize]) -> Option<f64>) -> Optio
     Some(Estimate { value, low, high })
 }
 
-/// Rows drawn again and again by whole groups, since rows of one group resemble each other: a bootstrap over rows would take them for
-/// so many independent ones, and its intervals would be too narrow (Davison and Hinkley 1997, 3.8). The same groups give the same
-/// resamples, so that two models on the same rows are compared on the same draws.
+/// Resamples of rows by whole groups, because rows of one group resemble each other: a bootstrap
+/// over rows would treat them as independent, and its intervals would be too narrow (Davison and
+/// Hinkley 1997, 3.8). The same groups give the same resamples, so that two models on the same rows
+/// are compared on the same draws.
 pub(crate) struct Resamples {
-    /// Which group each row is of.
+    /// The group of each row.
     group_of: Vec<usize>,
     groups: usize,
 }
 
 impl Resamples {
-    /// Resamples of the groups that these keys name, one key a row.
+    /// Resamples of the groups that these keys name, one key per row.
     pub fn by<K: Ord>(keys: impl IntoIterator<Item = K>) -> Resamples {
         let keys: Vec<K> = keys.into_iter().collect();
         let names: BTreeSet<&K> = keys.iter().collect();
@@ -116,8 +120,8 @@ impl Resamples {
         self.groups
     }
 
-    /// Statistics of all rows with percentile intervals. `statistic` is given how often each row counts. An interval is left out where
-    /// there is one group only, or where most resamples have no value.
+    /// Statistics of all rows with percentile intervals. `statistic` receives the weight of each
+    /// row. There is no interval if there is only one group, or if most resamples have no value.
     pub fn estimates<const N: usize>(&self, statistic: impl Fn(&[u32]) -> [Option<f64>; N]) -> [Option<Estimate>; N] {
         let values = statistic(&vec![1; self.group_of.len()]);
         let mut resampled: [Vec<f64>; N] = std::array::from_fn(|_| Vec::new());
@@ -163,7 +167,8 @@ fn ends(mut values: Vec<f64>) -> (Option<f64>, Option<f64>) {
     (at(TAIL), at(1.0 - TAIL))
 }
 
-/// The middle value (mean of the two middle ones) and the value that nine of ten do not exceed; `None` of nothing.
+/// The median (mean of the two middle values) and the value that nine of ten do not exceed; `None`
+/// if there are no values.
 pub fn median_and_p90(values: &[f64]) -> Option<(f64, f64)> {
     let mut sorted = values.to_vec();
     sorted.sort_by(f64::total_cmp);
@@ -172,25 +177,27 @@ pub fn median_and_p90(values: &[f64]) -> Option<(f64, f64)> {
     Some((median, sorted[(last as f64 * 0.9).ceil() as usize]))
 }
 
-/// What was scored, by falling suspicion, with what it is: accounts, or clusters.
+/// Scored accounts or clusters with their labels, by falling score.
 pub struct Ranking {
     /// Score and label, highest score first.
     sorted: Vec<(f64, bool)>,
-    /// Where each stood before it was sorted.
+    /// The index of each before sorting.
     places: Vec<usize>,
 }
 
-/// How well a ranking puts the inauthentic first.
+/// How well a ranking puts inauthentic ones first.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct RankingFigures {
     /// Accounts ranked.
     pub accounts: usize,
     /// Inauthentic ones among them.
     pub inauthentic: usize,
-    /// Average precision: the sum over thresholds of (recall gained) times precision, equal scores being one threshold, as
-    /// scikit-learn's `average_precision_score`. By chance it is the share of inauthentic accounts.
+    /// Average precision: the sum over thresholds of (recall gained) times precision, equal scores
+    /// being one threshold, as scikit-learn's `average_precision_score`. By chance it is the share
+    /// of inauthentic accounts.
     pub average_precision: Estimate,
-    /// The chance that an inauthentic account stands above an organic one, ties counting half. By chance 0.5.
+    /// The chance that an inauthentic account ranks above an organic one, ties counting half. By
+    /// chance 0.5.
     pub roc_auc: Estimate,
 }
 
@@ -202,20 +209,20 @@ impl Ranking {
         Ranking { sorted: places.iter().map(|place| scored[*place]).collect(), places }
     }
 
-    /// Average precision and ROC AUC where what stood at a place before it was sorted counts so many times; `None` unless both labels
-    /// count.
+    /// Average precision and ROC AUC with weights, given by the index before sorting; `None` unless
+    /// both labels have weight.
     pub(crate) fn weighted(&self, weights: &[u32]) -> Option<(f64, f64)> {
         self.sweep(&self.places.iter().map(|place| weights[*place]).collect::<Vec<_>>(), None)
     }
 
-    /// The same, as if so large a share of all were inauthentic: average precision depends on that share, and resamples that draw whole
-    /// campaigns have ever other ones.
+    /// The same, weighted to this share of inauthentic ones: average precision depends on that
+    /// share, and resamples of whole campaigns have different shares.
     pub(crate) fn weighted_at(&self, share: f64, weights: &[u32]) -> Option<(f64, f64)> {
         self.sweep(&self.places.iter().map(|place| weights[*place]).collect::<Vec<_>>(), Some(share))
     }
 
-    /// Of those that stand first, at most so many: how many are inauthentic, and how many were taken. Of equal scores that do not all
-    /// fit in, each counts in part, as if it were drawn.
+    /// Among the first `most`: the number of inauthentic ones, and the number taken. Of equal
+    /// scores that do not all fit, each counts in part, as if drawn at random.
     pub(crate) fn top(&self, most: f64, weights: &[u32]) -> (f64, f64) {
         let (mut hits, mut taken, mut at) = (0.0, 0.0, 0);
         for group in self.sorted.chunk_by(|a, b| a.0 == b.0) {
@@ -266,7 +273,8 @@ impl Ranking {
         })
     }
 
-    /// Average precision and ROC AUC where each account counts so many times, at the share of inauthentic ones that follows or at another.
+    /// Average precision and ROC AUC with a weight for each account, at the resulting share of
+    /// inauthentic ones or at a given one.
     fn sweep(&self, weights: &[u32], share: Option<f64>) -> Option<(f64, f64)> {
         let count = |label: bool| -> f64 {
             self.sorted.iter().zip(weights).filter(|(s, _)| s.1 == label).map(|(_, w)| f64::from(*w)).sum()
@@ -275,7 +283,7 @@ impl Ranking {
         if positives == 0.0 || negatives == 0.0 {
             return None;
         }
-        // What an inauthentic account counts for an organic one.
+        // The weight of an inauthentic account relative to an organic one.
         let odds = share.map_or(1.0, |share| share / (1.0 - share) * negatives / positives);
         let (mut hits, mut misses, mut precision, mut auc) = (0.0, 0.0, 0.0, 0.0);
         let mut at = 0;
@@ -331,7 +339,8 @@ mod tests {
 
     #[test]
     fn equal_scores_are_one_threshold() {
-        // One group of two (T F) and one of four (T F F F): AP = 1/2 * 1/2 + 1/2 * 2/6; AUC = (1 + 3 + 1/2 + 3/2) / 8.
+        // One group of two (T F) and one of four (T F F F): AP = 1/2 * 1/2 + 1/2 * 2/6; AUC = (1 +
+        // 3 + 1/2 + 3/2) / 8.
         let scored = [(2.0, true), (2.0, false), (1.0, true), (1.0, false), (1.0, false), (1.0, false)];
         let figures = Ranking::new(scored.to_vec()).figures().unwrap();
         near(figures.average_precision.value, 0.25 + 1.0 / 6.0);
@@ -366,13 +375,14 @@ mod tests {
     fn weights_count_as_repeated_rows() {
         let scored = vec![(0.1, false), (0.9, true), (0.8, false), (0.7, true)];
         let ranking = Ranking::new(scored.clone());
-        // The row at 0.8 twice: T F F T F, so AP = (1 + 2/4) / 2, and 1 + 1 + 1 + 1/3 of 3 pairs each.
+        // The row at 0.8 twice: T F F T F, so AP = (1 + 2/4) / 2, and 1 + 1 + 1 + 1/3 of 3 pairs
+        // each.
         let (precision, auc) = ranking.weighted(&[1, 1, 2, 1]).unwrap();
         near(precision, 0.75);
         near(auc, 4.0 / 6.0);
         assert_eq!(ranking.weighted(&[1, 0, 1, 0]), None);
-        // The row at 0.1 twice, so that two of five are inauthentic: for one half, each of them counts one and a half. At two fifths, nothing
-        // changes.
+        // The row at 0.1 counts twice, so two of five are inauthentic: for a share of one half,
+        // each of them counts one and a half times. At two fifths, nothing changes.
         near(ranking.weighted_at(0.5, &[2, 1, 1, 1]).unwrap().0, (1.0 + 0.75) / 2.0);
         near(ranking.weighted_at(0.4, &[1, 1, 2, 1]).unwrap().0, precision);
         assert_eq!(ranking.curve(), vec![(0.5, 1.0), (0.5, 0.5), (1.0, 2.0 / 3.0), (1.0, 0.5)]);
@@ -382,9 +392,9 @@ mod tests {
     fn the_top_of_a_ranking_shares_out_equal_scores() {
         let ranking = Ranking::new(vec![(0.9, true), (0.5, true), (0.5, false), (0.1, false)]);
         assert_eq!(ranking.top(1.0, &[1; 4]), (1.0, 1.0));
-        // One of the two at 0.5 fits in, and it is right with chance 1/2.
+        // One of the two at 0.5 fits in, and is inauthentic with chance 1/2.
         assert_eq!(ranking.top(2.0, &[1; 4]), (1.5, 2.0));
-        // The first counts twice and is all that fits in.
+        // The first row counts twice and fills all places.
         assert_eq!(ranking.top(2.0, &[2, 1, 1, 1]), (2.0, 2.0));
         assert_eq!(ranking.top(7.0, &[1; 4]), (2.0, 4.0));
         assert_eq!(ranking.top(2.0, &[0; 4]), (0.0, 0.0));
@@ -393,7 +403,7 @@ mod tests {
 
     #[test]
     fn resamples_draw_whole_groups() {
-        // Two groups of two rows that agree with each other: every resample has a mean of 0, 1/2 or 1.
+        // Two groups of two rows with equal values: every resample has a mean of 0, 1/2 or 1.
         let values = [0.0, 1.0, 0.0, 1.0];
         let resamples = Resamples::by(["a", "b", "a", "b"]);
         let mean = |weights: &[u32]| {
@@ -410,7 +420,7 @@ mod tests {
         assert_eq!(plain, Some(estimate));
         let one = Resamples::by(["a"; 4]).estimate(|_| Some(0.5));
         assert_eq!(one, Some(Estimate { value: 0.5, low: None, high: None }));
-        // A figure that only the rows as they are have: no resample without a group has one.
+        // A figure that only the original rows have: no resample without a group has it.
         let rare = resamples.estimate(|weights| (weights[0] < 2 && weights[1] == 1).then_some(0.5)).unwrap();
         assert_eq!(rare.value, 0.5);
         assert_eq!(resamples.estimate(|_| None), None);

@@ -32,7 +32,7 @@ use serde::Deserialize;
 use simulator::World;
 use toml::{Table, Value};
 
-/// The suites that come with Lockstep, by name.
+/// The suites that are bundled with Lockstep, by name.
 const BUILT_IN: [(&str, &str); 1] = [("default", include_str!("../suites/default.toml"))];
 
 /// Why a suite cannot be used.
@@ -46,7 +46,7 @@ pub enum SuiteError {
     Read {
         /// Which file.
         file: String,
-        /// Why.
+        /// The reason.
         source: std::io::Error,
     },
     /// The file is not TOML.
@@ -54,10 +54,10 @@ pub enum SuiteError {
     Syntax {
         /// Which file.
         file: String,
-        /// Why.
+        /// The reason.
         source: toml::de::Error,
     },
-    /// A key is unknown, missing, or has a value of the wrong kind or without meaning.
+    /// A key is unknown or missing, or its value has the wrong type or is invalid.
     #[error("suite {file}: at `{key}`: {problem}")]
     Key {
         /// Which file.
@@ -74,9 +74,9 @@ pub enum SuiteError {
 pub struct Suite {
     /// Its name: `default`, or the file's.
     pub name: String,
-    /// What it is for.
+    /// Its purpose.
     pub about: String,
-    /// The window of the peers' methods, seconds.
+    /// The window of the other tools' methods, seconds.
     pub peer_window_s: f64,
     /// The first seed of each world and point.
     pub first_seed: u64,
@@ -86,11 +86,11 @@ pub struct Suite {
     pub sweeps: Vec<Sweep>,
 }
 
-/// The first seed where nothing else is said: models are trained on those from 1 on, and nothing may be reported on what a model was
-/// trained on.
+/// The first seed if none is given: models are trained on the seeds from 1 on, and nothing may be
+/// reported on a model's training data.
 pub const FIRST_SEED: u64 = 101;
 
-/// A world and how often it is run.
+/// A world and the number of its runs.
 #[derive(Debug)]
 pub struct Scenario {
     /// The world.
@@ -108,9 +108,9 @@ pub struct Sweep {
     pub title: String,
     /// What the parameter does.
     pub about: String,
-    /// What the values are.
+    /// The unit of the values.
     pub unit: String,
-    /// The points: a value as it is shown, and the world with it.
+    /// The points: a value as shown, and the world with this value.
     pub points: Vec<(String, Scenario)>,
 }
 
@@ -154,7 +154,8 @@ struct SweepEntry {
     quick: Option<Vec<Value>>,
 }
 
-/// Seconds: the spread of an action in the built-in worlds, and what both tools' guides use in examples.
+/// Seconds: the duration of an action in the built-in worlds, and the value in examples of both
+/// tools' guides.
 pub const PEER_WINDOW_S: f64 = 60.0;
 
 fn peer_window_s() -> f64 {
@@ -166,8 +167,8 @@ fn yes() -> bool {
 }
 
 impl Suite {
-    /// The built-in suite of this name, or that of a file whose name ends in `.toml`. A quick one has one seed, fewer worlds and fewer
-    /// points.
+    /// The built-in suite of this name, or that of a file whose name ends in `.toml`. A quick suite
+    /// has one seed, fewer worlds and fewer points.
     pub fn open(name: &str, quick: bool) -> Result<Suite, SuiteError> {
         if Path::new(name).extension().is_some_and(|extension| extension == "toml") {
             let text =
@@ -179,7 +180,7 @@ impl Suite {
         Suite::from_toml(name, text, quick)
     }
 
-    /// A suite from TOML; `name` stands in errors.
+    /// A suite from TOML; `name` is its name in errors.
     pub fn from_toml(name: &str, text: &str, quick: bool) -> Result<Suite, SuiteError> {
         let syntax = |source| SuiteError::Syntax { file: name.to_owned(), source };
         let table: Table = toml::from_str(text).map_err(syntax)?;
@@ -238,7 +239,7 @@ impl Suite {
         Ok(suite)
     }
 
-    /// Runs every world and point with so many seeds.
+    /// Runs every world and point with this number of seeds.
     pub fn set_seeds(&mut self, seeds: u64) {
         let points = self.sweeps.iter_mut().flat_map(|sweep| sweep.points.iter_mut().map(|(_, scenario)| scenario));
         self.worlds.iter_mut().chain(points).for_each(|scenario| scenario.seeds = seeds);

@@ -58,7 +58,7 @@ impl fmt::Display for Summary {
 }
 
 impl fmt::Display for PublishedSummary {
-    /// One line, and one more each where anything is false and where innocent accounts are named.
+    /// One line, plus one if anything is false and one if innocent accounts are named.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} clusters, {} false", self.ever.clusters, self.ever.wrong)?;
         if self.campaigns_acted > 0 {
@@ -88,7 +88,7 @@ impl fmt::Display for PublishedSummary {
     }
 }
 
-/// So many seeds, for people.
+/// A number of seeds, as text.
 pub(crate) fn seeds(n: u64) -> String {
     if n == 1 { "1 seed".to_owned() } else { format!("{n} seeds") }
 }

@@ -1,28 +1,28 @@
-//! Clusters held against the truth of a simulated world.
+//! Compares clusters with the truth of a simulated world.
 
 use std::collections::BTreeMap;
 
 use coordination::AccountRef;
 use simulator::{AccountKey, GroupTruth, Label, Truth};
 
-/// A cluster is a campaign's if at least this share of its accounts are the campaign's; else it is false.
+/// A cluster belongs to a campaign if at least this share of its accounts do; else it is false.
 pub const MAJORITY: f64 = 0.5;
 
-/// The name of those who were planted nowhere.
+/// The name of the group of accounts that were not planted.
 const CROWD: &str = "crowd";
 
-/// Which group each account was planted in.
+/// The group in which each account was planted.
 pub struct Groups<'t> {
     of_account: BTreeMap<&'t AccountKey, (bool, &'t str)>,
     labels: BTreeMap<&'t str, Label>,
 }
 
-/// What a set of accounts is.
+/// The origin of a set of accounts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Origin<'t> {
     /// The group that most of the accounts are in: a campaign, a look-alike, or the crowd.
     pub group: &'t str,
-    /// Whether that is a campaign which has the [majority](MAJORITY).
+    /// Whether that is a campaign with the [majority](MAJORITY).
     pub campaign: bool,
 }
 
@@ -32,7 +32,7 @@ impl<'t> Groups<'t> {
         let group = |groups: &'t [GroupTruth], inauthentic: bool| {
             groups.iter().flat_map(move |g| g.members.iter().map(move |m| (m, (inauthentic, g.name.as_str()))))
         };
-        // An account in both is the campaign's.
+        // An account in both belongs to the campaign.
         Groups {
             of_account: group(&truth.lookalikes, false).chain(group(&truth.campaigns, true)).collect(),
             labels: truth.lookalikes.iter().chain(&truth.campaigns).map(|g| (g.name.as_str(), g.label)).collect(),
@@ -44,7 +44,8 @@ impl<'t> Groups<'t> {
         self.of_account.get(account).filter(|(campaign, _)| *campaign).map(|(_, name)| *name)
     }
 
-    /// What kind of innocent an account is: that of its group, or `crowd`. `None` for one of a campaign.
+    /// The kind of an innocent account: that of its group, or `crowd`. `None` for an account of a
+    /// campaign.
     pub fn innocent(&self, account: &AccountKey) -> Option<&'static str> {
         match self.of_account.get(account) {
             Some((true, _)) => None,
@@ -53,12 +54,12 @@ impl<'t> Groups<'t> {
         }
     }
 
-    /// What kind of group that is; nothing for the crowd.
+    /// The kind of a group; `None` for the crowd.
     pub fn label(&self, group: &str) -> Option<Label> {
         self.labels.get(group).copied()
     }
 
-    /// What these accounts are. Between groups of equal share, a campaign comes first.
+    /// The origin of these accounts. Of groups with equal shares, a campaign comes first.
     pub fn of(&self, accounts: &[AccountKey]) -> Origin<'t> {
         let mut counts: BTreeMap<(bool, &str), usize> = BTreeMap::new();
         for account in accounts {

@@ -8,8 +8,9 @@
 //! lockstep models promote account 2 --models models
 //! ```
 //!
-//! The worlds run through the engine once for all three, on as many threads as there are cores. With `UPDATE_MODELS=1` they are written
-//! instead of compared; run it twice then, because the model of accounts is trained with the scores of the model of clusters.
+//! The worlds run through the engine once for all three, on as many threads as there are cores.
+//! With `UPDATE_MODELS=1` the models are written instead of compared. Run it twice then, because
+//! the model of accounts is trained with the scores of the model of clusters.
 
 use std::{
     fs,
@@ -49,7 +50,7 @@ fn found() -> (Vec<Row>, Accounts) {
     (rows, accounts)
 }
 
-/// Trains again and holds the files against those that are bundled.
+/// Trains again and compares the files with the bundled ones.
 fn again(rows: &[Row], options: &Options) {
     let dir = tempfile::tempdir().unwrap();
     let trained = train(rows, options).unwrap();

@@ -7,7 +7,10 @@ use std::{
 };
 
 use anyhow::{Context, Result};
-use casework::audit::{self, ExportError, VerifiedExport};
+use casework::{
+    audit::{self, ExportError, VerifiedExport},
+    audit_formats::Format,
+};
 use clap::{Args, Subcommand};
 use serde_json::json;
 use sharing::AuditLog;
@@ -17,14 +20,16 @@ use crate::config::ConfigFile;
 /// Verifies or exports the audit log of what was shared.
 ///
 /// The seal of each entry covers the seal of the entry before, so changed, removed and inserted
-/// entries are found. Entries cut off at the end are not: keep the seal that `verify` prints in
-/// another place, and pass it with --expect the next time.
+/// entries are found. Entries also cover the cases, the shared objects and the keys, so that these
+/// are found to be changed, too. Entries cut off at the end are found by a seal kept in another
+/// place: in the file of sharing.audit.seal_file, or given with --expect.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
   lockstep audit verify --config config/lockstep.toml
   lockstep audit verify --expect 3b1f…      the log must contain this seal of an earlier run
   lockstep audit export --out audit.ndjson
+  lockstep audit export --format cef --since 1200 --out audit.cef
   lockstep audit verify --file audit.ndjson  needs only the file")]
 pub struct Audit {
     #[command(subcommand)]
@@ -49,6 +54,10 @@ enum Action {
     },
     /// Writes the log as NDJSON that can be verified without the database
     Export {
+        /// Write for security monitoring instead: ecs (Elastic Common Schema, JSON lines) or cef
+        /// (Common Event Format). `verify --file` does not read these
+        #[arg(long, value_name = "FORMAT")]
+        format: Option<Format>,
         /// Only entries after this one
         #[arg(long, value_name = "SEQ", default_value_t = 0)]
         since: i64,
@@ -72,29 +81,43 @@ impl Audit {
                             other => Ok(other.with_context(|| format!("cannot read {}", path.display()))?),
                         }
                     }
-                    None => AuditLog::open(&config.load()?.sharing.database)?
-                        .verify(expect.as_deref())?
-                        .map(|(last, seal)| VerifiedExport { since: 0, last, seal }),
+                    None => {
+                        let config = config.load()?.sharing;
+                        let seals = &config.audit.seal_file;
+                        let seals = (!seals.is_empty()).then(|| std::path::Path::new(seals));
+                        AuditLog::open(&config.database)?
+                            .verify(expect.as_deref(), seals)?
+                            .map(|(last, seal)| VerifiedExport { since: 0, last, seal })
+                    }
                 };
                 said(found, json)
             }
-            Action::Export { since, out, config } => {
+            Action::Export { format, since, out, config } => {
                 let log = AuditLog::open(&config.load()?.sharing.database)?;
                 let (entries, seal) = match &out {
                     Some(path) => {
                         let file = File::create(path).with_context(|| format!("cannot write {}", path.display()))?;
                         let mut file = BufWriter::new(file);
-                        let end = log.export(since, &mut file)?;
+                        let end = export(&log, format, since, &mut file)?;
                         file.flush().with_context(|| format!("cannot write {}", path.display()))?;
                         end
                     }
-                    None => log.export(since, &mut std::io::stdout().lock())?,
+                    None => export(&log, format, since, &mut std::io::stdout().lock())?,
                 };
                 eprintln!("exported up to entry {entries}, seal {seal}");
                 Ok(())
             }
         }
     }
+}
+
+fn export(log: &AuditLog, format: Option<Format>, since: i64, out: &mut impl Write) -> Result<(i64, String)> {
+    Ok(match format {
+        None => log.export(since, out)?,
+        Some(format) => {
+            log.each_after(since, |entry| writeln!(out, "{}", format.line(&entry, env!("CARGO_PKG_VERSION"))))?
+        }
+    })
 }
 
 fn said(found: Result<VerifiedExport, audit::Broken>, json: bool) -> Result<()> {

@@ -1,6 +1,8 @@
 //! The configuration file, and `lockstep config`.
 
 #[cfg(feature = "services")]
+mod permissions;
+#[cfg(feature = "services")]
 mod services;
 
 use std::{
@@ -17,7 +19,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 #[cfg(feature = "services")]
-use self::services::{AdminConfig, IntakeConfig, LogConfig};
+use self::services::{AdminConfig, IntakeConfig, LogConfig, check_listener_files};
 
 /// Everything that can be set. `docs/settings.md` and `config/lockstep.toml` are made from this.
 #[derive(Debug, Clone, Default, Serialize, Deserialize, JsonSchema)]
@@ -70,6 +72,7 @@ impl Config {
             file: path,
             env_prefix: Some("LOCKSTEP"),
             retired: &detection::RETIRED,
+            renamed: &detection::RENAMED,
             #[cfg(feature = "services")]
             removed: &sharing::REMOVED,
             unused: if cfg!(feature = "services") { &[] } else { &detection::SERVICE_KEYS },
@@ -120,8 +123,16 @@ impl Config {
             runtime::Log::check_kafka_properties(&self.log.properties())
                 .map_err(|problem| anyhow::anyhow!("log.properties: {problem}"))?;
             self.sharing.check().map_err(|problem| anyhow::anyhow!("configuration: {problem}"))?;
+            self.check_listeners()?;
         }
         Ok(())
+    }
+
+    /// Checks how the admin pages and the intake may be reached.
+    #[cfg(feature = "services")]
+    pub fn check_listeners(&self) -> Result<()> {
+        let checked = self.admin.check().and_then(|()| self.intake.check());
+        checked.map_err(|problem| anyhow::anyhow!("configuration: {problem}"))
     }
 
     /// Checks the files that the configuration names. Returns problems that do not stop a service.
@@ -136,7 +147,14 @@ impl Config {
         {
             self.detector.shadow_model()?;
             self.sharing.policy().map_err(|problem| anyhow::anyhow!("configuration: {problem}"))?;
-            self.sharing.check_files().map_err(|why| anyhow::anyhow!("configuration: {why}"))
+            let listeners = check_listener_files(&self.admin, &self.intake);
+            let sharing = self.sharing.check_files();
+            let (mut warnings, more) = listeners
+                .and_then(|listeners| Ok((listeners, sharing?)))
+                .map_err(|why| anyhow::anyhow!("configuration: {why}"))?;
+            warnings.extend(more);
+            warnings.extend(self.permissions());
+            Ok(warnings)
         }
     }
 
@@ -158,6 +176,11 @@ impl Config {
             }
         }
         self
+    }
+
+    /// A warning for each key whose files or folders other users of the machine may read or change.
+    pub fn permissions(&self) -> Vec<String> {
+        permissions::warnings(self)
     }
 
     /// Opens the log that the configuration names.

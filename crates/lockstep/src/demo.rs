@@ -107,6 +107,7 @@ impl Demo {
         config.sharing.database = data.join("sharing.sqlite").display().to_string();
         config.detector.checkpoint_every_s = 0;
         config.sharing.reviewers = Reviewers::Demo;
+        config.sharing.invented_recipients = true;
         if std::env::var_os("LOCKSTEP__TELEMETRY__FILTER").is_none() {
             // The progress line shows the state; log lines would break it.
             config.telemetry.filter = "warn".to_owned();

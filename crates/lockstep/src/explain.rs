@@ -17,8 +17,8 @@ use crate::{detect::println_json, progress::counted};
 ///
 /// Computes every number of a cluster again from its line of clusters.jsonl (or near_misses.jsonl),
 /// step by step, and compares it with the recorded number: the result of each window of the test,
-/// how often members repeat each other compared with everybody else and with the people around
-/// them, nats of each post and key, the source that is left out, the bar, each member's evidence
+/// how often members repeat each other compared with everybody else and with the accounts around
+/// them, nats of each post and key, the source that is left out, the threshold, each member's evidence
 /// and probability, and the model's score. Lines of older versions are explained as written.
 /// Exits with 1 if a number differs from the recorded one by more than 1e-6 nats.
 #[derive(Args)]

@@ -1,6 +1,9 @@
 //! `lockstep ingest`: appends posts from files to the log.
 
-use std::{path::PathBuf, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    time::Duration,
+};
 
 use anyhow::{Context, Result, bail};
 use clap::Args;
@@ -16,6 +19,8 @@ use crate::{
     progress::{self, counted},
 };
 
+/// Environment variable with the producer's key.
+const KEY_VARIABLE: &str = "LOCKSTEP_PRODUCER_KEY";
 /// Number of records sent together.
 const BATCH: usize = 2_000;
 /// Largest number of bytes in one request.
@@ -39,7 +44,8 @@ Examples:
   lockstep ingest tweets.jsonl.gz --brokers localhost:9092
   lockstep ingest result.json --dialect telegram --timezone Europe/Berlin --brokers localhost:9092
   lockstep ingest posts.csv --map columns.toml --to http://127.0.0.1:8081
-  lockstep ingest posts.jsonl --to http://127.0.0.1:8081")]
+  lockstep ingest posts.jsonl --to http://127.0.0.1:8081
+  lockstep ingest posts.jsonl --to https://intake.example.org:8081 --key-file collector.key")]
 pub struct Ingest {
     /// Files of posts; - is standard input
     #[arg(required = true)]
@@ -52,6 +58,13 @@ pub struct Ingest {
     /// URL of a running intake, for example http://127.0.0.1:8081
     #[arg(long, value_name = "URL")]
     to: Option<String>,
+    /// File with the producer's key for the intake, from `lockstep producers add NAME`; without this option
+    /// the key in LOCKSTEP_PRODUCER_KEY, if it is set
+    #[arg(long, value_name = "FILE", requires = "to")]
+    key_file: Option<PathBuf>,
+    /// PEM file with the authority that issued the intake's certificate, if it is not a public one
+    #[arg(long, value_name = "FILE", requires = "to")]
+    ca: Option<PathBuf>,
     #[command(flatten)]
     config: ConfigFile,
 }
@@ -70,7 +83,7 @@ impl Ingest {
         let input = Input::open(&self.files, self.input.options(&bar)?)?;
         let runtime = tokio::runtime::Runtime::new().context("cannot start")?;
         let mut target = match &self.to {
-            Some(url) => Target::Intake(Intake::new(url)?),
+            Some(url) => Target::Intake(Intake::new(url, self.key()?, self.ca.as_deref())?),
             None if config.log.brokers.is_empty() => {
                 return Err(Usage(
                     "no destination is given: use --brokers host:port for Apache Kafka, or --to URL for a running intake \
@@ -149,6 +162,31 @@ impl Ingest {
     }
 }
 
+impl Ingest {
+    /// The producer's key, if there is one.
+    fn key(&self) -> Result<Option<String>> {
+        let key = match &self.key_file {
+            Some(path) => {
+                std::fs::read_to_string(path).with_context(|| format!("cannot read the key in {}", path.display()))?
+            }
+            None => match std::env::var(KEY_VARIABLE) {
+                Ok(key) => key,
+                Err(std::env::VarError::NotPresent) => return Ok(None),
+                Err(error) => return Err(Usage(format!("{KEY_VARIABLE}: {error}")).into()),
+            },
+        };
+        let key = key.trim();
+        if runtime::keys::parse(key).is_none() {
+            let place = self.key_file.as_ref().map_or(KEY_VARIABLE.to_owned(), |path| path.display().to_string());
+            return Err(Usage(format!(
+                "{place} does not hold the key of a producer, which begins with lockstep_: `lockstep producers add NAME` makes one"
+            ))
+            .into());
+        }
+        Ok(Some(key.to_owned()))
+    }
+}
+
 enum Target {
     Log(Box<Log>),
     Intake(Intake),
@@ -198,26 +236,37 @@ impl Outbox {
 struct Intake {
     agent: ureq::Agent,
     url: String,
+    key: Option<String>,
     /// Number of posts that it accepted.
     taken: u64,
     reached: bool,
 }
 
 impl Intake {
-    fn new(url: &str) -> Result<Intake, Usage> {
+    fn new(url: &str, key: Option<String>, ca: Option<&Path>) -> Result<Intake> {
         let host = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
         if host.is_none_or(|host| host.is_empty() || host.starts_with('/') || host.contains(char::is_whitespace)) {
             return Err(Usage(format!(
                 "--to {url} is not the URL of an intake: expected for example http://127.0.0.1:8081"
-            )));
+            ))
+            .into());
         }
-        let agent = ureq::Agent::config_builder()
-            .http_status_as_error(false)
-            .timeout_global(Some(Duration::from_secs(120)))
-            .build()
-            .into();
+        if key.is_some() && !is_private(url) {
+            return Err(Usage(format!(
+                "--to {url} is not encrypted, and others could read the key on the way: use https, or unset {KEY_VARIABLE} if this \
+                 intake needs no key"
+            ))
+            .into());
+        }
+        let mut settings =
+            ureq::Agent::config_builder().http_status_as_error(false).timeout_global(Some(Duration::from_secs(120)));
+        if let Some(path) = ca {
+            let roots = ureq::tls::RootCerts::new_with_certs(&authorities(path)?);
+            settings = settings.tls_config(ureq::tls::TlsConfig::builder().root_certs(roots).build());
+        }
+        let agent = settings.build().into();
         let url = format!("{}/v1/posts", url.trim_end_matches('/').trim_end_matches("/v1/posts"));
-        Ok(Intake { agent, url, taken: 0, reached: false })
+        Ok(Intake { agent, url, key, taken: 0, reached: false })
     }
 
     /// Sends the values unchanged, posts and rejected lines alike; the intake turns the latter into
@@ -234,7 +283,11 @@ impl Intake {
         let mut wait = Duration::from_millis(250);
         let mut problem = String::new();
         for attempt in 1..=TRIES {
-            match self.agent.post(&self.url).content_type("application/x-ndjson").send(&body[..]) {
+            let mut request = self.agent.post(&self.url).content_type("application/x-ndjson");
+            if let Some(key) = &self.key {
+                request = request.header("authorization", format!("Bearer {key}"));
+            }
+            match request.send(&body[..]) {
                 Ok(mut answer) if answer.status().is_success() => {
                     let taken: Taken = answer.body_mut().read_json().map_err(|_| {
                         IngestError::Intake(format!("{} does not answer like an intake; is the URL right?", self.url))
@@ -250,6 +303,13 @@ impl Intake {
                     if status == 404 || status == 405 {
                         problem =
                             format!("{status}; is it the intake's address, [intake] listen in the configuration?");
+                    }
+                    if status == 401 {
+                        let given = if self.key.is_some() { "the key is not valid there" } else { "it needs a key" };
+                        problem = format!(
+                            "{status}: {given}; its operator makes one with `lockstep producers add NAME`; give it with --key-file \
+                             or in {KEY_VARIABLE}"
+                        );
                     }
                     if status != 429 && status != 503 {
                         break;
@@ -283,8 +343,58 @@ impl Intake {
     }
 }
 
+/// Whether nobody on the way can read what is sent: TLS, or this machine.
+fn is_private(url: &str) -> bool {
+    let Some(rest) = url.strip_prefix("http://") else { return true };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let host = authority.rsplit_once('@').map_or(authority, |(_, host)| host);
+    let host = match host.strip_prefix('[') {
+        Some(v6) => v6.split(']').next().unwrap_or_default(),
+        None => host.split(':').next().unwrap_or_default(),
+    };
+    host == "localhost" || host.parse::<std::net::IpAddr>().is_ok_and(|address| address.is_loopback())
+}
+
+fn authorities(path: &Path) -> Result<Vec<ureq::tls::Certificate<'static>>> {
+    let pem = std::fs::read(path).with_context(|| format!("cannot read the authority in {}", path.display()))?;
+    let mut found = Vec::new();
+    for item in ureq::tls::parse_pem(&pem) {
+        let item = item.with_context(|| format!("{} is not in PEM form", path.display()))?;
+        if let ureq::tls::PemItem::Certificate(certificate) = item {
+            found.push(certificate);
+        }
+    }
+    if found.is_empty() {
+        bail!("{} has no certificate in PEM form", path.display());
+    }
+    Ok(found)
+}
+
 /// The start of a response, in one line.
 fn line(text: &str) -> String {
     let words: Vec<&str> = text.split_whitespace().collect();
     words.join(" ").chars().take(ANSWER).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_sent_only_where_nobody_on_the_way_can_read_it() {
+        for url in
+            ["https://intake.example.org", "http://127.0.0.1:8081", "http://[::1]:8081/v1/posts", "http://localhost"]
+        {
+            assert!(is_private(url), "{url}");
+        }
+        for url in [
+            "http://intake.example.org:8081",
+            "http://10.0.0.1",
+            "http://localhost.example.org",
+            "http://127.0.0.1@evil.example/",
+            "http://evil.example/127.0.0.1",
+        ] {
+            assert!(!is_private(url), "{url}");
+        }
+    }
 }

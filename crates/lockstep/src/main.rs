@@ -14,6 +14,8 @@ mod demo;
 mod detect;
 #[cfg(feature = "services")]
 mod documents;
+#[cfg(feature = "services")]
+mod encryption;
 mod evaluate;
 mod explain;
 #[cfg(feature = "services")]
@@ -26,11 +28,15 @@ mod open;
 mod partners;
 #[cfg(feature = "services")]
 mod policy;
+#[cfg(feature = "services")]
+mod producers;
 mod progress;
 #[cfg(feature = "services")]
 mod serve;
 mod simulate;
 mod table;
+#[cfg(feature = "services")]
+mod tokens;
 mod train;
 #[cfg(feature = "services")]
 mod users;
@@ -44,7 +50,9 @@ use anyhow::Context;
 use clap::{CommandFactory, Parser, Subcommand};
 
 #[cfg(not(feature = "services"))]
-use self::without_services::{audit, deliveries, demo, documents, ingest, open, partners, policy, serve, users};
+use self::without_services::{
+    audit, deliveries, demo, documents, encryption, ingest, open, partners, policy, producers, serve, tokens, users,
+};
 
 /// The engine allocates and frees many small objects; on a dense simulated world this allocator
 /// saves a quarter of the time.
@@ -82,12 +90,15 @@ enum Command {
     Explain(explain::Explain),
     Ingest(ingest::Ingest),
     Serve(serve::Serve),
+    Producers(producers::Producers),
     Partners(partners::Partners),
     Users(users::Users),
+    Tokens(tokens::Tokens),
     Policy(policy::Policy),
     Documents(documents::Documents),
     Retractions(deliveries::Retractions),
     Audit(audit::Audit),
+    Encryption(encryption::Encryption),
     Evaluate(evaluate::Evaluate),
     Dataset(dataset::DatasetCommand),
     Train(train::Train),
@@ -103,19 +114,27 @@ enum Command {
 }
 
 fn main() -> ExitCode {
-    let outcome = match Cli::parse().command {
+    let command = Cli::parse().command;
+    #[cfg(all(unix, feature = "services"))]
+    if command.keeps_its_files_private() {
+        rustix::process::umask(rustix::fs::Mode::from_raw_mode(0o077));
+    }
+    let outcome = match command {
         Command::Demo(demo) => demo.run(),
         Command::Detect(detect) => detect.run(),
         Command::Open(open) => open.run(),
         Command::Explain(explain) => explain.run(),
         Command::Ingest(ingest) => ingest.run(),
         Command::Serve(serve) => serve.run(),
+        Command::Producers(producers) => producers.run(),
         Command::Partners(partners) => partners.run(),
         Command::Users(users) => users.run(),
+        Command::Tokens(tokens) => tokens.run(),
         Command::Policy(policy) => policy.run(),
         Command::Documents(documents) => documents.run(),
         Command::Retractions(retractions) => retractions.run(),
         Command::Audit(audit) => audit.run(),
+        Command::Encryption(encryption) => encryption.run(),
         Command::Evaluate(evaluate) => evaluate.run(),
         Command::Dataset(dataset) => dataset.run(),
         Command::Train(train) => train.run(),
@@ -135,6 +154,38 @@ fn main() -> ExitCode {
         Err(error) => {
             eprintln!("error: {}", chain(&error));
             if error.is::<Usage>() { ExitCode::from(2) } else { ExitCode::FAILURE }
+        }
+    }
+}
+
+#[cfg(all(unix, feature = "services"))]
+impl Command {
+    /// Whether the command writes stores, logs, checkpoints or exports of the services: only the user
+    /// who runs it may read the files and folders that it makes, whatever library makes them.
+    fn keeps_its_files_private(&self) -> bool {
+        match self {
+            Command::Demo(_)
+            | Command::Ingest(_)
+            | Command::Serve(_)
+            | Command::Producers(_)
+            | Command::Partners(_)
+            | Command::Users(_)
+            | Command::Tokens(_)
+            | Command::Policy(_)
+            | Command::Documents(_)
+            | Command::Retractions(_)
+            | Command::Audit(_)
+            | Command::Encryption(_) => true,
+            Command::Detect(_)
+            | Command::Open(_)
+            | Command::Explain(_)
+            | Command::Evaluate(_)
+            | Command::Dataset(_)
+            | Command::Train(_)
+            | Command::Models(_)
+            | Command::Simulate(_)
+            | Command::Config(_)
+            | Command::Completions { .. } => false,
         }
     }
 }

@@ -83,10 +83,17 @@ enum Action {
 
 /// Validity of a key.
 #[derive(Args)]
-struct Lasts {
+pub(crate) struct Lasts {
     /// When the key expires: 365d, 26w, or never
     #[arg(long = "expires", value_name = "TIME", default_value = "365d", value_parser = end)]
     lasts: End,
+}
+
+impl Lasts {
+    /// Time at which a key that is created now expires.
+    pub(crate) fn end(&self, now: Timestamp) -> Option<Timestamp> {
+        self.lasts.0.map(|lasts| now + lasts)
+    }
 }
 
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -102,7 +109,7 @@ fn end(text: &str) -> Result<End, String> {
     }
 }
 
-fn duration(text: &str) -> Result<SignedDuration, String> {
+pub(crate) fn duration(text: &str) -> Result<SignedDuration, String> {
     let span: Span = text.parse().map_err(|_| "use a duration like 7d, 12h or 26w".to_owned())?;
     let days = SpanRelativeTo::days_are_24_hours();
     let lasts = span.to_duration(days).map_err(|_| "use weeks, days, hours or minutes".to_owned())?;
@@ -140,7 +147,7 @@ impl Partners {
     }
 }
 
-fn with(config: ConfigFile, work: impl AsyncFnOnce(Sharing) -> Result<()>) -> Result<()> {
+pub(crate) fn with(config: ConfigFile, work: impl AsyncFnOnce(Sharing) -> Result<()>) -> Result<()> {
     let config = config.load()?;
     tokio::runtime::Runtime::new().context("cannot start")?.block_on(async {
         let metrics = Metrics::new()?;
@@ -153,7 +160,7 @@ fn with(config: ConfigFile, work: impl AsyncFnOnce(Sharing) -> Result<()>) -> Re
     })
 }
 
-fn print_key(key: &str) -> Result<()> {
+pub(crate) fn print_key(key: &str) -> Result<()> {
     Ok(writeln!(std::io::stdout(), "{key}")?)
 }
 
@@ -186,12 +193,7 @@ async fn list(sharing: &Sharing, json: bool) -> Result<()> {
             writeln!(out, "  no key: lockstep partners add {partner}")?;
         }
         for key in keys {
-            let state = match (key.revoked_at, key.expires_at) {
-                (Some(at), _) => format!("revoked {}", when(at)),
-                (None, Some(at)) if at <= now => format!("expired {}", when(at)),
-                (None, Some(at)) => format!("valid until {}", when(at)),
-                (None, None) => "valid, never expires".to_owned(),
-            };
+            let state = state(key.revoked_at, key.expires_at, now);
             let used = key.last_used_at.map_or("never used".to_owned(), |at| format!("last used {}", when(at)));
             writeln!(out, "  {}  issued {}  {state}  {used}", key.id, when(key.created_at))?;
         }
@@ -199,7 +201,17 @@ async fn list(sharing: &Sharing, json: bool) -> Result<()> {
     Ok(())
 }
 
-fn when(at: Timestamp) -> String {
+/// Whether a key is valid, for people.
+pub(crate) fn state(revoked_at: Option<Timestamp>, expires_at: Option<Timestamp>, now: Timestamp) -> String {
+    match (revoked_at, expires_at) {
+        (Some(at), _) => format!("revoked {}", when(at)),
+        (None, Some(at)) if at <= now => format!("expired {}", when(at)),
+        (None, Some(at)) => format!("valid until {}", when(at)),
+        (None, None) => "valid, never expires".to_owned(),
+    }
+}
+
+pub(crate) fn when(at: Timestamp) -> String {
     at.round(Unit::Minute).unwrap_or(at).strftime("%Y-%m-%d %H:%M UTC").to_string()
 }
 

@@ -1,15 +1,16 @@
 //! `lockstep serve`: the services, together or one at a time.
 
-use std::{net::SocketAddr, path::PathBuf, time::Duration};
+use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Context, Result, anyhow, bail};
 use clap::{Args, ValueEnum};
 use detector::{DetectorMetrics, Service};
 use runtime::{
     Log,
     admin::{self, Check, Readiness},
     http,
-    metrics::{IntGauge, Metrics},
+    keys::KeyFile,
+    metrics::{IntCounterVec, IntGauge, Metrics},
     shutdown::{Shutdown, drain},
     telemetry,
 };
@@ -34,7 +35,7 @@ const DRAIN: Duration = Duration::from_secs(20);
 Examples:
   lockstep serve all --config config/lockstep.toml --brokers localhost:9092
   lockstep serve all                     one process, embedded log in .lockstep/log
-  lockstep serve detect --brokers kafka:9092 --admin 0.0.0.0:9464
+  lockstep serve detect --brokers kafka:9092 --admin 127.0.0.1:9465
   lockstep serve share --seed config/taxii-seed.example.json --database /tmp/seeded.sqlite   for TAXII conformance tests")]
 pub struct Serve {
     /// Which services to run
@@ -104,6 +105,9 @@ impl Serve {
         for warning in warnings {
             tracing::warn!("configuration: {warning}");
         }
+        for warning in config.permissions() {
+            tracing::warn!("permissions: {warning}");
+        }
         tokio::runtime::Runtime::new().context("cannot start")?.block_on(async {
             let shutdown = Shutdown::on_signals().context("cannot listen for signals")?;
             let log = config.open_log().await?;
@@ -148,19 +152,38 @@ impl Services {
         build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
         let readiness = Readiness::new();
         let log_check = readiness.check("log");
+        if ports {
+            // Addresses may also come from the command line, after the configuration was checked.
+            config.check_listeners()?;
+        }
+        let refused = metrics.counters(
+            "lockstep_http_refused_total",
+            "Requests to admin pages and intake that were refused: under a foreign name (host), of a foreign page (site), without a \
+             valid key (key).",
+            &["listener", "why"],
+        )?;
         let admin = if ports {
             let listener = http::listen(config.admin.listen).await;
-            Some(listener.context("metrics and health: admin.listen in the configuration, or --admin")?)
+            let listener = listener.context("metrics and health: admin.listen in the configuration, or --admin")?;
+            let problem = |why| anyhow!("configuration: {why}");
+            let token = config.admin.token().map_err(problem)?;
+            let guard = guard("admin", &config.admin.hosts, None, &refused);
+            let routes = guard.protect(admin::router(metrics.clone(), readiness.clone(), token));
+            Some((routes, listener, serving(config.admin.tls.open("admin.tls").map_err(problem)?)))
         } else {
             None
         };
         let intake = if ports && role.has(Role::Intake) {
             let option = if role == Role::Intake { "--listen" } else { "LOCKSTEP__INTAKE__LISTEN in the environment" };
             let listener = http::listen(config.intake.listen).await;
-            Some(
-                listener
-                    .with_context(|| format!("posts over HTTP: intake.listen in the configuration, or {option}"))?,
-            )
+            let listener = listener
+                .with_context(|| format!("posts over HTTP: intake.listen in the configuration, or {option}"))?;
+            let problem = |why| anyhow!("configuration: {why}");
+            let keys = config.intake.keys().map_err(problem)?;
+            let guard = guard("intake", &config.intake.hosts, keys, &refused);
+            let counted = detector::intake::IntakeMetrics::new(&metrics)?;
+            let routes = guard.protect(detector::intake::router(log.clone(), counted));
+            Some((routes, listener, serving(config.intake.tls.open("intake.tls").map_err(problem)?)))
         } else {
             None
         };
@@ -184,24 +207,16 @@ impl Services {
         log_check.ready();
 
         let mut tasks = JoinSet::new();
-        if let Some(listener) = admin {
-            let (router, stop) = (admin::router(metrics.clone(), readiness.clone()), shutdown.clone());
+        for (routes, listener, serving) in [admin, intake].into_iter().flatten() {
+            let stop = shutdown.clone();
             tasks.spawn(async move {
-                http::serve(router, listener, http::Serving::default(), stop).await;
+                http::serve(routes, listener, serving, stop).await;
                 Ok(())
             });
         }
         let ready = metrics.gauge("lockstep_ready", "1 while every readiness check passes, else 0.")?;
         tasks.spawn(show_readiness(readiness.clone(), ready, shutdown.clone()));
         tasks.spawn(watch_log(log.clone(), log_check, shutdown.clone()));
-        if let Some(listener) = intake {
-            let counted = detector::intake::IntakeMetrics::new(&metrics)?;
-            let (router, stop) = (detector::intake::router(log.clone(), counted), shutdown.clone());
-            tasks.spawn(async move {
-                http::serve(router, listener, http::Serving::default(), stop).await;
-                Ok(())
-            });
-        }
         let (ended, ended_seen) = watch::channel(false);
         let (done, detected) = watch::channel(false);
         if role.has(Role::Detect) {
@@ -217,6 +232,11 @@ impl Services {
             });
         }
         if let Some(sharing) = &sharing {
+            let (service, check, stop) = (sharing.clone(), readiness.check("database"), shutdown.clone());
+            tasks.spawn(async move {
+                service.watch_database(check, stop).await;
+                Ok(())
+            });
             let check = readiness.check("sharing");
             let (service, stop) = (sharing.clone(), shutdown.clone());
             tasks.spawn(async move {
@@ -242,6 +262,28 @@ impl Services {
         }
         outcome
     }
+}
+
+/// What stands before the routes of a listener without a login page.
+fn guard(table: &'static str, hosts: &[String], keys: Option<Arc<KeyFile>>, refused: &IntCounterVec) -> http::Guard {
+    // From the first scrape on, so that a rate sees the first refusal.
+    for why in ["host", "site", "key"] {
+        refused.with_label_values(&[table, why]);
+    }
+    let refused = refused.clone();
+    let refused = Arc::new(move |why: &'static str| refused.with_label_values(&[table, why]).inc());
+    http::Guard { table, hosts: hosts.into(), keys, refused }
+}
+
+/// Limits for clients of such a listener.
+fn serving(certificates: Option<Arc<http::Certificates>>) -> http::Serving {
+    let limits = http::Limits {
+        connections: Some(1_000),
+        head: Some(Duration::from_secs(10)),
+        read: Some(Duration::from_secs(30)),
+        ..http::Limits::default()
+    };
+    http::Serving { limits, certificates, refused: None }
 }
 
 fn flatten(ended: Result<Result<()>, JoinError>) -> Result<()> {

@@ -36,11 +36,14 @@ absent! {
     deliveries::Retractions is "retractions",
     demo::Demo is "demo",
     documents::Documents is "documents",
+    encryption::Encryption is "encryption",
     ingest::Ingest is "ingest",
     open::Open is "open",
     partners::Partners is "partners",
     policy::Policy is "policy",
+    producers::Producers is "producers",
     serve::Serve is "serve",
+    tokens::Tokens is "tokens",
     users::Users is "users",
 }
 

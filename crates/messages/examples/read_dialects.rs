@@ -1,4 +1,4 @@
-//! Reads posts of three platforms into one form, and says what cannot be read.
+//! Reads posts of three platforms into one form, and prints what cannot be read.
 //!
 //! `cargo build --workspace --examples && target/debug/examples/read_dialects`
 #![allow(clippy::print_stdout, reason = "its output is what it is for")]
@@ -32,7 +32,7 @@ const VALUES: [(Dialect, &str); 4] = [
 fn main() -> Result<(), Box<dyn Error>> {
     let (mut read, mut refused) = (0, 0);
     for (dialect, value) in VALUES {
-        // A value may hold many records; each has an outcome of its own.
+        // A value may hold many records; each has its own outcome.
         let flow = dialect.decode(value.as_bytes(), &Context::default(), &mut |record| {
             match record.outcome {
                 Ok(Some(post)) => {

@@ -1,4 +1,5 @@
-//! Topics `posts.dead-letter` and `clusters.dead-letter`: what could not be read, as it was, with the reason in the record's headers.
+//! Topics `posts.dead-letter` and `clusters.dead-letter`: values that could not be read, unchanged,
+//! with the reason in the record's headers.
 //!
 //! | header | value |
 //! | --- | --- |
@@ -9,19 +10,20 @@
 //! | `lockstep-source-topic`, `lockstep-source-partition`, `lockstep-source-offset` | where a record came from |
 //! | `lockstep-source-file`, `lockstep-source-line` | where a line came from, counted from 1 |
 //!
-//! The record's value is the original value, byte for byte, and its key the original key, so that a dead letter can be put back onto
-//! `posts` or `clusters.flagged` as it is once its cause is gone. A value of more than [`MAX_LETTER_BYTES`] could never be a post and may be more than the log
-//! takes: its start is kept. Headers of other names are the original record's own.
+//! The record's value is the original value, byte for byte, and its key the original key, so that a
+//! dead letter can be put back into `posts` or `clusters.flagged` unchanged when its cause is fixed.
+//! A value of more than [`MAX_LETTER_BYTES`] can never be a post and may be too large for the log:
+//! only its start is kept. Headers with other names are the original record's own.
 
 use jiff::Timestamp;
 
 use crate::error::DecodeError;
 use crate::post::MAX_VALUE_BYTES;
 
-/// The longest value that is kept whole, in bytes: the longest that could be a post. One bad value never makes a record that the log
-/// does not take.
+/// The longest value that is kept completely, in bytes: the longest possible post. A bad value
+/// never makes a record that the log rejects.
 pub const MAX_LETTER_BYTES: usize = MAX_VALUE_BYTES;
-/// What is kept of a longer one.
+/// Bytes that are kept of a longer value.
 const KEPT_BYTES: usize = 64 * 1024;
 
 const CUT_FROM: &str = "lockstep-cut-from";
@@ -37,17 +39,17 @@ const LINE: &str = "lockstep-source-line";
 /// A value that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DeadLetter {
-    /// As it was read, or the start of it.
+    /// The value as read, or its start.
     pub value: Vec<u8>,
-    /// Bytes of the whole, where the value is the start of it only.
+    /// Bytes of the whole value, if `value` is only its start.
     pub cut_from: Option<u64>,
-    /// What is wrong, in words.
+    /// The reason, as text.
     pub reason: String,
-    /// JSON path or column; empty where the whole value is meant.
+    /// JSON path or column; empty if the whole value is meant.
     pub field: String,
     /// Where it was read.
     pub source: Source,
-    /// When it was put here.
+    /// When it became a dead letter.
     pub at: Timestamp,
 }
 
@@ -63,7 +65,7 @@ pub enum Source {
         /// The offset in it.
         offset: i64,
     },
-    /// A line of a file, or of a request's body, which is named in place of a file.
+    /// A line of a file, or of a request's body, whose name replaces the file's.
     Line {
         /// The file.
         file: String,
@@ -73,12 +75,13 @@ pub enum Source {
 }
 
 impl DeadLetter {
-    /// Puts an error and what it is about together; of a value that is too long, its start.
+    /// Combines an error with the value that it is about; of a value that is too long, only the
+    /// start.
     pub fn new(value: &[u8], error: &DecodeError, source: Source, at: Timestamp) -> Self {
         DeadLetter::of_start(value, value.len() as u64, error, source, at)
     }
 
-    /// As [`DeadLetter::new`], where `start` is all that was kept of a value of `length` bytes.
+    /// As [`DeadLetter::new`], for a value of `length` bytes of which only `start` was kept.
     pub fn of_start(start: &[u8], length: u64, error: &DecodeError, source: Source, at: Timestamp) -> Self {
         let kept = if start.len() > MAX_LETTER_BYTES { &start[..KEPT_BYTES] } else { start };
         DeadLetter {
@@ -133,7 +136,7 @@ impl DeadLetter {
     }
 }
 
-/// The last header of a name counts: a letter that died twice carries both reasons.
+/// The last header of a name counts: a value that became a dead letter twice has both reasons.
 fn optional(headers: &[(String, Vec<u8>)], name: &str) -> Option<String> {
     headers.iter().rfind(|(header, _)| header == name).map(|(_, value)| String::from_utf8_lossy(value).into_owned())
 }

@@ -3,30 +3,31 @@
 use std::borrow::Cow;
 use std::fmt::Write as _;
 
-/// Longest excerpt kept, in characters.
+/// The longest excerpt, in characters.
 const EXCERPT_CHARS: usize = 80;
-/// Longest reason of a parser's own, in characters.
+/// The longest reason of a parser, in characters.
 const LONGEST_REASON: usize = 400;
 
 /// Why a value could not be read, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{}{reason}{}", Prefix(.path), Near(.excerpt))]
 pub struct DecodeError {
-    /// The field: a JSON path such as `urls[2]`, or a column's name; empty where the whole value is meant.
+    /// The field: a JSON path such as `urls[2]`, or a column's name; empty if the whole value is
+    /// meant.
     pub path: String,
-    /// What is wrong with it, in words.
+    /// The reason, as text.
     pub reason: Cow<'static, str>,
     /// The first characters of the offending part, with control characters escaped.
     pub excerpt: String,
 }
 
 impl DecodeError {
-    /// `near` is the offending part, or what it stands in; its start becomes the excerpt.
+    /// `near` is the offending part, or what contains it. Its start becomes the excerpt.
     pub fn new(path: impl Into<String>, reason: impl Into<Cow<'static, str>>, near: &[u8]) -> Self {
         DecodeError { path: path.into(), reason: reason.into(), excerpt: excerpt(near) }
     }
 
-    /// The field's name without the numbers of elements, to count by: `urls[]` for `urls[2]`.
+    /// The field's name without the numbers of elements, for counting: `urls[]` for `urls[2]`.
     pub fn field(&self) -> String {
         let mut out = String::with_capacity(self.path.len());
         let mut inside = false;
@@ -42,7 +43,7 @@ impl DecodeError {
         out
     }
 
-    /// The same error, seen from the value that holds this one at `parent`.
+    /// The same error, seen from the value that holds this value at `parent`.
     pub(crate) fn inside(mut self, parent: &str) -> Self {
         if parent.is_empty() {
             return self;
@@ -74,10 +75,12 @@ pub fn excerpt(bytes: &[u8]) -> String {
     out
 }
 
-/// Reads JSON; a failure names the path. The path costs a second reading, so only bad values pay for it.
+/// Reads JSON. An error names the path. Finding the path needs a second reading, but only for bad
+/// values.
 ///
-/// UTF-8 is checked once and not string by string, which takes a fifth off the reading of a post. Where something is wrong with it, the
-/// strings that are kept are checked each: what is ignored may hold anything.
+/// UTF-8 is checked once, and not for each string, which saves a fifth of the time of reading a
+/// post. If it is invalid somewhere, each string that is kept is checked, because ignored parts may
+/// hold anything.
 pub(crate) fn from_json<'de, T: serde::Deserialize<'de>>(json: &'de [u8]) -> Result<T, DecodeError> {
     let read = match std::str::from_utf8(json) {
         Ok(text) => serde_json::from_str(text),
@@ -93,12 +96,14 @@ fn locate<'de, T: serde::Deserialize<'de>>(json: &'de [u8], error: serde_json::E
         Ok(_) => (String::new(), error),
         Err(located) => {
             let path = located.path().to_string();
-            // Where the JSON itself is broken, the last step is unknown and written `?`.
+            // If the JSON itself is broken, the last step of the path is unknown and written as
+            // `?`.
             let path = path.trim_end_matches('?').trim_end_matches('.').to_owned();
             (path, located.into_inner())
         }
     };
-    // Line and column are of the value, and a value is most often one line: the column is what helps.
+    // Line and column are those inside the value. Most values are one line, so the column is what
+    // helps.
     let line_start =
         json.split_inclusive(|b| *b == b'\n').take(error.line().saturating_sub(1)).map(<[u8]>::len).sum::<usize>();
     let at = (line_start + error.column()).min(json.len());
@@ -111,12 +116,13 @@ fn locate<'de, T: serde::Deserialize<'de>>(json: &'de [u8], error: serde_json::E
     DecodeError::new(path, reason, near)
 }
 
-/// What serde_json says, in words for somebody who does not write Rust.
+/// serde_json's error, in words for people who do not write Rust.
 fn plain(error: &serde_json::Error, json: &[u8]) -> String {
     let said = error.to_string();
     let place = format!(" at line {} column {}", error.line(), error.column());
     let said = said.strip_suffix(&place).unwrap_or(&said);
-    // Of a value in one line, the line is always 1, and would be taken for the line of its file.
+    // For a value of one line, the line number would always be 1, and would be mistaken for the
+    // line of the file.
     let place = match (error.line(), error.column()) {
         (0, _) => String::new(),
         (1, column) => format!(" at column {column}"),
@@ -127,7 +133,7 @@ fn plain(error: &serde_json::Error, json: &[u8]) -> String {
     }
     if error.is_syntax() {
         let why = match said {
-            // Only a string that is kept is checked.
+            // Only strings that are kept are checked.
             "invalid unicode code point" => return format!("is not UTF-8{place}"),
             "control character (\\u0000-\\u001F) found while parsing a string" => {
                 "a string holds a control character or a line end"
@@ -152,7 +158,7 @@ fn plain(error: &serde_json::Error, json: &[u8]) -> String {
         }
         _ => match said.strip_prefix("missing field ") {
             Some(field) => format!("the field {} is required, but missing{place}", field.replace('`', "\"")),
-            // A value may be quoted in it, however long.
+            // The error may quote a value of any length.
             None => format!("{}{place}", said.chars().take(LONGEST_REASON).collect::<String>()),
         },
     }
@@ -166,7 +172,7 @@ fn found_in_words(found: &str) -> String {
         ("boolean", value) => value.trim_matches('`').to_owned(),
         ("integer", value) => format!("the number {}", value.trim_matches('`')),
         ("floating", value) => format!("the number {}", value.trim_start_matches("point ").trim_matches('`')),
-        // It may be a megabyte long.
+        // The value may be a megabyte long.
         ("string", value) => format!("the text {}", excerpt(value.as_bytes())),
         _ => excerpt(found.as_bytes()),
     }

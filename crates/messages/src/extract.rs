@@ -7,7 +7,8 @@ use std::sync::LazyLock;
 use memchr::memchr2;
 use regex::Regex;
 
-/// Whether a platform's handles may hold dots and hyphens, and name a server: `@ann@social.example`, `@ann.example.com`.
+/// Whether a platform's handles may contain dots and hyphens, and name a server:
+/// `@ann@social.example`, `@ann.example.com`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Handles {
     /// Letters, digits and `_`.
@@ -25,8 +26,9 @@ impl Handles {
     }
 }
 
-// Ends at white space, quotes, and also at Chinese, Japanese and Korean letters and punctuation, which follow a link without
-// a space; a link that holds such letters unescaped is cut there.
+// A link ends at white space and quotation marks, and also at Chinese, Japanese and Korean letters
+// and punctuation, which follow a link without a space. A link that contains such letters unescaped
+// is cut there.
 static URL: LazyLock<Regex> = LazyLock::new(|| {
     compile(
         r#"(?i)https?://[^\s<>"`{}|\\^\u{2018}-\u{201F}\u{2026}\u{3000}-\u{303F}\u{FF00}-\u{FFEF}\p{Han}\p{Hiragana}\p{Katakana}\p{Hangul}]+"#,
@@ -43,7 +45,8 @@ fn compile(pattern: &str) -> Regex {
     Regex::new(pattern).expect("a constant pattern")
 }
 
-/// Links beginning with `http://` or `https://`, without the punctuation of the sentence around them.
+/// Links beginning with `http://` or `https://`, without the punctuation of the sentence around
+/// them.
 pub(crate) fn urls<'a>(text: &Cow<'a, str>) -> Vec<Cow<'a, str>> {
     if !text.contains("://") {
         return Vec::new();
@@ -51,7 +54,8 @@ pub(crate) fn urls<'a>(text: &Cow<'a, str>) -> Vec<Cow<'a, str>> {
     url_ranges(text).map(|range| part(text, range)).filter(|url| url.len() > "https://".len()).collect()
 }
 
-/// Hashtags without their sign. At least one character is not a digit, and the sign does not stand inside a word or a link.
+/// Hashtags without their sign. At least one character is not a digit, and the sign is not inside a
+/// word or a link.
 pub(crate) fn hashtags<'a>(text: &Cow<'a, str>) -> Vec<Cow<'a, str>> {
     if !holds(text, b'#', '＃') {
         return Vec::new();
@@ -76,9 +80,9 @@ pub(crate) fn mentions<'a>(text: &Cow<'a, str>, handles: Handles) -> Vec<Cow<'a,
     .collect()
 }
 
-/// Whether a text holds a sign, or its full-width form.
+/// Whether a text contains a sign, or its full-width form.
 fn holds(text: &str, sign: u8, wide: char) -> bool {
-    // Few other letters begin with the byte that full-width forms begin with.
+    // Few other letters begin with the first byte of full-width forms.
     match memchr2(sign, WIDE, text.as_bytes()) {
         Some(found) if text.as_bytes()[found] == WIDE => text.contains([char::from(sign), wide]),
         found => found.is_some(),
@@ -87,7 +91,8 @@ fn holds(text: &str, sign: u8, wide: char) -> bool {
 
 const WIDE: u8 = 0xEF;
 
-/// Matches of a pattern that starts with a sign, where what stands before the sign allows it and no link is around it.
+/// Matches of a pattern that starts with a sign, if the character before the sign allows it and the
+/// match is not inside a link.
 fn tagged<'a, 't>(
     text: &'t Cow<'a, str>,
     pattern: &'t Regex,
@@ -96,7 +101,7 @@ fn tagged<'a, 't>(
     let links: Vec<Range<usize>> = if text.contains("://") { url_ranges(text).collect() } else { Vec::new() };
     pattern.find_iter(text).filter_map(move |found| {
         let before = text[..found.start()].chars().next_back();
-        // Links do not overlap: the last one that starts before the sign is the only one that can be around it.
+        // Links do not overlap: only the last one that starts before the sign can contain it.
         let started = links.partition_point(|link| link.start <= found.start());
         let in_link = started > 0 && links[started - 1].contains(&found.start());
         if before.is_some_and(&forbidden_before) || in_link {
@@ -111,7 +116,7 @@ fn url_ranges(text: &str) -> impl Iterator<Item = Range<usize>> + '_ {
     URL.find_iter(text).map(|found| found.start()..found.start() + without_punctuation(found.as_str()).len())
 }
 
-/// A closing bracket belongs to a link only if it opens in it.
+/// A closing bracket belongs to a link only if the bracket opens inside it.
 fn without_punctuation(mut url: &str) -> &str {
     let excess = |open: char, close: char| {
         let count = |bracket: char| url.matches(bracket).count();
@@ -130,7 +135,7 @@ fn without_punctuation(mut url: &str) -> &str {
     url
 }
 
-/// Borrows from what the text borrows from; copies if the text is a copy itself.
+/// Borrows from the source of a borrowed text; copies if the text is itself a copy.
 fn part<'a>(text: &Cow<'a, str>, range: Range<usize>) -> Cow<'a, str> {
     match text {
         Cow::Borrowed(text) => Cow::Borrowed(&text[range]),

@@ -1,4 +1,4 @@
-//! Topic `feedback`: what a partner or a reviewer found out about a cluster or one of its accounts.
+//! Topic `feedback`: the finding of a partner or a reviewer about a cluster or one of its accounts.
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
@@ -9,24 +9,24 @@ use crate::version;
 /// The version of this schema that is written.
 pub const SCHEMA_VERSION: u32 = 1;
 
-/// What one partner says of one cluster, or of one account in it.
+/// One partner's finding about one cluster, or about one account in it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Feedback {
     /// Version of this schema.
     pub schema_version: u32,
     /// The cluster.
     pub cluster_id: String,
-    /// The account; absent where the whole cluster is meant.
+    /// The account; absent if the whole cluster is meant.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub account: Option<AccountId>,
-    /// What was found.
+    /// The finding.
     pub verdict: Verdict,
-    /// Who says so: the partner's name in the configuration, or `reviewer:` and a name.
+    /// The author: the partner's name in the configuration, or `reviewer:` and a name.
     pub partner: String,
-    /// When they said so.
+    /// When they found it.
     #[schemars(with = "String")]
     pub at: Timestamp,
-    /// In their words.
+    /// A note in their own words.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub note: Option<String>,
 }
@@ -40,22 +40,22 @@ pub struct AccountId {
     pub account_id: String,
 }
 
-/// What was found.
+/// The finding of a partner or reviewer.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Verdict {
-    /// Inauthentic indeed.
+    /// Inauthentic.
     Confirmed,
     /// Not inauthentic.
     Rejected,
-    /// Inauthentic, and something was done about it.
+    /// Inauthentic, and the platform has acted.
     Actioned,
     /// Inauthentic, and known before this finding.
     AlreadyKnown,
 }
 
 impl Verdict {
-    /// What a training set may take from it: whether the coordination was inauthentic.
+    /// The label for a training set: whether the coordination was inauthentic.
     pub fn inauthentic(self) -> bool {
         match self {
             Verdict::Confirmed | Verdict::Actioned | Verdict::AlreadyKnown => true,
@@ -65,8 +65,9 @@ impl Verdict {
 }
 
 impl Feedback {
-    /// The record's key: the cluster, then who speaks and of which account. The topic is compacted, and with the cluster alone for
-    /// a key, the last word of one partner on one account would take the place of all others on that cluster.
+    /// The record's key: the cluster, the author and the account. The topic is compacted: with only
+    /// the cluster as key, the last finding of one partner about one account would replace all
+    /// others about that cluster.
     pub fn key(&self) -> String {
         match &self.account {
             Some(account) => {
@@ -78,7 +79,7 @@ impl Feedback {
 
     /// Writes the message.
     pub fn encode(&self) -> Vec<u8> {
-        // Text, numbers and times only: there is nothing in it that JSON cannot hold.
+        // Only text, numbers and times: JSON can express all of them.
         serde_json::to_vec(self).unwrap_or_default()
     }
 

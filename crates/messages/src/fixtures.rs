@@ -1,5 +1,6 @@
-//! Clusters for tests: invented groups, played through the outcome test of the engine's documentation, so that all their numbers follow
-//! from each other. They hold what the engine may say, and not how often it does.
+//! Clusters for tests: invented groups, run through the outcome test as the engine's documentation
+//! defines it, so that all their numbers are consistent. They contain everything that the engine
+//! can report, but not with realistic frequencies.
 
 use std::collections::BTreeMap;
 
@@ -17,15 +18,17 @@ const ALPHA: f64 = 0.05;
 /// 2026-11-02, 10:00 UTC.
 const START: Millis = 1_793_613_600_000;
 const MINUTE: Millis = 60_000;
-/// Not the engine's, which may change: what is written of a cluster does not depend on them.
+/// Not the engine's windows, which may change: the written form of a cluster does not depend on
+/// them.
 const WINDOWS: [Millis; 3] = [10 * MINUTE, 120 * MINUTE, 1_440 * MINUTE];
 
-/// What an invented group is like.
+/// The properties of an invented group.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shape {
     /// Equal seeds give equal groups.
     pub seed: u64,
-    /// Named accounts, three or more; a quarter of them come from a second group that was merged into the cluster.
+    /// Named accounts, three or more; a quarter of them come from a second group that was merged
+    /// into the cluster.
     pub members: usize,
     /// Keys with a gain: texts, tags, links and reposts in turn. The last two are not listed.
     pub keys: usize,
@@ -42,15 +45,17 @@ pub fn coordinated(shape: Shape, flagged: bool) -> Cluster {
     Cluster { flagged, ..played(shape) }
 }
 
-/// The same as a group whose behaviour is plain, so that a model that finds everybody inauthentic flags it: its members repeat their own
-/// words in nearly every post. Its nats stay those of [`coordinated`] and do not follow from the counts.
+/// As [`coordinated`], for a group whose behaviour is plain, so that a model that finds everything
+/// inauthentic flags it: its members repeat their own words in nearly every post. Its nats are
+/// those of [`coordinated`] and do not follow from the counts.
 pub fn plain(shape: Shape) -> Cluster {
     let mut cluster = coordinated(shape, false);
     cluster.windows.iter_mut().for_each(|window| window.group[0] += 400);
     cluster
 }
 
-/// A group that passes with its best source only, if it has a dozen keys or more; smaller ones have too little evidence even so.
+/// A group that passes only with its best source, if it has at least a dozen keys; smaller groups
+/// have too little evidence for that.
 pub fn best_source(shape: Shape) -> Cluster {
     let mut cluster = lowered(played(shape), 0.5);
     cluster.finding = Finding::SingleSource;
@@ -58,7 +63,7 @@ pub fn best_source(shape: Shape) -> Cluster {
     cluster
 }
 
-/// A group that is 2.25 nats below its bar; one of few keys is further below.
+/// A group that is 2.25 nats below its threshold; a group of few keys is further below.
 pub fn near_miss(shape: Shape) -> Cluster {
     let mut cluster = lowered(played(shape), 2.25);
     cluster.finding = Finding::NearMiss;
@@ -74,7 +79,7 @@ pub fn near_miss(shape: Shape) -> Cluster {
     cluster
 }
 
-/// One text by so many accounts, each of whom wrote it once.
+/// One text by this number of accounts; each of them wrote it once.
 pub fn one_text(accounts: usize) -> Cluster {
     let post = |n: usize| PostRef {
         created_at: START + n as Millis * 7 * MINUTE,
@@ -141,7 +146,8 @@ pub fn verdict(inauthentic: bool) -> Verdict {
     }
 }
 
-/// The cluster with losses so much greater that its statistic is this much below its bar, nats, if it is not already.
+/// The cluster with greater losses, so that its statistic is at least this much below its
+/// threshold, nats.
 fn lowered(mut cluster: Cluster, below: f64) -> Cluster {
     let less = (cluster.log_e_leave_one_source_out - (cluster.terms.bar - below)).max(0.0);
     for window in &mut cluster.windows {
@@ -156,7 +162,8 @@ fn account(n: usize) -> AccountRef {
     AccountRef { platform: "chirp".into(), account_id: format!("{}", 1_000 + n) }
 }
 
-/// The group's posts, key by key: the first account on a key gains nothing, and everybody after it repeats the first.
+/// The group's posts, key by key: the first account on a key gains nothing, and every later account
+/// repeats the first.
 fn played(shape: Shape) -> Cluster {
     let mut dice = Rng::with_seed(shape.seed);
     // The last account was proposed, but is not named.
@@ -196,7 +203,7 @@ fn played(shape: Shape) -> Cluster {
         }
         evidence.push(Evidence { kind, key, source, source_kind: kind, nats: gains(&posts), posts });
     }
-    // A whole day of the group's silence, so to say: losses that are on no key.
+    // Losses that belong to no key, like those of a whole day without repetition.
     for _ in 0..shape.keys {
         test.trial(None);
     }
@@ -286,7 +293,8 @@ struct Test {
 }
 
 impl Test {
-    /// A member's post, which repeats a thing of this rarity that another used so long before.
+    /// A member's post that repeats an object of this rarity, which another member used this long
+    /// before.
     fn trial(&mut self, repeats: Option<(TrialOutcome, Millis)>) -> [Option<Gain>; 3] {
         let mut gained = [None; 3];
         for (window, width) in WINDOWS.into_iter().enumerate() {
@@ -320,7 +328,8 @@ impl Test {
         (self.group[window][outcome as usize] as f64 + 0.5) / (self.trials as f64 + 2.5)
     }
 
-    /// The crowd posts forty times as often as the group, and one in a hundred of its posts has each outcome.
+    /// The crowd posts forty times as often as the group, and one in a hundred of its posts has
+    /// each outcome.
     fn h(&self, outcome: TrialOutcome) -> f64 {
         let posts = 40.0 * self.trials as f64;
         SAFETY * (0.01 * posts + 50.0 * RATES[outcome as usize]) / (posts + 50.0)
@@ -346,7 +355,8 @@ impl Test {
 
 /// How the accounts of a group were named, and the outcomes of each of its proposed accounts.
 fn naming(dice: &mut Rng, proposed: usize, salt: usize) -> (Naming, Vec<[u32; 5]>) {
-    // The first one is hardly named at all, so that what follows from the share of members is seen.
+    // The first account has hardly any evidence, so that the effect of the share of members is
+    // visible.
     let accounts: Vec<[u32; 5]> = (0..proposed)
         .map(|n| if n == 0 { [2, 1, 1, 0, 2] } else { [4, 2, 1, 1, 3].map(|few| few + dice.u64(..3) as u32) })
         .collect();
@@ -363,7 +373,7 @@ fn naming(dice: &mut Rng, proposed: usize, salt: usize) -> (Naming, Vec<[u32; 5]
     (naming, accounts)
 }
 
-/// An account with the outcomes that a naming has of it; every third one was found afterwards.
+/// An account with its outcomes from a naming; every third account was found afterwards.
 fn named(dice: &mut Rng, n: usize, at: usize, namings: &[(Naming, Vec<[u32; 5]>); 2]) -> Member {
     let (naming, accounts) = &namings[at];
     let proposed = n % 3 != 2;
@@ -379,7 +389,7 @@ fn named(dice: &mut Rng, n: usize, at: usize, namings: &[(Naming, Vec<[u32; 5]>)
         let alone = if o == 4 { (g / h).ln().clamp(-4.0, 0.0) } else { (g / (2.0 * h)).ln().clamp(-4.0, 4.0) };
         ((1.0 - naming.cover) * alone.exp() + naming.cover).ln()
     });
-    // Two own words came from one text, and of a proposed account a tag is dropped, too.
+    // Two own words came from one text; for a proposed account, a tag is dropped as well.
     let dropped = [(TraceKind::Text, "text 0", 2.0 * nats[0]), (TraceKind::Hashtags, "hashtags 1", nats[1])];
     let dropped: Vec<DroppedSource> = dropped
         .into_iter()
@@ -423,7 +433,7 @@ fn ties(members: &[Member]) -> Vec<Tie> {
         pair.sort();
         let [a, b] = pair;
         let (co_acts, expected) = (3 + n as u32 % 4, 0.015_625 * (1.0 + n as f64));
-        // The sum over more keys than these is nothing beside them.
+        // The sum over more keys than these is negligible.
         let tail: f64 = (co_acts..co_acts + 60)
             .map(|keys| {
                 let factorial: f64 = (1..=keys).map(|k| f64::from(k).ln()).sum();

@@ -1,7 +1,7 @@
 //! Fields of a JSON record, read with their paths.
 //!
-//! A field that a post cannot do without is an error where it is missing or cannot be read. Any other field that cannot be read is not
-//! known: the post stays, and a note says which field it was and why.
+//! A required field of a post is an error if it is missing or cannot be read. Any other field that
+//! cannot be read is not known: the post is kept, and a note says which field it was and why.
 
 use std::borrow::Cow;
 use std::cell::{Cell, RefCell};
@@ -20,12 +20,12 @@ use crate::values::{millis_from_epoch, parse_count, parse_moment};
 #[derive(Debug, Default)]
 pub(crate) struct Notes {
     unreadable: RefCell<Vec<DecodeError>>,
-    /// Whether a time without an offset was taken as UTC.
+    /// Whether a time without an offset was read as UTC.
     local_time: Cell<bool>,
 }
 
 impl Notes {
-    /// A field that is there and cannot be read.
+    /// Notes a field that cannot be read.
     pub(crate) fn unreadable(&self, path: &str, reason: impl Into<Cow<'static, str>>, value: &Value) {
         let mut all = self.unreadable.borrow_mut();
         if !all.iter().any(|known| known.path == path) {
@@ -38,7 +38,7 @@ impl Notes {
         self.unreadable.into_inner()
     }
 
-    /// Whether a time without an offset was taken as UTC.
+    /// Whether a time without an offset was read as UTC.
     pub(crate) fn local_time(&self) -> bool {
         self.local_time.get()
     }
@@ -50,7 +50,7 @@ impl Notes {
     }
 }
 
-/// One object of a record, and where in it lies what could not be read.
+/// One object of a record, with the place of fields that could not be read.
 #[derive(Clone)]
 pub(crate) struct Reader<'v> {
     value: &'v Value,
@@ -64,17 +64,17 @@ impl<'v> Reader<'v> {
         Reader { value, notes, prefix: Cow::Borrowed("") }
     }
 
-    /// A reader of an object that stands elsewhere in the document, under a path of its own.
+    /// A reader of an object elsewhere in the document, with its own path.
     pub(crate) fn beside(&self, value: &'v Value, path: &'static str) -> Reader<'v> {
         Reader { value, notes: self.notes, prefix: path.into() }
     }
 
-    /// Says that a time without an offset was taken as UTC.
+    /// Notes that a time without an offset was read as UTC.
     pub(crate) fn assume_utc(&self) {
         self.notes.local_time.set(true);
     }
 
-    /// Takes over what was noted of a part that was parsed apart.
+    /// Adds the notes of a part that was parsed separately.
     pub(crate) fn take_notes(&self, notes: Notes) {
         for note in notes.into_inner() {
             let mut all = self.notes.unreadable.borrow_mut();
@@ -97,14 +97,14 @@ impl<'v> Reader<'v> {
         }
     }
 
-    /// What lies under names parted by dots; null is nothing, as an absent field is.
+    /// The value at a path of names separated by dots. Null is the same as an absent field.
     pub(crate) fn get(&self, path: &str) -> Option<&'v Value> {
         let mut found = self.value;
         for (at, name) in path.split('.').enumerate() {
             found = match found {
                 Value::Object(members) => members.get(name)?,
                 Value::Null => return None,
-                // What should hold the field is something else.
+                // The value that should hold the field is something else.
                 other => {
                     let names: Vec<&str> = path.split('.').take(at).collect();
                     let reason = format!("{}; expected an object", kind(other));
@@ -116,12 +116,12 @@ impl<'v> Reader<'v> {
         (!found.is_null()).then_some(found)
     }
 
-    /// Whether there is something under this path.
+    /// Whether there is a value at this path.
     pub(crate) fn has(&self, path: &str) -> bool {
         self.get(path).is_some()
     }
 
-    /// Notes that what lies under the path cannot be read.
+    /// Notes that the value at the path cannot be read.
     pub(crate) fn unreadable(&self, path: &str, reason: impl Into<Cow<'static, str>>) {
         self.notes.unreadable(&self.path(path), reason, self.get(path).unwrap_or(&Value::Null));
     }
@@ -137,12 +137,12 @@ impl<'v> Reader<'v> {
         }
     }
 
-    /// Text, or a whole number as its digits. Empty text is nothing.
+    /// Text, or a whole number as its digits. Empty text means not known.
     pub(crate) fn text(&self, path: &str) -> Option<Cow<'v, str>> {
         self.noted(path, text).filter(|text| !text.is_empty())
     }
 
-    /// The first of these that is there and can be read.
+    /// The first of these that is present and can be read.
     pub(crate) fn any_text(&self, paths: &[&str]) -> Option<Cow<'v, str>> {
         paths.iter().find_map(|path| self.text(path))
     }
@@ -182,7 +182,7 @@ impl<'v> Reader<'v> {
         Some(Reader { value, notes: self.notes, prefix: self.path(path).into() })
     }
 
-    /// A list under this path, each element with the path of the list.
+    /// A list at this path, each element with the path of the list.
     pub(crate) fn list(&self, path: &str) -> Option<Vec<Reader<'v>>> {
         let elements = self.noted(path, |value| match value {
             Value::Array(elements) => Ok(elements),
@@ -193,20 +193,23 @@ impl<'v> Reader<'v> {
         Some(elements.iter().filter(|element| !element.is_null()).map(reader).collect())
     }
 
-    /// A list of texts under this path. An element that is an object is read as the first of `names` that it has. Elements that cannot
-    /// be read are left out; where none can be read, the list is not known.
+    /// A list of texts at this path. An element that is an object is read as the first of `names`
+    /// that it has. Elements that cannot be read are left out; if none can be read, the list is not
+    /// known.
     pub(crate) fn texts(&self, path: &str, names: &[&str]) -> Option<Vec<Cow<'v, str>>> {
         let elements = self.list(path)?;
         let texts: Vec<Cow<'v, str>> = elements.iter().filter_map(|element| element.named(names)).collect();
         (elements.is_empty() || !texts.is_empty()).then_some(texts)
     }
 
-    /// As [`Reader::texts`], for a source that leaves empty lists out: an absent list is an empty one.
+    /// As [`Reader::texts`], for a source that leaves empty lists out: an absent list is an empty
+    /// one.
     pub(crate) fn given_texts(&self, path: &str, names: &[&str]) -> Option<Vec<Cow<'v, str>>> {
         if self.has(path) { self.texts(path, names) } else { Some(Vec::new()) }
     }
 
-    /// The element itself where it is text, else the first of its members of these names that is.
+    /// The element itself if it is text, else the first of its members with these names that is
+    /// text.
     pub(crate) fn named(&self, names: &[&str]) -> Option<Cow<'v, str>> {
         let found = match self.value {
             Value::Object(_) => names.iter().find_map(|name| self.get(name)),
@@ -221,17 +224,18 @@ impl<'v> Reader<'v> {
         }
     }
 
-    /// An id that a post cannot do without, under the first of these paths that can be read.
+    /// A required id, from the first of these paths that can be read.
     pub(crate) fn id(&self, paths: &[&str]) -> Result<Cow<'v, str>, DecodeError> {
         self.needed(paths, |path| self.text(path))
     }
 
-    /// The time that a post cannot do without, under the first of these paths that can be read.
+    /// The required time, from the first of these paths that can be read.
     pub(crate) fn time(&self, paths: &[&str]) -> Result<Millis, DecodeError> {
         self.needed(paths, |path| self.moment(path))
     }
 
-    /// As [`Reader::time`]; a time without an offset is of this zone, or where there is none taken as UTC, and then said to be so.
+    /// As [`Reader::time`]. A time without an offset is in this time zone or, without one, read as
+    /// UTC, with a note.
     pub(crate) fn time_in(&self, paths: &[&str], zone: Option<&TimeZone>) -> Result<Millis, DecodeError> {
         self.needed(paths, |path| {
             let (millis, local) = self.noted(path, |value| moment_in(value, zone.unwrap_or(&TimeZone::UTC)))?;
@@ -254,13 +258,14 @@ impl<'v> Reader<'v> {
         }))
     }
 
-    /// The error for a part that is not there.
+    /// The error for a missing part.
     pub(crate) fn missing(&self, path: &str) -> DecodeError {
         DecodeError::new(self.path(path), "is required, but missing or null", self.value.to_string().as_bytes())
     }
 
-    /// The outcome of a record that is a post. The words of a repost are its original's: where it is not known which post that is
-    /// (`lost`), they would be taken for the account's own, so they are not known either.
+    /// The result for a record that is a post. The words of a repost are its original's. If it is
+    /// not known which post that is (`lost`), the words would count as the account's own, so they
+    /// are dropped.
     pub(crate) fn post(
         &self,
         mut post: Post<'_>,
@@ -272,7 +277,8 @@ impl<'v> Reader<'v> {
             post.media.clear();
             entities = Entities { urls: Some(Vec::new()), hashtags: Some(Vec::new()), mentions: Some(Vec::new()) };
         }
-        // The excerpt is only wanted for an error, and writing it out costs more than reading a post: so it is made on demand.
+        // The excerpt is only needed for an error, and writing it costs more than reading a post,
+        // so it is made on demand.
         match normalised(post, entities, b"") {
             Ok(post) => Ok(owned(post)),
             Err(error) => Err(DecodeError::new(error.path, error.reason, self.value.to_string().as_bytes())),
@@ -280,7 +286,7 @@ impl<'v> Reader<'v> {
     }
 }
 
-/// Floats below this hold every whole number.
+/// Below this, floats can hold every whole number.
 const EXACT: f64 = 9_007_199_254_740_992.0;
 
 /// Text, or a whole number as its digits.
@@ -311,7 +317,8 @@ fn count(value: &Value) -> Result<u64, String> {
     read.ok_or_else(|| "is not a whole number of zero or more".to_owned())
 }
 
-/// A time as these tools write them: with an offset, as an epoch number, or as Twitter does (`Wed Oct 10 20:19:24 +0000 2018`).
+/// A time in the form of these tools: with an offset, as an epoch number, or in Twitter's form
+/// (`Wed Oct 10 20:19:24 +0000 2018`).
 fn moment(value: &Value) -> Result<Millis, String> {
     match value {
         Value::Number(number) => match number.as_f64() {
@@ -326,7 +333,8 @@ fn moment(value: &Value) -> Result<Millis, String> {
     }
 }
 
-/// As [`moment`], also without an offset, then of this zone: the time, and whether it was such a one.
+/// As [`moment`], but a time may lack an offset and is then in this time zone. Returns the time,
+/// and whether it lacked an offset.
 fn moment_in(value: &Value, zone: &TimeZone) -> Result<(Millis, bool), String> {
     moment(value).map(|millis| (millis, false)).or_else(|reason| {
         let text = value.as_str().unwrap_or_default().trim();
@@ -339,7 +347,8 @@ fn moment_in(value: &Value, zone: &TimeZone) -> Result<(Millis, bool), String> {
     })
 }
 
-/// What Python prints of a time: `datetime.datetime(2023, 8, 10, 17, 54, 5, tzinfo=datetime.timezone.utc)`.
+/// A time as Python prints it: `datetime.datetime(2023, 8, 10, 17, 54, 5,
+/// tzinfo=datetime.timezone.utc)`.
 fn python(text: &str) -> Option<DateTime> {
     let inner = text.strip_prefix("datetime.datetime(")?.strip_suffix(')')?;
     let mut numbers = inner.split(',').map(str::trim).map_while(|part| part.parse::<i16>().ok());
@@ -351,7 +360,7 @@ fn python(text: &str) -> Option<DateTime> {
     DateTime::new(year, month.try_into().ok()?, day.try_into().ok()?, clock[0], clock[1], clock[2], 0).ok()
 }
 
-/// What a value is, for a sentence.
+/// The type of a value, for a sentence.
 pub(crate) fn kind(value: &Value) -> &'static str {
     match value {
         Value::Null => "is null",

@@ -1,5 +1,6 @@
-//! What every dialect does to a post before it leaves: blank required fields are errors, names are tidied, links, hashtags and mentions
-//! that the source did not give are taken from the text.
+//! What every dialect does to a post at the end: blank required fields are errors, names are
+//! normalised, and links, hashtags and mentions that the source did not give are taken from the
+//! text.
 
 use std::borrow::Cow;
 
@@ -8,17 +9,17 @@ use coordination::Post;
 use crate::error::DecodeError;
 use crate::extract;
 
-/// The longest value that is read, in bytes: what Apache Kafka takes by default, less its own overhead.
+/// The longest value that is read, in bytes: Apache Kafka's default limit, minus its own overhead.
 pub const MAX_VALUE_BYTES: usize = 1_000_000;
 
-/// Links, hashtags and mentions as the source gave them; `None` where it did not.
+/// Links, hashtags and mentions from the source; `None` if the source does not give them.
 pub(crate) struct Entities<'a> {
     pub(crate) urls: Option<Vec<Cow<'a, str>>>,
     pub(crate) hashtags: Option<Vec<Cow<'a, str>>>,
     pub(crate) mentions: Option<Vec<Cow<'a, str>>>,
 }
 
-/// The post as it leaves; `value` is quoted in an error.
+/// The normalised post. `value` is quoted in an error.
 pub(crate) fn normalised<'a>(
     mut post: Post<'a>,
     entities: Entities<'a>,
@@ -48,7 +49,7 @@ pub(crate) fn normalised<'a>(
         }
     }
     if post.repost_of.is_some() {
-        // What a repost quotes is its original's.
+        // A quotation in a repost is its original's.
         (post.quote_of, post.quote_of_account) = (None, None);
     }
     post.media.retain(|hash| !hash.is_empty());

@@ -4,32 +4,39 @@
 //! {"id":"1","platform":"twitter","account_id":"7","account_name":"ann","created_at":"2026-11-02T10:00:00Z","text":"#vote now"}
 //! ```
 //!
-//! Required are `id`, `platform`, `account_id` and `created_at`; they may not be blank. `account_name` belongs to the contract too, but
-//! real collections are often pseudonymised and say `null`: where it is missing, null or blank, the account's id stands in for it.
-//! Everything else is optional: null, an absent field, and an empty text all mean "not known". Unknown fields are ignored, whatever
-//! they hold and however deep they are nested.
+//! Required are `id`, `platform`, `account_id` and `created_at`; they may not be blank.
+//! `account_name` belongs to the contract as well, but real collections are often pseudonymised and
+//! have `null`: if it is missing, null or blank, the account's id replaces it. Everything else is
+//! optional: null, an absent field, and an empty text all mean "not known". Unknown fields are
+//! ignored, whatever they contain and however deep they are nested.
 //!
-//! **An optional field that cannot be read does not cost the post.** It is not known then, and [`read`] tells which it was and why. Of a
-//! list, the elements that can be read stay. A repost whose original cannot be read keeps none of its words: they are the original's,
-//! and would be taken for the account's own.
+//! **An optional field that cannot be read does not cost the post.** It is then not known, and
+//! [`read`] reports the field and the reason. Elements of a list that can be read are kept. A
+//! repost whose original cannot be read keeps none of its words: they are the original's, and would
+//! count as the account's own.
 //!
-//! - Ids given as whole numbers are taken as their decimal text.
-//! - `created_at`, `account_created_at`, `deleted_at`: RFC 3339 with any offset, or an epoch number, whose size tells its unit (below
-//!   1e11 seconds, below 1e14 milliseconds, else microseconds).
-//! - `platform` is trimmed and lower-cased. Leading `#` and `@` are taken off given hashtags and mentions.
-//! - `urls`, `hashtags` and `mentions` are taken from the text where the field is absent or null; an empty list is an answer.
+//! - Ids given as whole numbers become their decimal text.
+//! - `created_at`, `account_created_at`, `deleted_at`: RFC 3339 with any offset, or an epoch
+//!   number, whose size shows its unit (below 1e11 seconds, below 1e14 milliseconds, else
+//!   microseconds).
+//! - `platform` is trimmed and lower-cased. A leading `#` or `@` of given hashtags and mentions is
+//!   removed.
+//! - `urls`, `hashtags` and `mentions` are taken from the text if the field is absent or null; an
+//!   empty list means that there are none.
 //! - A value may have at most [`MAX_VALUE_BYTES`].
 //!
-//! Strings are borrowed from the input unless JSON escapes had to be undone.
+//! Strings are borrowed from the input unless they contain JSON escapes.
 //!
 //! # Choice of parser
 //!
-//! serde_json. Measured on one thread of a shared two-core machine, borrowing decode of real posts, in microseconds a post: 0.68 beside
-//! sonic-rs 0.5's 0.53 at 329 bytes a post without text, 0.76 beside 0.65 at 424 bytes with short text, 2.1 beside 1.0 at 1,165 bytes of
-//! mostly escaped Cyrillic. What sonic-rs would save is small beside what the engine does with a post; it costs unsafe SIMD code, whose
-//! speed and fallbacks depend on the CPU that was compiled for, and a second JSON parser in the tree. serde_json is safe to depth bombs
-//! (it recurses at most 128 levels), checks all UTF-8 that it keeps, and tells where an error is. Checking UTF-8 once a post, where it did
-//! so string by string then, has taken a fifth off its time since.
+//! serde_json. Measured on one thread of a shared two-core machine, for borrowing decodes of real
+//! posts, in microseconds per post: 0.68 (sonic-rs 0.5: 0.53) at 329 bytes per post without text,
+//! 0.76 (0.65) at 424 bytes with short text, 2.1 (1.0) at 1,165 bytes of mostly escaped Cyrillic.
+//! sonic-rs would save little compared with the engine's time for a post. It would cost unsafe SIMD
+//! code, whose speed and fallbacks depend on the CPU that it was compiled for, and a second JSON
+//! parser in the tree. serde_json is safe against deep nesting (it recurses at most 128 levels),
+//! checks all UTF-8 that it keeps, and reports where an error is. Since that measurement, checking
+//! UTF-8 once per post, and not for each string, has saved a fifth of its time.
 
 use std::borrow::Cow;
 
@@ -43,7 +50,7 @@ use crate::values::{Count, Moment, Text, Texts, timestamp};
 
 pub use crate::normalise::MAX_VALUE_BYTES;
 
-/// Reads one post in the native dialect, without what [`read`] tells of fields that cannot be read.
+/// Reads one post in the native dialect, without [`read`]'s report of fields that cannot be read.
 ///
 /// ```
 /// use messages::post;
@@ -61,12 +68,13 @@ pub fn decode(value: &[u8]) -> Result<Post<'_>, DecodeError> {
     read(value).map(|(post, _)| post)
 }
 
-/// Reads one post in the native dialect; with it come the optional fields that are there and cannot be read, one error each.
+/// Reads one post in the native dialect. Also returns an error for each optional field that cannot
+/// be read.
 pub fn read(value: &[u8]) -> Result<(Post<'_>, Vec<DecodeError>), DecodeError> {
     if value.len() > MAX_VALUE_BYTES {
         return Err(too_long(value));
     }
-    // Serde would also take an array with the fields in order.
+    // Serde would also accept an array with the fields in order.
     if !value.trim_ascii_start().starts_with(b"{") {
         return Err(DecodeError::new("", "is not a JSON object", value));
     }
@@ -76,10 +84,10 @@ pub fn read(value: &[u8]) -> Result<(Post<'_>, Vec<DecodeError>), DecodeError> {
     }
 }
 
-/// Reads a post one field after the other, where reading it in one go gave an error.
+/// Reads a post field by field, if reading it at once gave an error.
 #[cold]
 fn by_field(value: &[u8], error: DecodeError) -> Result<(Post<'static>, Vec<DecodeError>), DecodeError> {
-    // What is no JSON, or not UTF-8 in what is kept, is wrong as a whole.
+    // A value that is not JSON, or not UTF-8 in a part that is kept, is wrong as a whole.
     let Ok(document) = from_json::<serde_json::Value>(value) else { return Err(error) };
     let notes = Notes::default();
     let post = fields(&Reader::new(&document, &notes))?;
@@ -121,8 +129,8 @@ fn fields(from: &Reader<'_>) -> Result<Post<'static>, DecodeError> {
     from.post(post, entities, lost)
 }
 
-/// Writes one post in the native dialect, without a line end. `decode` gives the same post back, provided that its required
-/// fields are not blank and its times lie in the years -9999 to 9999.
+/// Writes one post in the native dialect, without a line end. `decode` returns the same post,
+/// provided that its required fields are not blank and its times are in the years -9999 to 9999.
 pub fn encode(post: &Post<'_>) -> Vec<u8> {
     let out = WireOut {
         id: &post.id,
@@ -150,7 +158,7 @@ pub fn encode(post: &Post<'_>) -> Vec<u8> {
         default_profile: post.default_profile,
         deleted_at: post.deleted_at.map(timestamp),
     };
-    // Text, numbers and times only: there is nothing in it that JSON cannot hold.
+    // Only text, numbers and times: JSON can express all of them.
     serde_json::to_vec(&out).unwrap_or_default()
 }
 
@@ -159,7 +167,8 @@ pub fn key(post: &Post<'_>) -> String {
     format!("{}:{}", post.platform, post.account_id)
 }
 
-/// One post in the native dialect. Null, an absent field and an empty text all mean "not known"; unknown fields are ignored.
+/// One post in the native dialect. Null, an absent field and an empty text all mean "not known";
+/// unknown fields are ignored.
 #[derive(Deserialize, schemars::JsonSchema)]
 #[schemars(title = "Post")]
 pub(crate) struct WirePost<'a> {
@@ -175,34 +184,34 @@ pub(crate) struct WirePost<'a> {
     #[serde(borrow)]
     #[schemars(required)]
     account_id: Option<Text<'a>>,
-    /// Handle or display name; where null or absent, the account's id stands in.
+    /// Handle or display name; if null or absent, the account's id replaces it.
     #[serde(borrow)]
     account_name: Option<Text<'a>>,
     /// When it was posted.
     #[schemars(required)]
     created_at: Option<Moment>,
-    /// What it says, without any quoted post.
+    /// Its text, without any quoted post.
     #[serde(borrow)]
     text: Option<Text<'a>>,
     /// BCP 47 language tag.
     #[serde(borrow)]
     lang: Option<Text<'a>>,
-    /// Links, in order; taken from the text where absent.
+    /// Links, in order; taken from the text if absent.
     #[serde(borrow)]
     urls: Option<Texts<'a>>,
-    /// Hashtags, in order; taken from the text where absent.
+    /// Hashtags, in order; taken from the text if absent.
     #[serde(borrow)]
     hashtags: Option<Texts<'a>>,
-    /// Mentioned accounts, in order; taken from the text where absent.
+    /// Mentioned accounts, in order; taken from the text if absent.
     #[serde(borrow)]
     mentions: Option<Texts<'a>>,
     /// Perceptual hashes of attached media.
     #[serde(borrow)]
     media: Option<Texts<'a>>,
-    /// Id of the post that this one repeats.
+    /// Id of the post that this one reposts.
     #[serde(borrow)]
     repost_of: Option<Text<'a>>,
-    /// Author of the post that this one repeats.
+    /// Author of the post that this one reposts.
     #[serde(borrow)]
     repost_of_account: Option<Text<'a>>,
     /// Id of the post that this one answers.
@@ -211,7 +220,8 @@ pub(crate) struct WirePost<'a> {
     /// Author of the post that this one answers.
     #[serde(borrow)]
     reply_to_account: Option<Text<'a>>,
-    /// Id of the post that this one quotes, with words of its own; not taken from a repost, whose quotation is its original's.
+    /// Id of the post that this one quotes and adds its own words to. Not taken from a repost,
+    /// whose quotation is its original's.
     #[serde(borrow)]
     quote_of: Option<Text<'a>>,
     /// Author of the post that this one quotes.
@@ -224,9 +234,9 @@ pub(crate) struct WirePost<'a> {
     followers: Option<Count>,
     /// Accounts that this one follows, at the time.
     following: Option<Count>,
-    /// When the account was made.
+    /// When the account was created.
     account_created_at: Option<Moment>,
-    /// Posts the account had made in its life, at the time.
+    /// Number of posts that the account had made by then.
     account_posts: Option<Count>,
     /// Whether the profile was never filled in.
     default_profile: Option<bool>,

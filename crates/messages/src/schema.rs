@@ -1,8 +1,9 @@
-//! JSON Schemas of the messages, generated from their types. They are committed under `crates/messages/schemas/`, and a test compares.
+//! JSON Schemas of the messages, generated from their types. They are committed under
+//! `crates/messages/schemas/`, and a test compares them.
 
 use schemars::{Schema, schema_for};
 
-/// File name and schema of every message with a schema of its own. The number is the schema version.
+/// File name and schema of every message that has a schema. The number is the schema version.
 pub fn all() -> Vec<(String, Schema)> {
     vec![
         ("post.v1.json".to_owned(), schema_for!(crate::post::WirePost<'static>)),

@@ -1,5 +1,5 @@
-//! Times in the cells of tables, as tools write them. What cannot be meant is refused with the reason: an error costs one row, a wrong
-//! time would move a post to another year.
+//! Times in the cells of tables, as tools write them. An implausible time is refused with the
+//! reason: an error costs one row, while a wrong time would move a post to another year.
 
 mod names;
 
@@ -15,14 +15,14 @@ use regex::Regex;
 
 use self::names::{ABBREVIATIONS, MONTHS, capital, is_weekday, month, offset};
 
-/// No social medium that is read here is older: 2004-01-01T00:00:00Z.
+/// No social network that is read here is older: 2004-01-01T00:00:00Z.
 const EARLIEST: Millis = 1_072_915_200_000;
-/// Days from 1899-12-30, from where Excel counts, to 1970-01-01.
+/// Days from 1899-12-30, Excel's day 0, to 1970-01-01.
 const EXCEL_EPOCH_DAYS: f64 = 25_569.0;
 /// Days of Excel from 2004 to 2064, for the hint in an error.
 const EXCEL_DAYS: std::ops::Range<f64> = 37_987.0..60_000.0;
 
-/// Every form that is taken, for errors and help.
+/// All accepted forms, for errors and help.
 pub const TIME_FORMS: &str = "2026-11-02T10:00:00Z (also with a blank or / in it, with +01:00, [Europe/Berlin], UTC or EST at its end, or without a \
      zone), 20261102100000, Mon Nov 02 10:00:00 +0000 2026, Mon, 02 Nov 2026 10:00:00 GMT, Nov 2, 2026 10:00 AM, \
      2 Nov 2026 10:00, 02.11.2026 10:00, 2/11/2026 10:00 (with --time-format day-first or month-first where that is \
@@ -32,14 +32,15 @@ pub const TIME_FORMS: &str = "2026-11-02T10:00:00Z (also with a blank or / in it
 /// How the times of a table are written.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub enum TimeFormat {
-    /// Any of [`TIME_FORMS`]; whether a numeric date has its day or its month first is settled by the column.
+    /// Any of [`TIME_FORMS`]. The whole column decides whether a numeric date has its day or its
+    /// month first.
     #[default]
     Auto,
-    /// As `Auto`, and numeric dates have the day first.
+    /// As `Auto`; numeric dates have the day first.
     DayFirst,
-    /// As `Auto`, and numeric dates have the month first.
+    /// As `Auto`; numeric dates have the month first.
     MonthFirst,
-    /// As `Auto`, and numbers are days since 1899-12-30, as spreadsheets count them.
+    /// As `Auto`; numbers are days since 1899-12-30, as in spreadsheets.
     Excel,
     /// A pattern of `strftime`, such as `%d.%m.%Y %H:%M`.
     Pattern(String),
@@ -56,7 +57,7 @@ impl FromStr for TimeFormat {
             "excel" => Ok(TimeFormat::Excel),
             pattern if pattern.contains('%') => Ok(TimeFormat::Pattern(pattern.to_owned())),
             _ => Err(format!(
-                "{name:?} is no time format: expected auto, day-first, month-first, excel or a pattern such as \"%d.%m.%Y %H:%M\""
+                "{name:?} is not a time format: expected auto, day-first, month-first, excel or a pattern such as \"%d.%m.%Y %H:%M\""
             )),
         }
     }
@@ -69,7 +70,7 @@ pub fn time_zone(name: &str) -> Result<TimeZone, String> {
     }
     TimeZone::get(name).map_err(|_| {
         format!(
-            "{name:?} is no time zone: expected an IANA name such as Europe/Berlin, UTC, or an offset such as +02:00"
+            "{name:?} is not a time zone: expected an IANA name such as Europe/Berlin, UTC, or an offset such as +02:00"
         )
     })
 }
@@ -78,14 +79,14 @@ pub fn time_zone(name: &str) -> Result<TimeZone, String> {
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct TableTime {
     pub(crate) millis: Millis,
-    /// Whether its text names an offset or a zone, or is an epoch number.
+    /// Whether its text contains an offset or a time zone, or is an epoch number.
     pub(crate) zoned: bool,
 }
 
-/// What a column's numeric dates, such as `1/5/2021`, say about their order.
+/// The order of a column's numeric dates, such as `1/5/2021`.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
 pub(crate) struct NumericDates {
-    /// Cells that leave open which number is the day.
+    /// Cells in which either number can be the day.
     pub(crate) open: u64,
     /// Cells whose first number can only be a day.
     day_first: u64,
@@ -103,8 +104,8 @@ pub(crate) struct TableTimes {
 }
 
 impl TableTimes {
-    /// `zone` is that of times that name none, UTC where it is `None`; times after `latest` are refused, and before social media
-    /// unless `any_time`.
+    /// `zone` is the time zone of times without one, UTC if `None`. Times after `latest` are
+    /// refused, and also times before social networks existed, unless `any_time`.
     pub(crate) fn new(format: TimeFormat, zone: Option<TimeZone>, latest: Millis, any_time: bool) -> TableTimes {
         let day_first = match format {
             TimeFormat::DayFirst => Some(true),
@@ -115,7 +116,7 @@ impl TableTimes {
         TableTimes { format, zone, possible, day_first }
     }
 
-    /// Settles the order of numeric dates by the cells of one column, unless it was chosen.
+    /// Decides the order of numeric dates from the cells of one column, unless it was chosen.
     pub(crate) fn settle<'c>(&mut self, cells: impl Iterator<Item = &'c str>) -> NumericDates {
         let mut found = NumericDates::default();
         for cell in cells {
@@ -146,7 +147,8 @@ impl TableTimes {
         self.day_first.is_some()
     }
 
-    /// Reads one cell. `day_is_enough`: a date without a time of day is its midnight, as is fit for an account's age and for nothing else.
+    /// Reads one cell. With `day_is_enough`, a date without a time of day means its midnight, which
+    /// is only suitable for an account's age.
     pub(crate) fn read(&self, text: &str, day_is_enough: bool) -> Result<TableTime, String> {
         let text = text.trim();
         let time = match (&self.format, text.parse::<f64>()) {
@@ -166,13 +168,14 @@ impl TableTimes {
             return Ok(time);
         }
         if text.parse::<f64>().is_ok_and(|number| EXCEL_DAYS.contains(&number)) {
-            return Err("is no time as an epoch number; if it is a spreadsheet's day number, say --time-format excel"
-                .to_owned());
+            return Err(
+                "is not a valid epoch number; if it is a spreadsheet's day number, say --time-format excel".to_owned()
+            );
         }
         let year = Timestamp::from_millisecond(time.millis).map_or(9999, |time| TimeZone::UTC.to_datetime(time).year());
         Err(match time.millis < EARLIEST {
-            true => format!("is a time in the year {year}, before there were social media (2004): it cannot be meant"),
-            false => format!("is a time in the year {year}, more than a year from now: it cannot be meant"),
+            true => format!("is a time in the year {year}, before social networks existed (2004): it cannot be right"),
+            false => format!("is a time in the year {year}, more than a year from now: it cannot be right"),
         })
     }
 
@@ -198,13 +201,13 @@ impl TableTimes {
         self.words(text, day_is_enough)
     }
 
-    /// A number: digits of a date, or an epoch number whose size tells its unit.
+    /// A number: digits of a date, or an epoch number whose size shows its unit.
     fn number(&self, text: &str, day_is_enough: bool) -> Result<TableTime, String> {
         let zoned = |millis| Ok(TableTime { millis, zoned: true });
         if let Some((mantissa, exponent)) = text.split_once(['e', 'E']) {
             let decimals = mantissa.split_once('.').map_or(0, |(_, decimals)| decimals.len() as i32);
             let exponent: i32 = exponent.parse().map_err(|_| not_a_time())?;
-            // In seconds, whatever the unit.
+            // The number in seconds, whatever its unit.
             let unit = [(9, 0), (12, 3), (15, 6), (18, 9)].into_iter().find(|(size, _)| exponent <= *size);
             if unit.is_none_or(|(_, unit)| exponent - decimals > unit) {
                 return Err("is rounded, as spreadsheets show large numbers: export times as text".to_owned());
@@ -260,7 +263,7 @@ impl TableTimes {
     }
 
     fn by_pattern(&self, pattern: &str, text: &str) -> Result<TableTime, String> {
-        let wrong = || format!("is not a time as --time-format {pattern:?} has it");
+        let wrong = || format!("does not match --time-format {pattern:?}");
         let parsed = strtime::parse(pattern, text).map_err(|_| wrong())?;
         if let Ok(time) = parsed.to_timestamp() {
             return Ok(TableTime { millis: time.as_millisecond(), zoned: true });
@@ -268,7 +271,7 @@ impl TableTimes {
         self.local(parsed.to_datetime().map_err(|_| wrong())?)
     }
 
-    /// A date in words or numbers, a clock, and what names a zone, in any order.
+    /// A date in words or numbers, a time of day, and a time zone, in any order.
     fn words(&self, text: &str, day_is_enough: bool) -> Result<TableTime, String> {
         let clock = CLOCK.captures(text);
         let (before, after) = match &clock {
@@ -281,7 +284,7 @@ impl TableTimes {
         let mut parts = Parts::default();
         let before = before.strip_suffix(['T', 't']).unwrap_or(before);
         for (place, side) in [before, after].into_iter().enumerate() {
-            // What stands in brackets repeats the zone in words.
+            // The part in brackets repeats the time zone in words.
             let side = side.split_once('(').map_or(side, |(side, _)| side);
             for word in side.split(|c: char| c.is_whitespace() || c == ',' || c == '\u{202F}') {
                 self.word(word, place == 1, &mut parts)?;
@@ -362,10 +365,10 @@ impl TableTimes {
         }
         let abbreviation = (2..=5).contains(&word.len()) && word.bytes().all(|b| b.is_ascii_uppercase());
         match (&self.zone, abbreviation && after_clock) {
-            // A zone that was named settles what its abbreviation means.
+            // A given time zone decides what its abbreviation means.
             (Some(zone), true) => set(&mut parts.zone, zone.clone()),
             (None, true) => Err(format!(
-                "ends with {word}, which names several time zones or none: say which with --timezone, for example Europe/Berlin"
+                "ends with {word}, which is an ambiguous or unknown time zone: name it with --timezone, for example Europe/Berlin"
             )),
             _ => Err(not_a_time()),
         }
@@ -391,7 +394,7 @@ impl TableTimes {
         let (day, month) = if day_first { (first, second) } else { (second, first) };
         Date::new(year, month, day).map_err(|_| {
             let order = if day_first { "day" } else { "month" };
-            format!("is no date with its {order} first, as the others of its column have it, or as --time-format says")
+            format!("is not a date with its {order} first, unlike the others of its column or --time-format")
         })
     }
 }
@@ -405,7 +408,7 @@ struct Parts {
     zone: Option<TimeZone>,
 }
 
-/// A part that is there twice makes no time.
+/// A part that occurs twice is not a time.
 fn set<T>(part: &mut Option<T>, value: T) -> Result<(), String> {
     match part.replace(value) {
         None => Ok(()),
@@ -415,7 +418,7 @@ fn set<T>(part: &mut Option<T>, value: T) -> Result<(), String> {
 
 #[cold]
 fn not_a_time() -> String {
-    format!("is not a time; taken are: {TIME_FORMS}")
+    format!("is not a time; accepted forms: {TIME_FORMS}")
 }
 
 fn date_of_digits(digits: &str) -> Result<Date, String> {

@@ -1,4 +1,5 @@
-//! The scalars of a post as found in the wild: ids given as numbers, times in several spellings, counts as text.
+//! The scalar values of a post as real sources write them: ids given as numbers, times in several
+//! forms, counts as text.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -9,11 +10,12 @@ use jiff::civil::DateTime;
 use serde::Deserialize;
 use serde::de::{self, Deserializer, SeqAccess, Visitor};
 
-/// Text, or a whole number taken as its decimal text. Borrowed where the input allows.
+/// Text, or a whole number as its decimal text. Borrowed if the input allows it.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(crate) struct Text<'a>(pub(crate) Cow<'a, str>);
 
-/// Several texts. Serde's own list of [`Text`] would have to be copied into one of what they hold.
+/// Several texts. Serde's own list of [`Text`] would have to be copied into a list of their
+/// contents.
 #[derive(Debug)]
 pub(crate) struct Texts<'a>(pub(crate) Vec<Cow<'a, str>>);
 
@@ -41,8 +43,9 @@ pub(crate) fn parse_moment(text: &str) -> Result<Millis, String> {
     })
 }
 
-/// Epoch numbers tell their unit by their size: below 1e11 they are seconds (until the year 5138), below 1e14 milliseconds (from
-/// March 1973), below 1e17 microseconds (from March 1973). No social medium is old enough to be confused by this.
+/// The size of an epoch number shows its unit: below 1e11 seconds (until the year 5138), below 1e14
+/// milliseconds (from March 1973), below 1e17 microseconds (from March 1973). No social network is
+/// old enough for this to be ambiguous.
 pub(crate) fn millis_from_epoch(number: f64) -> Result<Millis, String> {
     let size = number.abs();
     if size < 1e11 {
@@ -56,7 +59,8 @@ pub(crate) fn millis_from_epoch(number: f64) -> Result<Millis, String> {
     }
 }
 
-/// Writes a time as RFC 3339 UTC. Times outside the years -9999 to 9999 become the nearest one inside.
+/// Writes a time as RFC 3339 UTC. Times outside the years -9999 to 9999 become the nearest year
+/// inside.
 pub(crate) fn timestamp(millis: Millis) -> Timestamp {
     Timestamp::from_millisecond(millis).unwrap_or(if millis < 0 { Timestamp::MIN } else { Timestamp::MAX })
 }
@@ -70,7 +74,7 @@ pub(crate) fn parse_count(text: &str) -> Result<u64, String> {
 }
 
 fn whole(number: f64) -> Result<u64, ()> {
-    // Above 2^53 a float no longer holds every whole number.
+    // Above 2^53 a float cannot hold every whole number.
     if number.fract() == 0.0 && (0.0..=9_007_199_254_740_992.0).contains(&number) { Ok(number as u64) } else { Err(()) }
 }
 

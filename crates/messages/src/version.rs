@@ -1,4 +1,5 @@
-//! Versions of messages: an older or equal one is read, a newer one is refused before its fields are looked at.
+//! Versions of messages: an older or equal one is read, a newer one is refused before its fields
+//! are read.
 
 use serde::Deserialize;
 
@@ -15,7 +16,7 @@ pub(crate) fn of(value: &[u8], newest: u32) -> Result<u32, DecodeError> {
     if version == 0 || version > newest {
         return Err(DecodeError::new(
             "schema_version",
-            format!("is {version}, and the newest known here is {newest}: upgrade Lockstep to read this message"),
+            format!("is {version}, but the newest known version is {newest}: upgrade Lockstep to read this message"),
             value,
         ));
     }

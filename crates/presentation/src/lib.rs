@@ -15,7 +15,7 @@ mod doubts;
 pub mod fixtures;
 pub mod graph;
 mod layout;
-mod links;
+pub mod links;
 mod near_miss;
 pub mod network;
 mod outcomes;

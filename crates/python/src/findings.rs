@@ -32,7 +32,7 @@ impl Findings {
         made(tables::clusters(&self.detection.clusters))
     }
 
-    /// Groups that came close but did not pass the test, nearest to their bar first. Their members
+    /// Groups that came close but did not pass the test, nearest to their threshold first. Their members
     /// are not named.
     #[getter]
     fn near_misses(&self) -> PyResult<Table> {
@@ -51,7 +51,8 @@ impl Findings {
         made(tables::ties(&self.detection))
     }
 
-    /// Links, texts, hashtags and other objects that at least two accounts used.
+    /// Links, texts, hashtags and other objects that at least two accounts used, and the groups in
+    /// whose evidence they are.
     #[getter]
     fn objects(&self) -> PyResult<Table> {
         made(tables::objects(&self.detection))

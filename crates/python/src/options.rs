@@ -4,7 +4,7 @@ use std::path::Path;
 
 use configuration::Sources;
 use detection::{
-    Config, RETIRED,
+    Config, RENAMED, RETIRED,
     input::{Options, encoding, read_mapping},
 };
 use messages::dialect::csv::Mapping;
@@ -42,7 +42,7 @@ const READING: &[&str] = &[
     "memory_mib",
 ];
 /// Keys of `[detector]` outside of `[detector.engine]`.
-const DETECTOR: &[&str] = &["models", "model", "lexicon", "future_tolerance_s", "shards"];
+const DETECTOR: &[&str] = &["models", "model", "lexicon", "future_tolerance_s", "threads", "shards"];
 
 /// The settings of detection and of reading posts, with warnings about the configuration file.
 pub(crate) fn read(
@@ -72,6 +72,7 @@ pub(crate) fn read(
         file: config,
         overrides: &overrides,
         retired: &RETIRED,
+        renamed: &RENAMED,
         unused: &detection::SERVICE_KEYS,
         settings: Some(&settings),
         ..Sources::default()
@@ -80,7 +81,7 @@ pub(crate) fn read(
     let mut config = loaded.value.detector;
     config.engine.repeat_days = config.engine.repeat_days.min(config.engine.retention_days);
     config.check().map_err(failed)?;
-    // Of the keys of the services nothing is to be said to whoever runs detection alone.
+    // Keys of the services do not matter to a user who runs detection alone.
     let retired = loaded.warnings.into_iter().filter(|warning| warning.is_retired).map(|warning| warning.text);
     let warnings = retired.chain(config.warnings()).collect();
     Ok((config, options, warnings))

@@ -7,7 +7,7 @@ use std::{
 
 use detection::{
     detect::{Phase, detect_and_describe},
-    input::{BadLine, Counts, Input, NoticeSink},
+    input::{BadLine, Counts, Input, NoticeSink, Stop},
 };
 use jiff::Timestamp;
 use pyo3::{
@@ -68,6 +68,8 @@ pub fn detect(
     reading.notices = NoticeSink::new(move |notice| {
         notices.lock().unwrap_or_else(PoisonError::into_inner).push((notice.warning, notice.to_string()));
     });
+    let stop = Stop::default();
+    reading.stop = stop.clone();
     let tolerance = i64::try_from(config.future_tolerance_s).unwrap_or(i64::MAX).saturating_mul(1_000);
     reading.latest = Some(Timestamp::now().as_millisecond().saturating_add(tolerance));
     let input = match posts {
@@ -84,17 +86,20 @@ pub fn detect(
             if raised.is_some() {
                 return;
             }
-            raised = Python::attach(|py| tell_progress(py, on_progress.as_ref(), phase)).err();
+            raised = Python::attach(|py| report_progress(py, on_progress.as_ref(), phase)).err();
+            if raised.is_some() {
+                stop.request();
+            }
         };
         detect_and_describe(input, &config, &mut |bad| rejected.push(bad), &mut on_phase)
     });
+    if let Some(error) = raised {
+        return Err(error);
+    }
     let collected = std::mem::take(&mut *collected.lock().unwrap_or_else(PoisonError::into_inner));
     let mut notices = Vec::new();
     for (is_warning, text) in collected {
         if is_warning { warn(py, &text)? } else { notices.push(text) }
-    }
-    if let Some(error) = raised {
-        return Err(error);
     }
     let detection = outcome.map_err(failed)?;
     for warning in &warnings {
@@ -108,8 +113,9 @@ pub fn detect(
     Ok(Findings::new(detection, rejected, notices))
 }
 
-/// Calls `on_progress(phase, done, total)`; also lets Ctrl-C through.
-fn tell_progress(py: Python<'_>, on_progress: Option<&Py<PyAny>>, phase: Phase) -> PyResult<()> {
+/// Calls `on_progress(phase, done, total)`. Ctrl-C raises KeyboardInterrupt here, which stops the
+/// run.
+fn report_progress(py: Python<'_>, on_progress: Option<&Py<PyAny>>, phase: Phase) -> PyResult<()> {
     py.check_signals()?;
     let Some(on_progress) = on_progress else { return Ok(()) };
     let event = match phase {

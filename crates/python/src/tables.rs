@@ -11,7 +11,7 @@ use arrow_array::{
 use arrow_schema::ArrowError;
 use coordination::{AccountRef, Millis};
 use detection::{
-    detect::{Detection, RankedAccount, short_of_bar},
+    detect::{Detection, RankedAccount, short_of_threshold},
     input::BadLine,
 };
 use jiff::Timestamp;
@@ -42,7 +42,7 @@ pub(crate) fn clusters(clusters: &[ClusterMessage]) -> Made {
         ("log_e", numbers(|cluster| Some(cluster.log_e))),
         ("log_e_leave_one_source_out", numbers(|cluster| Some(cluster.log_e_leave_one_source_out))),
         ("bar", numbers(|cluster| cluster.test.map(|terms| terms.bar))),
-        ("short_of_bar", numbers(|cluster| cluster.test.map(|_| short_of_bar(cluster)))),
+        ("short_of_bar", numbers(|cluster| cluster.test.map(|_| short_of_threshold(cluster)))),
         ("score", numbers(|cluster| cluster.score)),
         ("probability", numbers(|cluster| cluster.probability)),
         ("model", texts(models(clusters).iter().map(Option::as_deref))),
@@ -113,18 +113,22 @@ pub(crate) fn ties(detection: &Detection) -> Made {
     ])
 }
 
-/// Objects that at least two accounts used.
+/// Objects that at least two accounts used. `text` is set for texts only.
 pub(crate) fn objects(detection: &Detection) -> Made {
-    let objects = &detection.objects;
+    let used = detection.used_objects();
+    let objects = used.iter().map(|used| used.object);
     let time = |at: Millis| Timestamp::from_millisecond(at).ok();
     RecordBatch::try_from_iter([
-        ("kind", texts(objects.iter().map(|object| Some(object.kind.name())))),
-        ("key", texts(objects.iter().map(|object| Some(&*object.key)))),
-        ("source", texts(objects.iter().map(|object| Some(&*object.source)))),
-        ("accounts", counts(objects.iter().map(|object| object.accounts))),
-        ("posts", counts(objects.iter().map(|object| object.posts))),
-        ("first", moments(objects.iter().map(|object| time(object.first)))),
-        ("last", moments(objects.iter().map(|object| time(object.last)))),
+        ("kind", texts(objects.clone().map(|object| Some(object.kind.name())))),
+        ("key", texts(objects.clone().map(|object| Some(&*object.key)))),
+        ("source", texts(objects.clone().map(|object| Some(&*object.source)))),
+        ("accounts", counts(objects.clone().map(|object| object.accounts))),
+        ("posts", counts(objects.clone().map(|object| object.posts))),
+        ("first", moments(objects.clone().map(|object| time(object.first)))),
+        ("last", moments(objects.map(|object| time(object.last)))),
+        ("used_by", texts(used.iter().map(|used| Some(used.used_by())))),
+        ("clusters", lists(used.iter().map(|used| used.clusters.iter().map(|id| (*id).to_owned()).collect()))),
+        ("text", texts(used.iter().map(|used| used.text))),
     ])
 }
 

@@ -1,8 +1,11 @@
 """Errors become exceptions and warnings become warnings, with the texts of the command line."""
 
+import os
 import pathlib
 import re
+import signal
 import subprocess
+import sys
 import warnings
 
 import pandas
@@ -35,7 +38,7 @@ def test_errors_are_those_of_the_command_line(command, tmp_path):
         lockstep.detect(pandas.DataFrame({"a": [1], "b": [2]}))
     of_csv = of_command(command, str(no_table), "--out", str(tmp_path / "out"))
     # A data frame has no separator, so the hint about a wrong separator is missing.
-    of_csv = of_csv.replace(str(no_table), "the table").replace('its cells are parted by ","; ', "")
+    of_csv = of_csv.replace(str(no_table), "the table").replace('its cells are separated by ","; ', "")
     assert str(raised.value) == of_csv
 
 
@@ -89,6 +92,40 @@ def test_an_error_in_a_callback_comes_out(posts):
 
     with pytest.raises(KeyError, match="mine"):
         lockstep.detect(posts, on_progress=fail)
+
+
+def test_an_exception_of_the_callback_stops_the_run(posts):
+    calls = []
+
+    def fail(stage, done, total):
+        calls.append(stage)
+        if stage == "detecting":
+            raise KeyError("mine")
+
+    with pytest.raises(KeyError, match="mine"):
+        lockstep.detect(posts, on_progress=fail)
+    assert calls.count("detecting") == 1
+
+
+def test_ctrl_c_stops_the_run(posts, tmp_path):
+    pipe = tmp_path / "posts.jsonl"
+    os.mkfifo(pipe)
+    code = "import sys, lockstep; lockstep.detect(sys.argv[1])"
+    run = subprocess.Popen([sys.executable, "-c", code, str(pipe)], stderr=subprocess.PIPE, text=True)
+    lines = posts.read_bytes()
+    try:
+        # Opening the pipe waits until the run opens it, too.
+        with pipe.open("wb") as out:
+            out.write(lines)
+            run.send_signal(signal.SIGINT)
+            # Without the signal, the run would read all of this, and end without an error.
+            for _ in range(20):
+                out.write(lines)
+    except BrokenPipeError:
+        pass
+    _, error = run.communicate()
+    assert run.returncode != 0
+    assert "KeyboardInterrupt" in error
 
 
 def test_times_without_a_zone_are_in_the_one_that_is_named():

@@ -78,7 +78,13 @@ def test_tables_go_to_pandas_polars_and_pyarrow(found, expected):
     ties = list(csv.DictReader((expected / "ties.csv").open()))
     assert findings.ties.to_arrow()["co_acts"].to_pylist() == [int(tie["co_acts"]) for tie in ties]
     objects = list(csv.DictReader((expected / "objects.csv").open()))
-    assert findings.objects.to_arrow()["key"].to_pylist() == [thing["key"] for thing in objects]
+    columns = findings.objects.to_arrow()
+    assert columns.column_names == list(objects[0])
+    for name in ["kind", "key", "source", "used_by"]:
+        assert columns[name].to_pylist() == [row[name] for row in objects], name
+    assert [" ".join(ids) for ids in columns["clusters"].to_pylist()] == [row["clusters"] for row in objects]
+    assert [text or "" for text in columns["text"].to_pylist()] == [row["text"] for row in objects]
+    assert {"group", "crowd"} == set(columns["used_by"].to_pylist()) and any(columns["text"].to_pylist())
 
 
 def test_summary_and_words(found, posts):
@@ -100,7 +106,7 @@ def test_parameters_are_those_of_the_configuration(found, posts, tmp_path):
     assert strict.summary["candidates_tested"] != found.summary["candidates_tested"]
 
 
-def test_progress_is_told(posts):
+def test_progress_is_reported(posts):
     told = []
     findings = lockstep.detect(posts, on_progress=lambda *now: told.append(now))
     assert told[-1] == ("detecting", findings.summary["posts"], findings.summary["posts"])

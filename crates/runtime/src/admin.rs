@@ -1,17 +1,20 @@
 //! The operator's HTTP endpoints `/metrics`, `/live` and `/ready`, on their own listener.
 use std::{
     collections::BTreeMap,
+    path::PathBuf,
     sync::{Arc, Mutex},
     time::Duration,
 };
 
 use axum::{
     Json, Router,
-    http::{StatusCode, header},
-    response::IntoResponse,
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
     routing::get,
 };
 use serde_json::json;
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
 
 use crate::{http, metrics::Metrics};
 
@@ -84,15 +87,75 @@ impl Check {
     }
 }
 
-/// The admin routes. `/metrics` is in Prometheus' text format. `/live` answers 200 while the
-/// process runs. `/ready` answers 200, or 503 with the reasons as JSON until all checks are ready.
-pub fn router(metrics: Metrics, readiness: Readiness) -> Router {
+/// The fewest characters of a token; whoever can reach the listener can try tokens.
+const SHORTEST_TOKEN: usize = 16;
+
+/// The token for `/metrics`, in a file of its own, which is read at every request: a new token needs
+/// no restart. Line ends after the token do not count.
+#[derive(Debug, Clone)]
+pub struct TokenFile(PathBuf);
+
+impl TokenFile {
+    /// Reads the file once. An error says what is wrong with it.
+    pub fn open(path: impl Into<PathBuf>) -> Result<TokenFile, String> {
+        let file = TokenFile(path.into());
+        file.read()?;
+        Ok(file)
+    }
+
+    fn read(&self) -> Result<String, String> {
+        let path = self.0.display();
+        let text = std::fs::read_to_string(&self.0).map_err(|error| {
+            format!(
+                "cannot read the token in {path}: {error}; make one with `(umask 077; openssl rand -hex 32 > {path})`"
+            )
+        })?;
+        let token = text.trim_end_matches(['\r', '\n']).to_owned();
+        let plain = token.len() >= SHORTEST_TOKEN && token.bytes().all(|b| b.is_ascii_graphic());
+        if !plain {
+            return Err(format!(
+                "the token in {path} cannot be used: it must be one line of at least {SHORTEST_TOKEN} letters, digits and signs \
+                 without spaces; make one with `(umask 077; openssl rand -hex 32 > {path})`"
+            ));
+        }
+        Ok(token)
+    }
+
+    /// The refusal of a request without the token; `None` for a request with the token.
+    fn refusal(&self, headers: &HeaderMap) -> Option<Response> {
+        let token = match self.read() {
+            Ok(token) => token,
+            Err(why) => {
+                tracing::error!(%why, "nobody can read /metrics until this is corrected");
+                return Some(
+                    (StatusCode::SERVICE_UNAVAILABLE, "the token cannot be read, see the log\n").into_response(),
+                );
+            }
+        };
+        let given = http::bearer(headers).unwrap_or_default();
+        // Hashes have one length, whatever was given.
+        if Sha256::digest(given)[..].ct_eq(&Sha256::digest(token)[..]).into() {
+            return None;
+        }
+        let text =
+            "a token is needed, as `Authorization: Bearer TOKEN`; it is in the file that admin.token_file names\n";
+        Some((StatusCode::UNAUTHORIZED, [(header::WWW_AUTHENTICATE, "Bearer")], text).into_response())
+    }
+}
+
+/// The admin routes. `/metrics` is in Prometheus' text format, for clients with the token if there
+/// is one. `/live` answers 200 while the process runs. `/ready` answers 200, or 503 with the
+/// reasons as JSON until all checks are ready.
+pub fn router(metrics: Metrics, readiness: Readiness, token: Option<TokenFile>) -> Router {
     let routes = Router::new()
         .route(
             "/metrics",
-            get(move || async move {
+            get(move |headers: HeaderMap| async move {
+                if let Some(refusal) = token.and_then(|token| token.refusal(&headers)) {
+                    return refusal;
+                }
                 let kind = "text/plain; version=0.0.4; charset=utf-8";
-                ([(header::CONTENT_TYPE, kind)], metrics.text())
+                ([(header::CONTENT_TYPE, kind)], metrics.text()).into_response()
             }),
         )
         .route("/live", get(|| async { Json(json!({ "live": true })) }))
@@ -135,7 +198,7 @@ mod tests {
         let address = listener.local_addr().unwrap();
         let shutdown = Shutdown::new();
         let server = tokio::spawn(http::serve(
-            router(metrics, readiness.clone()),
+            router(metrics, readiness.clone(), None),
             listener,
             http::Serving::default(),
             shutdown.clone(),
@@ -170,6 +233,41 @@ mod tests {
         );
         let free = told.rsplit(": ").next().and_then(|free| free.strip_suffix(" is free")).unwrap();
         assert!(http::is_free(free.parse().unwrap()), "{told}");
+        shutdown.stop();
+        server.await.unwrap();
+    }
+
+    #[tokio::test]
+    async fn with_a_token_metrics_are_for_those_who_have_it_and_health_is_for_all() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("token");
+        assert!(TokenFile::open(&path).unwrap_err().contains("openssl rand"));
+        std::fs::write(&path, "too short\n").unwrap();
+        assert!(TokenFile::open(&path).unwrap_err().contains("at least 16"));
+        std::fs::write(&path, "0123456789abcdef\n").unwrap();
+        let token = TokenFile::open(&path).unwrap();
+        let listener = http::listen(([127, 0, 0, 1], 0).into()).await.unwrap();
+        let address = listener.local_addr().unwrap();
+        let shutdown = Shutdown::new();
+        let routes = router(Metrics::new().unwrap(), Readiness::new(), Some(token));
+        let server = tokio::spawn(http::serve(routes, listener, http::Serving::default(), shutdown.clone()));
+        let with = |authorization: &'static str| {
+            tokio::task::spawn_blocking(move || {
+                let agent: ureq::Agent = ureq::Agent::config_builder().http_status_as_error(false).build().into();
+                let request = agent.get(format!("http://{address}/metrics")).header("authorization", authorization);
+                request.call().unwrap().status().as_u16()
+            })
+        };
+        assert_eq!(get(address, "/metrics").await.0, 401);
+        assert_eq!(with("Bearer 0123456789abcdef").await.unwrap(), 200);
+        assert_eq!(with("Bearer 0123456789abcdeg").await.unwrap(), 401);
+        assert_eq!(get(address, "/live").await.0, 200);
+        assert_eq!(get(address, "/ready").await.0, 200);
+        std::fs::write(&path, "another token, longer".replace([' ', ','], "-")).unwrap();
+        assert_eq!(with("Bearer 0123456789abcdef").await.unwrap(), 401, "the file was changed");
+        assert_eq!(with("Bearer another-token--longer").await.unwrap(), 200);
+        std::fs::remove_file(&path).unwrap();
+        assert_eq!(with("Bearer another-token--longer").await.unwrap(), 503);
         shutdown.stop();
         server.await.unwrap();
     }

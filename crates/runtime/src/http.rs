@@ -2,6 +2,7 @@
 //! shutdown. The admin server, the intake of posts, the sharing service and the page of `lockstep
 //! open` all use this server.
 
+mod guard;
 mod pace;
 mod serve;
 mod subject;
@@ -23,6 +24,8 @@ use axum::{
 };
 use tokio::net::TcpListener;
 
+pub use guard::Guard;
+pub(crate) use guard::bearer;
 pub use serve::{Limits, Peer, Serving, serve};
 pub use subject::Subject;
 pub use tls::{Certificate, Certificates, TlsFiles};

@@ -15,7 +15,8 @@
 //! start does not have to read everything again.
 //!
 //! Other modules: [`metrics`] are created from an injected registry; [`admin`] serves them and the
-//! readiness of the service; [`http`] is the HTTP server with graceful shutdown; [`shutdown`] tells
+//! readiness of the service; [`http`] is the HTTP server with graceful shutdown, and the
+//! guard of listeners without a login page; [`keys`] are API keys and files of them; [`shutdown`] tells
 //! all tasks to stop; [`telemetry`] writes log lines.
 //!
 //! # Invariants
@@ -30,6 +31,7 @@
 pub mod admin;
 pub mod checkpoint;
 pub mod http;
+pub mod keys;
 mod log;
 pub mod metrics;
 pub mod shutdown;

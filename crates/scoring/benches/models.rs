@@ -1,8 +1,10 @@
-//! What models cost: clusters scored a second on one core, the time of a fit, the size of the artefact, the time of a reload.
+//! The cost of models: clusters scored per second on one core, time of a fit, size of the artefact,
+//! time of a reload.
 //!
-//! `cargo bench -p scoring --bench models [-- ROWS]`: a fit on so many generated rows, 100,000 if not given, and whole training, which is
-//! thirteen fits, on a tenth of them. Scores and loads are the best of five runs, fits are one run each. Times are of the processor
-//! where the system tells them (Linux), so that a loaded machine is not to blame; else of the clock.
+//! `cargo bench -p scoring --bench models [-- ROWS]` measures a fit on this number of generated
+//! rows, 100,000 if not given, and a whole training, which is thirteen fits, on a tenth of them.
+//! Scores and loads are the best of five runs, fits are one run each. Times are processor times if
+//! the system gives them (Linux), so that a loaded machine does not change them; else clock times.
 
 #![allow(clippy::unwrap_used, clippy::print_stdout, missing_docs)]
 
@@ -29,7 +31,7 @@ use scoring::{
     Options,
     Origin,
     Row,
-    // The sample takes what it needs from here.
+    // Used by the included sample.
     SuspectAccount,
     TrainedModel,
     features::{self, FEATURES},
@@ -37,13 +39,13 @@ use scoring::{
 };
 
 const RUNS: usize = 5;
-/// The system tells times in steps of a few milliseconds, so short work is done often.
+/// The system gives times in steps of a few milliseconds, so short work is repeated.
 const LOADS: u32 = 200;
 const CLUSTERS: u64 = 2_000;
 const ROWS: u64 = 100_000;
-/// Of labelled clusters as there are in a registry's models.
+/// About as many labelled clusters as for the bundled models.
 const FEW_ROWS: u64 = 1_000;
-/// How alike inauthentic and organic clusters are: no learner gets all of them right.
+/// How similar inauthentic and organic clusters are: no learner gets all of them right.
 const OVERLAP: f64 = 0.3;
 
 fn main() {
@@ -109,7 +111,8 @@ fn generated(rows: u64) -> Vec<Row> {
     (0..rows).map(row).collect()
 }
 
-/// Training as `lockstep train` does it: fits on what is left when worlds and seeds are held out, calibration, and the fit itself.
+/// Training as in `lockstep train`: fits without the held-out worlds and seeds, calibration, and
+/// the fit itself.
 fn fit(rows: &[Row], learner: &Learner) -> TrainedModel {
     train(rows, &Options { learner: learner.clone(), ..Options::new("bench", "1") }).unwrap()
 }
@@ -151,7 +154,7 @@ fn artefact(name: &str, rows: u64, trained: &TrainedModel) {
     println!("{name:<34}{rows:>12}{bytes:>12}{:>12.3}", took.as_secs_f64() * 1e3 / f64::from(LOADS));
 }
 
-/// What this thread, the only one, has had of the processor; else what has passed.
+/// The processor time of this thread, which is the only one; else the elapsed time.
 fn clock() -> Duration {
     static BEGAN: LazyLock<Instant> = LazyLock::new(Instant::now);
     let spent = fs::read_to_string("/proc/self/schedstat").ok();

@@ -66,7 +66,7 @@ fn find(world: &World, seed: u64) -> Result<(Vec<Cluster>, Truth), Box<dyn Error
     Ok((last.into_values().filter(|cluster| !cluster.members.is_empty()).collect(), truth))
 }
 
-/// What a cluster is: the campaign or the organic group that most of its members belong to.
+/// The origin of a cluster: the campaign or the organic group that most of its members belong to.
 fn origin(cluster: &Cluster, truth: &Truth, seed: u64) -> Origin {
     let members: BTreeSet<(&str, &str)> =
         cluster.members.iter().map(|member| (&*member.account.platform, &*member.account.account_id)).collect();

@@ -1,17 +1,21 @@
-//! Gradient-boosted trees behind linfa's own traits, for features that are often unknown and that common sense orders.
+//! Gradient-boosted trees behind linfa's own traits, for features that are often unknown and whose
+//! direction of effect is known.
 //!
-//! Second-order boosting of the logistic loss on histograms (Chen and Guestrin 2016; Ke et al. 2017): each tree is fitted to gradient
-//! p - y and curvature p (1 - p); a leaf weighs -G / (H + l2). linfa 0.8's own trees give hard labels only, so none of its
-//! ensembles has a probability to calibrate.
+//! Second-order boosting of the logistic loss on histograms (Chen and Guestrin 2016; Ke et al.
+//! 2017): each tree is fitted to gradient p - y and curvature p (1 - p); a leaf's weight is -G / (H
+//! + l2). linfa 0.8's own trees give hard labels only, so none of its ensembles has a probability
+//! that could be calibrated.
 //!
-//! - A value that is not known (NaN) goes the way that fits better at each split, the same when fitted and when scored. Where a split
-//!   saw none, it goes the way of the greater weight.
-//! - A feature may be held monotone: the log-odds then never fall (or never rise) with it, whatever the other values are. Splits
-//!   that break it are not taken, and what lies below one is bounded by the middle of its two sides.
-//! - Nothing is drawn at random: the same rows in the same order give the same trees.
+//! - At each split, a value that is not known (NaN) goes to the side that fits better, the same in
+//!   training and in scoring. If a split saw no unknown value in training, it goes to the side with
+//!   the greater weight.
+//! - A feature may be constrained to be monotone: the log-odds then never fall (or never rise) with
+//!   it, whatever the other values are. Splits that violate this are not used, and the leaves below
+//!   a split are bounded by the middle of its two sides.
+//! - Nothing is random: the same rows in the same order give the same trees.
 //!
-//! [`Boosted::contributions`] are Shapley values over the trees' own paths (Lundberg, Erion and Lee 2018): with the base they
-//! sum to the score.
+//! [`Boosted::contributions`] are Shapley values over the trees' own paths (Lundberg, Erion and Lee
+//! 2018): with the base they sum to the score.
 //!
 //! ```
 //! use linfa::{Dataset, traits::{Fit, Predict}};
@@ -39,16 +43,16 @@ use tree::{Binned, Grower, Tree};
 
 use crate::rounding::nine_decimals;
 
-/// Most splits from root to leaf that can be asked for.
+/// The greatest allowed depth.
 const MOST_DEPTH: usize = 16;
 
-/// Settings as given; [`Boosting::check`] makes them usable.
+/// Settings before validation by [`Boosting::check`].
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Boosting {
     /// Number of trees.
     pub rounds: usize,
-    /// Part of each tree that is taken (shrinkage).
+    /// Part of each tree that is added (shrinkage).
     pub learning_rate: f64,
     /// Most splits from root to leaf.
     pub depth: usize,
@@ -60,8 +64,8 @@ pub struct Boosting {
     pub l2: f64,
     /// Most histogram bins of a feature.
     pub bins: usize,
-    /// By feature: 1 where the score must not fall with it, -1 where it must not rise, 0 where it may do either. Empty for 0
-    /// throughout.
+    /// By feature: 1 if the score must not fall with it, -1 if it must not rise, 0 if it may do
+    /// either. Empty means 0 for all.
     pub monotone: Vec<i8>,
 }
 
@@ -80,7 +84,7 @@ impl Default for Boosting {
     }
 }
 
-/// Settings that have been checked.
+/// Validated settings.
 #[derive(Debug, Clone, PartialEq)]
 pub struct CheckedBoosting(Boosting);
 
@@ -90,11 +94,11 @@ pub enum BoostError {
     /// A setting is out of range.
     #[error("{setting} is {value}; it must be {expected}")]
     Setting {
-        /// Which one.
+        /// The setting.
         setting: &'static str,
-        /// What it is.
+        /// Its value.
         value: f64,
-        /// What it must be.
+        /// The allowed values.
         expected: &'static str,
     },
     /// The rows cannot be used.
@@ -106,10 +110,10 @@ pub enum BoostError {
 }
 
 impl Boosting {
-    /// Settings that can be fitted with, where they make sense.
+    /// Validates the settings.
     ///
     /// # Errors
-    /// [`BoostError::Setting`] names the one that does not.
+    /// [`BoostError::Setting`] names the first invalid one.
     pub fn check(self) -> Result<CheckedBoosting, BoostError> {
         let ranges = [
             ("rounds", self.rounds as f64, 1.0..=100_000.0, "from 1 to 100000"),
@@ -148,7 +152,7 @@ pub struct Boosted {
 impl<D: Data<Elem = f64>, T: AsSingleTargets<Elem = bool>> Fit<ArrayBase<D, Ix2>, T, BoostError> for CheckedBoosting {
     type Object = Boosted;
 
-    /// Rows may have weights (`with_weights`); NaN is a value not known.
+    /// Rows may have weights (`with_weights`); NaN means not known.
     fn fit(&self, dataset: &DatasetBase<ArrayBase<D, Ix2>, T>) -> Result<Boosted, BoostError> {
         let labels: Vec<f64> = dataset.as_single_targets().iter().map(|y| f64::from(u8::from(*y))).collect();
         let weights: Vec<f64> = match dataset.weights() {
@@ -197,7 +201,7 @@ impl Boosting {
                 *gradient = (weights[at] * (p - labels[at]), weights[at] * p * (1.0 - p));
             }
             let tree = grower.grow(&gradients, &mut scores);
-            // Nothing left to gain: further trees would be this one again.
+            // Nothing more to gain: further trees would be equal to this one.
             if tree.is_a_leaf() {
                 break;
             }
@@ -208,17 +212,17 @@ impl Boosting {
 }
 
 impl Boosted {
-    /// Log-odds of one row; NaN where a value is not known.
+    /// Log-odds of one row; NaN means not known.
     ///
     /// # Panics
-    /// Where the row has another number of values than the rows that were fitted.
+    /// If the row does not have as many values as the rows of the training.
     pub fn score(&self, row: ArrayView1<'_, f64>) -> f64 {
         assert_eq!(row.len(), self.features, "a row has as many values as there are features");
         self.trees.iter().fold(self.base, |sum, tree| sum + tree.score(row))
     }
 
-    /// The mean score over the rows that were fitted, and each feature's part in this row's distance from it: their sum is
-    /// [`score`](Self::score), up to rounding.
+    /// The mean score over the training rows, and each feature's contribution to the difference
+    /// between this row and the mean. Their sum is [`score`](Self::score), up to rounding.
     ///
     /// # Panics
     /// As [`score`](Self::score).
@@ -232,7 +236,7 @@ impl Boosted {
         (base, parts)
     }
 
-    /// By feature, how many splits read it.
+    /// By feature, the number of splits that use it.
     pub fn splits(&self) -> Vec<usize> {
         let mut splits = vec![0; self.features];
         for feature in self.trees.iter().flat_map(Tree::used) {
@@ -251,8 +255,8 @@ impl Boosted {
         self.trees.is_empty()
     }
 
-    /// The same trees with every leaf and the base multiplied by `slope`, and `offset` added to the base: what a linear calibration of
-    /// the log-odds makes of them.
+    /// The same trees with every leaf and the base multiplied by `slope`, and `offset` added to the
+    /// base: the result of a linear calibration of the log-odds.
     #[must_use]
     pub fn rescaled(mut self, slope: f64, offset: f64) -> Boosted {
         self.base = nine_decimals(self.base * slope + offset);
@@ -262,8 +266,8 @@ impl Boosted {
         self
     }
 
-    /// Whether every split, child and value is one that [`score`](Self::score) can follow to a leaf, on rows of so many
-    /// features: for trees read from a file.
+    /// Whether [`score`](Self::score) can follow every split, child and value to a leaf, on rows
+    /// with this number of features. Trees from a file are checked with it.
     pub fn is_sound(&self, features: usize) -> bool {
         self.features == features && self.base.is_finite() && self.trees.iter().all(|tree| tree.is_sound(self.features))
     }

@@ -3,7 +3,7 @@
 use crate::boost::Boosted;
 use crate::{Manifest, Metrics, Model, Subject};
 
-/// Markdown made from model and manifest alone, so that it cannot fall behind them.
+/// Markdown that is generated from model and manifest, so that it is never outdated.
 pub(crate) fn card(model: &Model, manifest: &Manifest) -> String {
     let training = &manifest.training;
     let settings = &manifest.settings;

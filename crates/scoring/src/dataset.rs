@@ -1,4 +1,4 @@
-//! Labelled clusters or accounts as rows of feature values, in the splits that training needs.
+//! Labelled clusters or accounts as rows of feature values, with the splits that training needs.
 
 use std::collections::BTreeMap;
 
@@ -7,25 +7,26 @@ use sha2::{Digest, Sha256};
 use crate::features::Subject;
 use crate::row::{Folds, Row};
 
-/// Into how many parts campaigns and time are split at most.
+/// The most folds of campaigns and of time.
 const FOLDS: u32 = 10;
 
 /// Labelled clusters, or labelled accounts.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Dataset {
-    /// What the rows are.
+    /// Whether rows are clusters or accounts.
     pub subject: Subject,
     /// The rows, in any order: training does not depend on it.
     pub rows: Vec<Row>,
 }
 
 impl Dataset {
-    /// A dataset of labelled clusters, sorted, each with its place in the splits: the same for the same rows in any order.
+    /// A dataset of labelled clusters, sorted, each with its folds. The result does not depend on
+    /// the order of the rows.
     pub fn split(rows: &[Row]) -> Dataset {
         Dataset::split_of(Subject::Cluster, rows)
     }
 
-    /// The same of any subject.
+    /// The same for any subject.
     pub fn split_of(subject: Subject, rows: &[Row]) -> Dataset {
         let mut rows: Vec<Row> = sorted(rows).into_iter().cloned().collect();
         let mut campaigns: BTreeMap<(String, u64, String), u32> = BTreeMap::new();
@@ -54,7 +55,8 @@ impl Dataset {
         Dataset { subject, rows }
     }
 
-    /// SHA-256 over the sorted rows, in hexadecimal: the same clusters have the same fingerprint in any order.
+    /// SHA-256 over the sorted rows, in hexadecimal: the same clusters have the same fingerprint in
+    /// any order.
     pub fn fingerprint(&self) -> String {
         let mut hash = Sha256::new();
         for row in sorted(&self.rows) {
@@ -64,7 +66,7 @@ impl Dataset {
     }
 }
 
-/// Rows in an order of their own, so that the order of the input cannot change a fit.
+/// Rows in a canonical order, so that the order of the input cannot change a fit.
 pub(crate) fn sorted(rows: &[Row]) -> Vec<&Row> {
     let mut rows: Vec<&Row> = rows.iter().collect();
     let bits = |row: &Row| -> Vec<Option<u64>> { row.values.iter().map(|v| v.map(f64::to_bits)).collect() };

@@ -1,17 +1,22 @@
-//! How far what a model judges now lies from what it was trained on: the population stability index (PSI).
+//! How far the data that a model judges now differ from its training data: the population stability
+//! index (PSI).
 //!
-//! A model keeps a picture of its training set, a histogram of each feature and of its score on rows held out: bins that hold a
-//! tenth of the rows each, and one more for values that are not known. Held against a window of what was judged lately,
+//! A model stores a histogram of each feature of its training set, and of its score on held-out
+//! rows. Each bin holds a tenth of the rows, and one more bin holds unknown values. For a window of
+//! recently judged clusters,
 //!
 //! PSI = sum over bins of (p - q) ln(p / q), p the window's share of a bin, q training's;
 //!
-//! by an old rule of thumb (Lewis 1994, An Introduction to Credit Scoring) 0.1 is a shift to look at and 0.25 a large one.
+//! by an old rule of thumb (Lewis 1994, An Introduction to Credit Scoring) 0.1 is a shift to look
+//! at and 0.25 a large one.
 //!
-//! Two samples of one population differ by chance, and PSI is never below 0: with B bins and samples of n and m it is on average
-//! (B - 1)(1/n + 1/m) where nothing has changed (Yurdakul 2018, Statistical Properties of Population Stability Index). [`Drift`] holds
-//! what is left when that is taken off, and no window of fewer than [`LEAST_CLUSTERS`] clusters is measured at all. Clusters are not
-//! quite independent (one campaign may be several), so a little of it is left: on the simulated worlds of the bundled model, seeds held
-//! against other seeds, the worst of 23 features had 0.13 to 0.23; organic groups alone had more than 1 in most.
+//! Two samples of one population differ by chance, and PSI is never below 0: with B bins and
+//! samples of n and m, its mean is (B - 1)(1/n + 1/m) if nothing has changed (Yurdakul 2018,
+//! Statistical Properties of Population Stability Index). [`Drift`] holds PSI minus this mean, and
+//! a window of fewer than [`LEAST_CLUSTERS`] clusters is not measured. Clusters are not quite
+//! independent (one campaign may be several clusters), so a small part remains: on the simulated
+//! worlds of the bundled model, comparing seeds with other seeds, the worst of 23 features had 0.13
+//! to 0.23; organic groups alone had more than 1 in most features.
 
 use std::collections::BTreeSet;
 
@@ -20,34 +25,37 @@ use serde::{Deserialize, Serialize};
 use crate::rounding::{six_decimals, twelve_digits};
 use crate::row::Row;
 
-/// The smallest window that is measured. At this size, PSI wanders by about 0.05 around what it would be in a large one.
+/// The smallest window that is measured. At this size, PSI varies by about 0.05 around its value in
+/// a large window.
 pub const LEAST_CLUSTERS: usize = 100;
-/// Bins of the values that are known.
+/// Bins of known values.
 const BINS: usize = 10;
 
-/// What a model was trained on, as far as it can be told from outside that something has changed since.
+/// Histograms of a model's training set, to recognise later changes.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Reference {
-    /// Distinct campaigns and organic groups: clusters of one of them are alike, so these count as the sample's size.
+    /// Distinct campaigns and organic groups. Clusters of one of them are similar, so this number
+    /// is the sample's size.
     groups: usize,
     /// In the order of the model's features.
     features: Vec<Histogram>,
-    /// Of the score, in nats, on rows held out: on rows that a model has seen, scores are further apart than they will ever be.
+    /// Of the score, in nats, on held-out rows: on rows that a model was trained on, scores are
+    /// further apart than they will ever be later.
     score: Histogram,
 }
 
-/// Shares of a sample by bins.
+/// Shares of a sample by bin.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Histogram {
-    /// Upper bounds of the bins, inclusive; what lies above the last has a bin of its own.
+    /// Upper bounds of the bins, inclusive. Values above the last have a bin of their own.
     edges: Vec<f64>,
-    /// Of each bin, and last of what is not known.
+    /// Share of each bin, and last that of unknown values.
     shares: Vec<f64>,
 }
 
-/// How far a window lies from training, 0 where no further than chance alone would bring it.
+/// How far a window differs from training; 0 if no further than by chance.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Drift {
     /// PSI of each feature, in the order of the model's features.
@@ -57,12 +65,13 @@ pub struct Drift {
 }
 
 impl Reference {
-    /// The picture of a training set: its rows, and the scores that rows had when they were held out.
+    /// The histograms of a training set: of its rows, and of the scores that rows had when they
+    /// were held out.
     pub(crate) fn new(rows: &[&Row], scores: impl Iterator<Item = f64>) -> Reference {
         let groups: BTreeSet<_> = rows.iter().map(|row| row.campaign_key()).collect();
         let features = rows.first().map_or(0, |row| row.values.len());
         let of = |at: usize| Histogram::new(rows.iter().map(|row| (row.values[at], row.origin.weight)));
-        // Between two processors, sums may differ in the last digit, and bins must not.
+        // Sums may differ in the last digit between two processors, but bins must not.
         Reference {
             groups: groups.len(),
             features: (0..features).map(of).collect(),
@@ -75,8 +84,9 @@ impl Reference {
         self.groups
     }
 
-    /// Holds clusters against the training set: feature values and score of every state of theirs that is to count, and how many
-    /// clusters those are states of. `None` where they are fewer than [`LEAST_CLUSTERS`].
+    /// Compares clusters with the training set. It takes feature values and score of every state
+    /// that counts, and the number of clusters that these states belong to. `None` if there are
+    /// fewer than [`LEAST_CLUSTERS`].
     pub fn drift<'a>(
         &self,
         states: impl Iterator<Item = (&'a [Option<f64>], f64)> + Clone,
@@ -94,7 +104,7 @@ impl Reference {
         Some(Drift { features: features.collect(), score })
     }
 
-    /// Whether every part of it is there and in order.
+    /// Whether all parts are present and sorted.
     pub(crate) fn is_sound(&self, features: usize) -> bool {
         self.groups > 0
             && self.features.len() == features
@@ -103,7 +113,7 @@ impl Reference {
 }
 
 impl Histogram {
-    /// Of values with their weights: edges at the tenths of what is known, each once.
+    /// From values with weights: edges at the tenths of the known values, each once.
     fn new(values: impl Iterator<Item = (Option<f64>, f64)>) -> Histogram {
         let values: Vec<(Option<f64>, f64)> = values.map(|(value, weight)| (value.map(tidy), weight)).collect();
         let mut known: Vec<(f64, f64)> = values.iter().filter_map(|&(value, weight)| Some((value?, weight))).collect();
@@ -138,7 +148,8 @@ impl Histogram {
         }
     }
 
-    /// PSI of `values`, which `n` independent ones stand behind, against this sample of `m`, less what chance alone would give.
+    /// PSI of `values`, which represent `n` independent ones, against this sample of `m`, minus its
+    /// mean by chance.
     fn psi(&self, m: f64, values: impl Iterator<Item = Option<f64>>, n: f64) -> f64 {
         let mut counts = vec![0.0; self.shares.len()];
         for value in values {
@@ -146,10 +157,11 @@ impl Histogram {
         }
         let all = counts.iter().sum::<f64>().max(1.0);
         let pairs = self.shares.iter().zip(counts).map(|(q, count)| (count / all, *q));
-        // Nothing is said of a bin that neither has anything in.
+        // A bin that is empty on both sides is ignored.
         let pairs: Vec<(f64, f64)> = pairs.filter(|(p, q)| *p > 0.0 || *q > 0.0).collect();
         let bins = pairs.len() as f64;
-        // Half an observation more in every bin: one that is empty on one side would be infinitely far away.
+        // Adds half an observation to every bin: a bin that is empty on one side would make the
+        // index infinite.
         let smooth = |share: f64, size: f64| (share * size + 0.5) / (size + 0.5 * bins);
         let sum = pairs.iter().map(|&(p, q)| {
             let (p, q) = (smooth(p, n), smooth(q, m));
@@ -166,7 +178,7 @@ impl Histogram {
     }
 }
 
-/// As it stands in the file: -0 is 0.
+/// The value as written to a file: -0 becomes 0.
 fn tidy(value: f64) -> f64 {
     twelve_digits(value) + 0.0
 }

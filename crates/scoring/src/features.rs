@@ -1,16 +1,19 @@
-//! What a model may look at: one table of behaviour for each [`Subject`], nothing of what is said.
+//! The features that a model may use: one table of behaviour for each [`Subject`], nothing about
+//! opinions.
 //!
-//! A feature reads counts, times and equality of keys. None reads a word of a post, a number of followers, or how often
-//! posts carry links or hashtags: those separate collections, not behaviours. (The ratio of followers to followed accounts, which is
-//! often proposed, is left out for that reason.) Two clusters that differ only in what their members talk about have the same
-//! features. Of near-duplicate texts only two things are read: which posts are near-duplicates, and how much of a text is repeated.
-//! A one-to-one replacement of words in all posts changes neither.
+//! A feature uses counts, times and equality of keys. None uses a word of a post, a number of
+//! followers, or how often posts have links or hashtags: those distinguish collections, not
+//! behaviours. (The ratio of followers to followed accounts, which is often proposed, is left out
+//! for that reason.) Two clusters that differ only in their members' subjects have the same
+//! features. Of near-duplicate texts only two things are used: which posts are near-duplicates, and
+//! how much of a text is repeated. A one-to-one replacement of words in all posts changes neither.
 //!
-//! No feature grows with the time for which a group is watched: each is a rate, a share or a time between two acts. A sum would call
-//! whoever was watched longest the most suspect. The one exception, `account_life`, stops at seven days.
+//! No feature grows with the time for which a group is observed: each is a rate, a share or a time
+//! between two acts. A sum would make the group that was observed longest the most suspicious. The
+//! one exception, `account_life`, stops at seven days.
 //!
-//! A value that is not known is `None`, never zero. Every value is finite. The order of members, evidence and ties does
-//! not change a bit of any value.
+//! A value that is not known is `None`, never zero. Every value is finite. The order of members,
+//! evidence and ties does not change any value.
 
 mod account;
 mod cluster;
@@ -28,27 +31,29 @@ pub(crate) use cluster::half_span_s;
 /// One property of behaviour.
 #[derive(Debug, Clone, Copy)]
 pub struct Feature {
-    /// Identifies it in datasets, models and reasons.
+    /// Its identifier in datasets, models and reasons.
     pub name: &'static str,
     /// Unit of the value.
     pub unit: &'static str,
-    /// How the value is computed. A change here is another feature: models fitted before it are refused.
+    /// How the value is computed. A changed formula is another feature: models that were fitted
+    /// before are refused.
     pub formula: &'static str,
-    /// The fields of [`Cluster`] or [`SuspectAccount`] that it reads; it must not read any other.
+    /// The fields of [`Cluster`] or [`SuspectAccount`] that it uses; it must not use any other.
     pub reads: &'static str,
-    /// 1 where more of it can only speak for inauthenticity, all else alike, -1 where only against it, 0 where it may do either: a bound
-    /// on boosted trees, so that they cannot learn that a group is the more innocent the stronger the evidence.
+    /// 1 if a larger value, all else equal, can only be evidence for inauthenticity; -1 if only
+    /// against it; 0 if either. It constrains boosted trees, so that they cannot learn that a group
+    /// with stronger evidence is more innocent.
     pub monotone: i8,
-    /// What it is, in a reviewer's words: the subject of "… is 12 s".
+    /// Its description in a reviewer's words: the subject of "… is 12 s".
     pub label: &'static str,
     /// The value in a reviewer's words and units.
     pub show: fn(f64) -> String,
 }
 
-/// Features of a subject, each with the function that gives its value.
+/// Features of a subject, each with the function that computes it.
 type Table<F, const N: usize> = [(Feature, F); N];
 
-/// What a model judges.
+/// The subject of a model's judgement.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Subject {
@@ -79,7 +84,7 @@ impl Subject {
         }
     }
 
-    /// The column of a dataset that says which one a row is of.
+    /// The column of a dataset that identifies the cluster or account of a row.
     pub fn id_column(self) -> &'static str {
         match self {
             Subject::Cluster => "cluster_id",
@@ -87,7 +92,8 @@ impl Subject {
         }
     }
 
-    /// SHA-256 over names, units and formulas, in hexadecimal: models carry it, so that a changed list is noticed.
+    /// SHA-256 over names, units and formulas, in hexadecimal. Models contain it, so that a changed
+    /// list is noticed.
     pub fn schema_hash(self) -> String {
         let mut hash = Sha256::new();
         for feature in self.features() {
@@ -99,7 +105,7 @@ impl Subject {
         text_format::hex(&hash.finalize())
     }
 
-    /// For files: what is not said is a cluster.
+    /// For files: a missing subject means clusters.
     pub(crate) fn is_cluster(&self) -> bool {
         *self == Subject::Cluster
     }
@@ -122,8 +128,9 @@ pub fn account_values(account: &SuspectAccount) -> Vec<Option<f64>> {
     account::TABLE.iter().map(|(_, value)| tidy(value(account))).collect()
 }
 
-/// Values that were written down by name, in the order of [`FEATURES`]. `None` where a feature's very name is missing: a version with
-/// another list wrote them, and no row that a model is trained on can be made of them. A name without a value is a value not known.
+/// Values that were written by name, in the order of [`FEATURES`]. `None` if the name of a feature
+/// is missing: a version with another list wrote them, and they cannot become a training row. A
+/// name without a value means not known.
 pub fn values_by_name(named: &BTreeMap<String, Option<f64>>) -> Option<Vec<Option<f64>>> {
     FEATURES.iter().map(|feature| named.get(feature.name).copied()).collect()
 }
@@ -133,7 +140,8 @@ pub fn schema_hash() -> String {
     Subject::Cluster.schema_hash()
 }
 
-/// Only finite numbers are known. Adding 0 turns -0 into 0: sums of nothing are one or the other, depending on how a build orders them.
+/// Only finite numbers are known. Adding 0 turns -0 into 0: an empty sum can be either, depending
+/// on how a build orders it.
 fn tidy(value: Option<f64>) -> Option<f64> {
     value.filter(|v| v.is_finite()).map(|v| v + 0.0)
 }
@@ -163,7 +171,7 @@ fn sum(mut values: Vec<f64>) -> f64 {
     values.into_iter().sum()
 }
 
-/// Shannon entropy in nats of weights that need not sum to one; `None` when they sum to nothing.
+/// Shannon entropy in nats of weights that need not sum to one; `None` if they sum to zero.
 fn entropy(weights: impl Iterator<Item = f64>) -> Option<f64> {
     let weights: Vec<f64> = weights.filter(|&w| w > 0.0).collect();
     let total = sum(weights.clone());
@@ -174,8 +182,9 @@ fn entropy(weights: impl Iterator<Item = f64>) -> Option<f64> {
     Some(sum(parts.collect()).max(0.0))
 }
 
-/// How evenly weights are spread over those that are positive: exp(H) / n of n weights with entropy H (Buzas and Gibson 1969, Species
-/// Diversity). 1 where all are equal. Unlike H, and unlike H / ln n, it stays as it is when every weight occurs twice. `None` under two.
+/// How evenly weights are spread over the positive ones: exp(H) / n for n weights with entropy H
+/// (Buzas and Gibson 1969, Species Diversity). 1 if all are equal. Unlike H, and unlike H / ln n,
+/// it does not change if every weight occurs twice. `None` for fewer than two.
 fn evenness(weights: impl Iterator<Item = f64>) -> Option<f64> {
     let weights: Vec<f64> = weights.filter(|&w| w > 0.0).collect();
     let n = weights.len();
@@ -183,7 +192,7 @@ fn evenness(weights: impl Iterator<Item = f64>) -> Option<f64> {
     entropy(weights.into_iter()).map(|h| (h.exp() / n as f64).min(1.0))
 }
 
-/// Says in words how a list of names differs from the expected one; `None` where it does not.
+/// Describes how a list of names differs from the expected one; `None` if it does not.
 pub(crate) fn name_difference(found: &[String], expected: &[&str]) -> Option<String> {
     let missing: Vec<&str> = expected.iter().copied().filter(|e| !found.iter().any(|f| f == e)).collect();
     let unknown: Vec<&str> = found.iter().map(String::as_str).filter(|f| !expected.contains(f)).collect();
@@ -216,12 +225,12 @@ fn quantile(values: &mut [f64], q: f64) -> Option<f64> {
 
 fn show_nats(v: f64) -> String {
     let nats = (v.signum() * v.abs().exp_m1()).round();
-    // No minus before nothing.
+    // No minus sign before zero.
     format!("{:.0} nats", if nats == 0.0 { 0.0 } else { nats })
 }
 
 fn show_nats_each(v: f64) -> String {
-    // No minus before nothing.
+    // No minus sign before zero.
     format!("{:.2} nats", (v * 100.0).round() / 100.0 + 0.0)
 }
 

@@ -1,4 +1,4 @@
-//! From labelled clusters to a calibrated model, the same bytes for the same rows.
+//! From labelled clusters to a calibrated model. The same rows give the same bytes.
 
 mod options;
 mod raw;
@@ -28,7 +28,7 @@ use raw::{Raw, repeated};
 
 const FOLDS: usize = 10;
 
-/// A fitted model and how it came about.
+/// A fitted model and its origin.
 #[derive(Debug, Clone, PartialEq)]
 pub struct TrainedModel {
     /// The model.
@@ -38,21 +38,24 @@ pub struct TrainedModel {
     files: [(&'static str, Vec<u8>); 3],
 }
 
-/// The squares of such values can be added up.
+/// The squares of such values can be summed without overflow.
 const LARGEST_VALUE: f64 = 1e100;
 
-/// Fits linfa's logistic regression to standardised features, or boosted trees to the features as they are, and calibrates.
+/// Fits linfa's logistic regression to standardised features, or boosted trees to unchanged
+/// features, and calibrates.
 ///
-/// - To the logistic model, values not known count as the mean of those known, so they do not move a score; trees send them the way
-///   that fits.
-/// - Rows count by their weight, in the fit, the calibration and the threshold alike. Classes are not weighted: a logistic model with an intercept carries unequal classes in
-///   its intercept alone, which Platt's calibration and, where `prior` is given, prior correction put right (King and Zeng 2001).
-/// - Platt's a and b come from the scores of rows held out by world and seed, in at most ten folds; the threshold and
-///   the figures in the manifest come from the same rows.
-/// - Rows are sorted first and weights rounded, so the order of the rows changes nothing.
+/// - In the logistic model, unknown values count as the mean of the known ones, so they do not move
+///   a score; trees send them to the side that fits.
+/// - Rows count by their weight, in the fit, the calibration and the threshold. Classes have no
+///   weights: a logistic model with an intercept expresses unequal classes in its intercept alone,
+///   which Platt's calibration and, if `prior` is given, prior correction adjust (King and Zeng
+///   2001).
+/// - Platt's a and b come from the scores of rows held out by world and seed, in at most ten folds;
+///   the threshold and the figures in the manifest come from the same rows.
+/// - Rows are sorted first and weights rounded, so the order of the rows has no effect.
 ///
 /// # Errors
-/// [`TrainError`] says what the rows or options lack.
+/// [`TrainError`] says what is missing in the rows or options.
 pub fn train(rows: &[Row], options: &Options) -> Result<TrainedModel, TrainError> {
     check(rows, options)?;
     let mut rows = sorted(rows);
@@ -124,10 +127,11 @@ pub fn train(rows: &[Row], options: &Options) -> Result<TrainedModel, TrainError
 }
 
 impl TrainedModel {
-    /// Writes `model.json`, `manifest.json` and `card.md` to `models_dir/<name>/<version>/`, and returns that folder.
+    /// Writes `model.json`, `manifest.json` and `card.md` to `models_dir/<name>/<version>/`, and
+    /// returns that folder.
     ///
     /// # Errors
-    /// [`ModelError::Exists`] where the version holds another model: versions do not change.
+    /// [`ModelError::Exists`] if the version holds another model: versions never change.
     pub fn save(&self, models_dir: &Path) -> Result<PathBuf, ModelError> {
         let dir = models_dir.join(&self.manifest.name).join(&self.manifest.version);
         for (name, bytes) in &self.files {
@@ -191,7 +195,8 @@ fn check(rows: &[Row], options: &Options) -> Result<(), TrainError> {
     Ok(())
 }
 
-/// Scores every row with a model that has seen no row of its group; `None` where the rest has one label only.
+/// Scores every row with a model that was trained without the rows of its group; `None` if the rest
+/// has only one label.
 fn held_out_scores<'r, G: Ord>(
     rows: &[&'r Row],
     options: &Options,
@@ -241,7 +246,8 @@ fn calibrate(
     Ok(Calibration { a: five_decimals(a), b: five_decimals(b), prior_shift: twelve_digits(prior_shift) })
 }
 
-/// Folds the calibration into the weights or leaves, so that a score is a calibrated log-odds and contributions are in its nats.
+/// Includes the calibration in the weights or leaves, so that a score is a calibrated log-odds and
+/// contributions are in its nats.
 fn calibrated(raw: Raw, calibration: Calibration, threshold: f64, options: &Options) -> Model {
     let (intercept, terms, trees) = match raw {
         Raw::Linear(linear) => {
@@ -288,7 +294,7 @@ fn describe(rows: &[&Row], options: &Options) -> TrainingData {
     }
 }
 
-/// Average precision of one number alone, on the rows that the model was measured on.
+/// Average precision of one number alone, on the rows on which the model was measured.
 fn baseline(rows: &[&Row], scores: &[Option<f64>], number: impl Fn(&Row) -> Option<f64>) -> f64 {
     let value = |row: &Row| logistic(number(row).unwrap_or(f64::MIN));
     let scored: Vec<(f64, bool)> = rows

@@ -6,10 +6,11 @@ use coordination::{Cluster, Judge};
 
 use crate::{Model, Subject};
 
-/// Finds a group inauthentic where its model of clusters does: at or above the model's threshold.
+/// Calls a group inauthentic if its model of clusters does: at or above the model's threshold.
 ///
-/// The engine asks it of every group that passed, before groups are merged, and flags by its answer. A model of accounts is no judge of
-/// clusters and finds nobody inauthentic; [`Model::of`] refuses it beforehand, with the reason.
+/// The engine asks it about every group that passed, before groups are merged, and flags by its
+/// answer. A model of accounts cannot judge clusters and calls nobody inauthentic; [`Model::of`]
+/// refuses it beforehand, with the reason.
 ///
 /// ```
 /// # fn put_in_service(engine: &mut coordination::Engine, model: scoring::Model) -> Result<(), scoring::ModelError> {
@@ -58,7 +59,7 @@ mod tests {
 
     #[test]
     fn a_model_of_accounts_flags_no_group() {
-        // So that most accounts are inauthentic to it: what it knows nothing of, too.
+        // With this prior it calls most accounts inauthentic, also those without known features.
         let options = Options { subject: Subject::Account, prior: Some(0.999), ..Options::new("account", "1") };
         let model = train(&account_rows(), &options).unwrap().model;
         let group = cluster(true, 0.0, 1);

@@ -1,4 +1,4 @@
-//! How well scores tell inauthentic clusters from organic ones.
+//! How well scores separate inauthentic clusters from organic ones.
 
 use serde::{Deserialize, Serialize};
 
@@ -10,7 +10,8 @@ pub struct Metrics {
     pub rows: usize,
     /// Inauthentic rows among them.
     pub inauthentic: usize,
-    /// Area under the precision-recall curve, as average precision; compare it with the share of inauthentic rows.
+    /// Area under the precision-recall curve, as average precision; compare it with the share of
+    /// inauthentic rows.
     pub average_precision: f64,
     /// Area under the ROC curve; 0.5 is chance.
     pub roc_auc: f64,
@@ -18,14 +19,14 @@ pub struct Metrics {
     pub brier: f64,
     /// Expected calibration error over ten bins of equal width.
     pub calibration_error: f64,
-    /// Share of flagged rows that are inauthentic; 1 when nothing is flagged.
+    /// Share of flagged rows that are inauthentic; 1 if nothing is flagged.
     pub precision: f64,
     /// Share of inauthentic rows that are flagged.
     pub recall: f64,
 }
 
-/// Probabilities (or anything in 0 to 1 that rises with suspicion) against labels, with those at or above `threshold`
-/// flagged. `None` unless both labels occur.
+/// Compares probabilities (or any numbers from 0 to 1 that rise with suspicion) with labels; rows
+/// at or above `threshold` are flagged. `None` unless both labels occur.
 pub(crate) fn measure(scored: &[(f64, bool)], threshold: f64) -> Option<Metrics> {
     let rows = scored.len();
     let inauthentic = scored.iter().filter(|s| s.1).count();
@@ -47,9 +48,10 @@ pub(crate) fn measure(scored: &[(f64, bool)], threshold: f64) -> Option<Metrics>
     })
 }
 
-/// The least threshold, of 0.5 and above, at which the share of inauthentic rows among those flagged is at least
-/// `precision`; where there is none, the one that comes nearest. It lies midway between the lowest score flagged and the
-/// next below. An inauthentic row counts `weight` times, an organic one once.
+/// The least threshold, of at least 0.5, at which the share of inauthentic rows among the flagged
+/// ones is at least `precision`; if there is none, the threshold that comes nearest. It is midway
+/// between the lowest flagged score and the next lower score. An inauthentic row counts `weight`
+/// times, an organic one once.
 pub(crate) fn threshold_for_precision(scored: &[(f64, bool)], precision: f64, weight: f64) -> f64 {
     let groups = by_falling_score(scored);
     let mut best = (0.0, 0.5);
@@ -91,7 +93,8 @@ fn average_precision(scored: &[(f64, bool)]) -> f64 {
     area
 }
 
-/// The chance that an inauthentic row scores above an organic one, ties counting half (Mann-Whitney).
+/// The chance that an inauthentic row scores above an organic one, ties counting half
+/// (Mann-Whitney).
 fn roc_auc(scored: &[(f64, bool)]) -> f64 {
     let inauthentic = scored.iter().filter(|s| s.1).count() as f64;
     let (mut hits, mut area) = (0.0, 0.0);
@@ -146,7 +149,8 @@ mod tests {
         let scored = [(0.9, true), (0.8, true), (0.7, false), (0.6, true), (0.4, false)];
         assert!((threshold_for_precision(&scored, 0.95, 1.0) - 0.75).abs() < 1e-12);
         assert_eq!(threshold_for_precision(&scored, 0.7, 1.0), 0.5);
-        // Where inauthentic clusters are rarer in service than in training, the same precision costs more recall.
+        // If inauthentic clusters are rarer in service than in training, the same precision costs
+        // more recall.
         assert!((threshold_for_precision(&scored, 0.7, 0.5) - 0.75).abs() < 1e-12);
         assert_eq!(threshold_for_precision(&[(0.3, true), (0.2, false)], 0.95, 1.0), 0.5);
     }

@@ -1,7 +1,8 @@
-//! The artefact: a fitted model as a file that refuses to be read wrongly.
+//! The artefact: a fitted model as a file that cannot be read wrongly.
 //!
-//! `model.json` holds a magic word, the format's version, the feature list's hash, a checksum and the model with a few
-//! golden rows; all are verified when it is loaded. `manifest.json` beside it says how the model came about.
+//! `model.json` holds a magic word, the format's version, the feature list's hash, a checksum and
+//! the model with a few golden rows. All are verified when it is loaded. `manifest.json` next to it
+//! describes how the model was made.
 
 mod files;
 mod manifest;
@@ -25,25 +26,27 @@ pub use manifest::{Calibration, Manifest, Settings, TrainingData};
 use plain::is_plain;
 
 const MAGIC: &str = "lockstep-model";
-/// Of linear models.
+/// Format of linear models.
 const FORMAT: u32 = 1;
-/// Of models with trees, which programs that know linear models only must not read.
+/// Format of models with trees, which older programs must not read.
 const FORMAT_TREES: u32 = 2;
 pub(crate) const MODEL_FILE: &str = "model.json";
 pub(crate) const MANIFEST_FILE: &str = "manifest.json";
 
 /// A calibrated model: logistic on standardised features, or gradient-boosted trees.
 ///
-/// Logistic: score = intercept + sum over known features of weight * (clamp(value, least, most) - mean) / scale. A value that is
-/// not known counts as the training mean and so contributes exactly 0. A value beyond what training has seen counts as the nearest
-/// value seen: a straight line says nothing outside its data.
+/// Logistic: score = intercept + sum over known features of weight * (clamp(value, least, most) -
+/// mean) / scale. A value that is not known counts as the training mean and so contributes exactly
+/// 0. A value outside the training range counts as the nearest value seen, because a straight line
+/// is not valid outside its data.
 ///
-/// Trees: score = base + one leaf of each tree, and a feature's contribution is its Shapley value. A value that is not known goes
-/// the way it went in training, so that not knowing may contribute too; the reason says so.
+/// Trees: score = base + one leaf of each tree, and a feature's contribution is its Shapley value.
+/// A value that is not known goes to the same side as in training, so it may contribute as well;
+/// the reason says so.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Model {
-    /// What it judges; files of models of clusters say nothing.
+    /// The subject; files of models of clusters do not contain it.
     #[serde(default, skip_serializing_if = "Subject::is_cluster")]
     pub(crate) subject: Subject,
     pub(crate) name: String,
@@ -52,15 +55,15 @@ pub struct Model {
     pub(crate) threshold: f64,
     pub(crate) terms: Vec<Term>,
     pub(crate) golden: Vec<Golden>,
-    /// Where there are trees they score, and the terms' weights are 0.
+    /// If there are trees, they score, and the terms' weights are 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) trees: Option<Boosted>,
-    /// What the training set looked like; models of before it was kept have none.
+    /// Histograms of the training set; older models have none.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub(crate) reference: Option<Reference>,
 }
 
-/// One feature's place in a model.
+/// The parameters of one feature in a model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Term {
@@ -74,7 +77,7 @@ pub(crate) struct Term {
     pub(crate) weight: f64,
 }
 
-/// A training row with the score it had: scored again whenever the model is loaded.
+/// A training row with its score: scored again whenever the model is loaded.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(crate) struct Golden {
@@ -96,8 +99,8 @@ impl Model {
     /// Reads and verifies the model in a version's folder, `models/<name>/<version>/`.
     ///
     /// # Errors
-    /// [`ModelError`] says which file is wrong, how, and what to do; a model fitted on another feature list is refused
-    /// with the difference named.
+    /// [`ModelError`] says which file is wrong, what is wrong, and what to do. A model that was
+    /// fitted on another feature list is refused, and the error names the difference.
     pub fn load(dir: &Path) -> Result<Model, ModelError> {
         let path = dir.join(MODEL_FILE);
         let (model, checksum) = Model::decode(&read(&path)?, &path)?;
@@ -111,17 +114,17 @@ impl Model {
     /// Reads and verifies the bytes of a `model.json`, for a model that is compiled into a program.
     ///
     /// # Errors
-    /// As [`Model::load`], without a look at the manifest.
+    /// As [`Model::load`], but without the manifest.
     pub fn from_bytes(bytes: &[u8]) -> Result<Model, ModelError> {
         Ok(Model::decode(bytes, Path::new(MODEL_FILE))?.0)
     }
 
-    /// What it judges.
+    /// The subject that it judges.
     pub fn subject(&self) -> Subject {
         self.subject
     }
 
-    /// The same model, if this is what it judges.
+    /// The same model, if `wanted` is its subject.
     ///
     /// # Errors
     /// [`ModelError::Subject`].
@@ -147,22 +150,26 @@ impl Model {
         self.threshold
     }
 
-    /// What its training set looked like, to tell how far what it judges has moved away from it.
+    /// Histograms of its training set, to measure how far the judged data differ from it.
     pub fn reference(&self) -> Option<&Reference> {
         self.reference.as_ref()
     }
 
-    /// Judges a cluster; a model of accounts says no more than that it knows nothing. [`Model::of`] finds that out beforehand.
+    /// Judges a cluster. A model of accounts returns a verdict without any known feature;
+    /// [`Model::of`] refuses it beforehand.
     ///
-    /// The verdict is about inauthenticity alone: whether the finding stands on more than one source is not for the model
-    /// to say, and a single-source cluster must not be flagged whatever its verdict.
+    /// The verdict is about inauthenticity alone: whether the finding has more than one source is
+    /// not the model's question, and a single-source cluster must not be flagged whatever its
+    /// verdict.
     ///
-    /// A model has seen simulated groups only, and is surest where it is furthest from them. So a group is called inauthentic only where its
-    /// behaviour is plain, too: members' own words are repeated in two of five posts or more, or, of half of the things that three
-    /// members or more used, half of those members had used them within a minute of the first. Of the real groups measured, operations with
-    /// copied texts have a share of own words of .40 to .86, and newsrooms of .29 at most. And it must reach its bar without any repost whose
-    /// author is not known: all of these may be one author's, and the group that author's fans. Every other group stays coordinated, whatever
-    /// its probability.
+    /// A model has seen simulated groups only, and is most certain where it is furthest from them.
+    /// So a group is called inauthentic only if its behaviour is plain as well: members' own words
+    /// are repeated in at least two of five posts; or, for half of the objects that at least three
+    /// members used, half of those members had used them within a minute of the first. Of the
+    /// measured real groups, operations with copied texts have a share of own words of .40 to .86,
+    /// and newsrooms of at most .29. In addition, the group must reach its threshold without any
+    /// repost of an unknown author: all of these may have one author, and the group may be that
+    /// author's fans. Every other group remains coordinated, whatever its probability.
     pub fn verdict(&self, cluster: &Cluster) -> Verdict {
         match self.subject {
             Subject::Cluster => {
@@ -175,7 +182,7 @@ impl Model {
         }
     }
 
-    /// Judges an account; a model of clusters says no more than that it knows nothing.
+    /// Judges an account. A model of clusters returns a verdict without any known feature.
     pub fn verdict_on_account(&self, account: &SuspectAccount) -> Verdict {
         match self.subject {
             Subject::Account => self.verdict_on(&features::account_values(account)),
@@ -183,8 +190,8 @@ impl Model {
         }
     }
 
-    /// Judges feature values in the order of the subject's [features](Subject::features), as in a dataset's rows; missing trailing values
-    /// are not known.
+    /// Judges feature values in the order of the subject's [features](Subject::features), as in a
+    /// dataset's rows. Missing values at the end are not known.
     pub fn verdict_on(&self, values: &[Option<f64>]) -> Verdict {
         let known = self.subject.features().len();
         let values: Vec<Option<f64>> = values.iter().copied().chain(std::iter::repeat(None)).take(known).collect();
@@ -234,7 +241,7 @@ impl Model {
         if self.trees.is_some() { FORMAT_TREES } else { FORMAT }
     }
 
-    /// The file's bytes, and the checksum in them.
+    /// The file's bytes, and their checksum.
     pub(crate) fn encode(&self) -> Result<(Vec<u8>, String), serde_json::Error> {
         let checksum = self.checksum()?;
         let envelope = Envelope {
@@ -289,7 +296,8 @@ impl Model {
         }
         for golden in &model.golden {
             let score = model.verdict_on(&golden.values).score;
-            // The last bits may differ between processors; anything more is another way of scoring.
+            // The last digits may differ between processors; any larger difference means another
+            // way of scoring.
             if (score - golden.score).abs() > 1e-6 {
                 let reason = format!("a golden row scores {score}, {} when it was trained", golden.score);
                 return Err(corrupt(path, reason));
@@ -318,7 +326,7 @@ impl Model {
 }
 
 impl Term {
-    /// The part that a value has in the score, in nats.
+    /// The contribution of a value to the score, in nats.
     pub(crate) fn contribution(&self, value: Option<f64>) -> f64 {
         match value {
             Some(v) => self.weight * (v.clamp(self.least, self.most) - self.mean) / self.scale,

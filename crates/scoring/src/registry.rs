@@ -1,4 +1,4 @@
-//! The models in a folder, which of them are in service, and which were before.
+//! The models in a folder, which of them are in service, and which were in service before.
 //!
 //! `<folder>/<name>/<version>/` holds a model; `<folder>/active.toml` names the one in service:
 //!
@@ -7,9 +7,10 @@
 //! version = "1"
 //! ```
 //!
-//! `active-account.toml` names the model of accounts in the same way, where there is one. Whatever changes one of them adds to
-//! `<folder>/history.toml`, or `history-account.toml`, which is the way back. Models of several names lie side by side; one of them
-//! all is in service for clusters, and one for accounts.
+//! `active-account.toml` names the model of accounts in the same way, if there is one. Every change
+//! of one of them is appended to `<folder>/history.toml`, or `history-account.toml`, which makes a
+//! rollback possible. Models of several names may be in one folder; one of all of them is in
+//! service for clusters, and one for accounts.
 
 use std::fmt;
 use std::fs::{self, File};
@@ -65,12 +66,12 @@ pub struct Entry {
     pub active: bool,
 }
 
-/// A version with what is known of it.
+/// A version with its manifest.
 #[derive(Debug)]
 pub struct Listed {
-    /// Which one.
+    /// The version.
     pub entry: Entry,
-    /// How it came about, or why this program cannot use it.
+    /// Its manifest, or why this program cannot use it.
     pub manifest: Result<Manifest, ModelError>,
 }
 
@@ -84,28 +85,28 @@ pub struct ModelName {
     pub version: String,
 }
 
-/// A change of the model in service, as `history.toml` keeps it.
+/// A change of the model in service, as recorded in `history.toml`.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Change {
-    /// When.
+    /// Time of the change.
     pub at: Timestamp,
-    /// Forward or back.
+    /// Promotion or rollback.
     pub kind: ChangeKind,
-    /// In service since then.
+    /// The model in service since then.
     pub to: ModelName,
-    /// In service before.
+    /// The model in service before.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub from: Option<ModelName>,
 }
 
-/// Forward or back.
+/// Promotion or rollback.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ChangeKind {
     /// Put in service.
     Promoted,
-    /// Put in service again, because the one after it was taken out.
+    /// Put in service again, because its successor was taken out.
     RolledBack,
 }
 
@@ -127,13 +128,13 @@ impl Registry {
     /// Opens a folder of models.
     ///
     /// # Errors
-    /// [`ModelError::Io`] where there is no such folder.
+    /// [`ModelError::Io`] if there is no such folder.
     pub fn open(dir: &Path) -> Result<Registry, ModelError> {
         folders(dir)?;
         Ok(Registry { dir: dir.to_owned() })
     }
 
-    /// Every version, by name and then by version, numbers in them as numbers.
+    /// Every version, by name and then by version; numbers in versions are compared as numbers.
     ///
     /// # Errors
     /// [`ModelError::Io`] and, for `active.toml`, [`ModelError::Corrupt`].
@@ -143,7 +144,8 @@ impl Registry {
         self.entries(&active.into_iter().flatten().collect::<Vec<_>>())
     }
 
-    /// Every version, read and verified as for service. One that cannot be used is listed with the reason.
+    /// Every version, read and verified as for service. A version that cannot be used is listed
+    /// with the reason.
     ///
     /// # Errors
     /// As [`Registry::list`].
@@ -158,10 +160,10 @@ impl Registry {
             .collect())
     }
 
-    /// How a model came about.
+    /// The manifest of a model.
     ///
     /// # Errors
-    /// [`ModelError::Unknown`] lists what there is.
+    /// [`ModelError::Unknown`] lists the known models.
     pub fn show(&self, name: &str, version: &str) -> Result<Manifest, ModelError> {
         Manifest::load(&self.find(name, version)?)
     }
@@ -178,7 +180,7 @@ impl Registry {
     /// Loads a model.
     ///
     /// # Errors
-    /// As [`Model::load`]; [`ModelError::Unknown`] lists what there is.
+    /// As [`Model::load`]; [`ModelError::Unknown`] lists the known models.
     pub fn load(&self, name: &str, version: &str) -> Result<Model, ModelError> {
         let dir = self.find(name, version)?;
         let model = Model::load(&dir)?;
@@ -192,7 +194,7 @@ impl Registry {
     /// Loads the model of clusters in service.
     ///
     /// # Errors
-    /// As [`Registry::active_of`]; [`ModelError::NoneActive`] where none is in service.
+    /// As [`Registry::active_of`]; [`ModelError::NoneActive`] if no model is in service.
     pub fn active(&self) -> Result<Model, ModelError> {
         self.active_of(Subject::Cluster)?
             .ok_or_else(|| ModelError::NoneActive { path: self.dir.clone(), known: self.known() })
@@ -214,29 +216,29 @@ impl Registry {
         model.of(subject).map(Some)
     }
 
-    /// The model of this subject in service, if one was ever put there.
+    /// The name of the model of this subject in service, if there ever was one.
     ///
     /// # Errors
-    /// [`ModelError::Io`] and [`ModelError::Corrupt`] where `active.toml` cannot be read.
+    /// [`ModelError::Io`] and [`ModelError::Corrupt`] if `active.toml` cannot be read.
     pub fn active_name(&self, subject: Subject) -> Result<Option<ModelName>, ModelError> {
         let active: Option<Active> = parsed(&self.dir.join(active_file(subject)))?;
         Ok(active.map(|Active { name, version }| ModelName { name, version }))
     }
 
-    /// Which models of this subject were in service when, oldest first.
+    /// The models of this subject that were in service, with the times, oldest first.
     ///
     /// # Errors
-    /// [`ModelError::Io`] and [`ModelError::Corrupt`] where `history.toml` cannot be read.
+    /// [`ModelError::Io`] and [`ModelError::Corrupt`] if `history.toml` cannot be read.
     pub fn history(&self, subject: Subject) -> Result<Vec<Change>, ModelError> {
         let history: Option<History> = parsed(&self.dir.join(history_file(subject)))?;
         Ok(history.unwrap_or_default().change)
     }
 
-    /// Puts a model in service for what it judges, once it has loaded without fault; returns the one before it. One that is in service already
-    /// stays there and leaves no trace in the history.
+    /// Puts a model in service for its subject if it loads without error. Returns the previous one.
+    /// A model that is in service already remains, without an entry in the history.
     ///
     /// # Errors
-    /// As [`Registry::load`], and [`ModelError::Io`] where the folder cannot be written to.
+    /// As [`Registry::load`], and [`ModelError::Io`] if the folder is not writable.
     pub fn promote(&self, name: &str, version: &str, now: Timestamp) -> Result<Option<ModelName>, ModelError> {
         let _locked = self.lock();
         let subject = self.load(name, version)?.subject();
@@ -248,11 +250,12 @@ impl Registry {
         Ok(from)
     }
 
-    /// Takes the model of this subject in service out and puts the one back that was there before it, once that has loaded without fault; returns
-    /// that change. Again, it goes one further back.
+    /// Takes the model of this subject out of service and puts the previous one back if it loads
+    /// without error. Returns that change. Calling it again goes one further back.
     ///
     /// # Errors
-    /// [`ModelError::NoWayBack`] where none was there before; as [`Registry::load`] where that one can no longer be used.
+    /// [`ModelError::NoEarlierModel`] if there was none before; as [`Registry::load`] if the
+    /// previous one can no longer be used.
     pub fn rollback(&self, subject: Subject, now: Timestamp) -> Result<Change, ModelError> {
         let _locked = self.lock();
         let from = self.active_name(subject)?;
@@ -270,21 +273,22 @@ impl Registry {
                     self.known()
                 ),
             };
-            return Err(ModelError::NoWayBack { reason });
+            return Err(ModelError::NoEarlierModel { reason });
         };
         if let Err(error) = self.load(&to.name, &to.version) {
             let reason = format!(
                 "{to} was in service before, and can no longer be used: {error}; or put another there with \
                  `lockstep models promote NAME VERSION`"
             );
-            return Err(ModelError::NoWayBack { reason });
+            return Err(ModelError::NoEarlierModel { reason });
         }
         let change = Change { at: now, kind: ChangeKind::RolledBack, to, from };
         self.change(subject, change.clone())?;
         Ok(change)
     }
 
-    /// What is in service first: should the process end between the two, it counts as a change by hand, and the way back is the same.
+    /// The file of the model in service is written first. If the process ends before the history is
+    /// written, the change counts as one by hand, and a rollback still works.
     fn change(&self, subject: Subject, change: Change) -> Result<(), ModelError> {
         let second = Timestamp::from_second(change.at.as_second()).unwrap_or(change.at);
         let change = Change { at: second, ..change };
@@ -294,18 +298,19 @@ impl Registry {
         let entry = toml::to_string(&History { change: vec![change] }).map_err(|e| corrupt(&history, e.to_string()))?;
         let before = match history.exists() {
             true => read(&history)?,
-            false => b"# What was in service when; `lockstep models promote` and `rollback` add to it.\n".to_vec(),
+            false => b"# Models in service over time; `lockstep models promote` and `rollback` append to this file.\n"
+                .to_vec(),
         };
         let text = format!(
             "# The model of {subject}s in service; `lockstep models promote` and `rollback` write this file.\n{text}"
         );
         write(&active, text.as_bytes())?;
-        // Written anew as a whole, so that nobody ever reads half an entry.
+        // Written atomically, so that nobody ever reads half an entry.
         write(&history, &[&before, &b"\n"[..], entry.as_bytes()].concat())
     }
 
-    /// Held while a change is made: of two at once, one would be lost from the history. Where the disk knows no locks, people
-    /// have to see to that.
+    /// Held during a change: of two changes at once, one would be lost from the history. On a file
+    /// system without locks, users must avoid this themselves.
     fn lock(&self) -> Option<File> {
         File::open(&self.dir).and_then(|dir| dir.lock().map(|()| dir)).ok()
     }
@@ -338,7 +343,7 @@ impl Registry {
         }
     }
 
-    /// In words, for errors: whatever `active.toml` says.
+    /// All models, for error messages, whatever `active.toml` says.
     fn known(&self) -> String {
         let known = self.entries(&[]).unwrap_or_default();
         let known: Vec<String> = known.iter().map(|e| format!("{} {}", e.name, e.version)).collect();
@@ -384,8 +389,8 @@ impl Model {
     }
 }
 
-/// What was in service before `active`: every model on the one that it took the place of, and a rollback takes the top one away.
-/// A change that was made by hand, without the history, counts as a promotion.
+/// The model in service before `active`: promotions form a stack, and a rollback removes the top. A
+/// change by hand, which is not in the history, counts as a promotion.
 fn before(history: &[Change], active: Option<&ModelName>) -> Option<ModelName> {
     let mut stack: Vec<&ModelName> = Vec::new();
     let put = |stack: &mut Vec<_>, model| {
@@ -428,7 +433,7 @@ fn folders(dir: &Path) -> Result<Vec<String>, ModelError> {
     Ok(names)
 }
 
-/// Splits a version into numbers and the rest, so that 10 comes after 9.
+/// Splits a version into numbers and other parts, so that 10 comes after 9.
 fn natural(version: &str) -> Vec<(u64, String)> {
     let parts = version.split(['.', '-', '_']);
     parts.map(|part| (part.parse().unwrap_or(u64::MAX), part.to_owned())).collect()

@@ -1,4 +1,4 @@
-//! One labelled cluster or account: its features, and what is known of it beside them.
+//! One labelled cluster or account: its features and its origin.
 
 use std::collections::BTreeMap;
 
@@ -6,11 +6,11 @@ use coordination::Cluster;
 
 use crate::features::{self, SuspectAccount};
 
-/// The label of a row in words.
+/// The label of a row, as text.
 pub(crate) const INAUTHENTIC: &str = "inauthentic";
 pub(crate) const ORGANIC: &str = "organic";
 
-/// Who says what a cluster is.
+/// Who labelled a cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum LabelSource {
     /// The simulator, which planted it.
@@ -39,45 +39,47 @@ impl LabelSource {
     }
 }
 
-/// Where a labelled cluster comes from: everything that is known of it beside its features. No model reads any of it; splits and
-/// breakdowns do.
+/// Origin of a labelled cluster: everything known about it except its features. No model uses any
+/// of it; splits and breakdowns do.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Origin {
     /// Whether the coordination was inauthentic.
     pub inauthentic: bool,
-    /// Who says so.
+    /// Who labelled it.
     pub label_source: LabelSource,
-    /// How much the row counts in a fit; 1 is a row of full trust.
+    /// The weight of the row in a fit; 1 is a row of full trust.
     pub weight: f64,
     /// The campaign, or the organic group, that the cluster belongs to.
     pub campaign: String,
-    /// What kind of organic group it is, for example `fandom`; empty where it is none or that is not known.
+    /// The kind of organic group, for example `fandom`; empty if it is not an organic group or not
+    /// known.
     pub benign_class: String,
     /// The simulator's world, or the collection of real posts.
     pub world: String,
     /// The world's seed; 0 for real posts.
     pub seed: u64,
-    /// The language of most of its accounts' posts; empty where not known.
+    /// The language of most of its accounts' posts; empty if not known.
     pub language: String,
 }
 
-/// A row's place in the splits of its dataset: rows of one fold are held out together.
+/// A row's fold in each split of its dataset: rows of one fold are held out together.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Folds {
-    /// All rows of one campaign or organic group are in one fold; there are at most ten.
+    /// All rows of one campaign or organic group are in one fold; there are at most ten folds.
     pub campaign: u32,
     /// A world or collection is a fold.
     pub collection: u32,
-    /// By event time within each collection, earliest first: what is held out is to be judged by what came before.
+    /// By event time within each collection, earliest first: held-out rows are judged by a model
+    /// trained on earlier ones.
     pub time: u32,
 }
 
 /// One labelled cluster, or one labelled account.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Row {
-    /// The cluster's id, to find it again; `platform:account_id` of an account.
+    /// The cluster's id; for an account `platform:account_id`.
     pub cluster_id: String,
-    /// Where it comes from, and what it is.
+    /// Its origin and label.
     pub origin: Origin,
     /// Event time of its last act, ms since the epoch.
     pub at_ms: i64,
@@ -85,9 +87,10 @@ pub struct Row {
     pub accounts: u64,
     /// The platform of most of its accounts.
     pub platform: String,
-    /// Its place in each split; [`Dataset::split`](crate::Dataset::split) gives them.
+    /// Its fold in each split; [`Dataset::split`](crate::Dataset::split) assigns them.
     pub folds: Folds,
-    /// Feature values in the order of the subject's [features](crate::features::Subject::features); `None` where not known.
+    /// Feature values in the order of the subject's [features](crate::features::Subject::features);
+    /// `None` if not known.
     pub values: Vec<Option<f64>>,
 }
 
@@ -98,7 +101,7 @@ impl Row {
         for member in &cluster.members {
             *platforms.entry(&member.account.platform).or_insert(0) += 1;
         }
-        // Of equals, the last by name.
+        // The last name of equally frequent ones.
         let platform = platforms.into_iter().max_by_key(|(_, n)| *n).map_or("", |(name, _)| name);
         Row {
             cluster_id: cluster.id.clone(),
@@ -125,7 +128,7 @@ impl Row {
         }
     }
 
-    /// The campaign among all worlds and seeds: what must not be on both sides of a split.
+    /// Identifies the campaign among all worlds and seeds. It must not be on both sides of a split.
     pub fn campaign_key(&self) -> (&str, u64, &str) {
         (&self.origin.world, self.origin.seed, &self.origin.campaign)
     }

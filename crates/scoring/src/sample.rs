@@ -1,4 +1,4 @@
-//! Clusters and rows made up for tests.
+//! Invented clusters and rows for tests.
 
 use coordination::{
     AccountEvidence, AccountRef, Behaviour, Cluster, Evidence, Finding, Gain, Manner, Member, Naming, PostRef,
@@ -10,11 +10,12 @@ use crate::{LabelSource, Named, Origin, Row, SuspectAccount};
 
 const HOUR: i64 = 3_600_000;
 const DAY: i64 = 24 * HOUR;
-/// When groups are proposed.
+/// Time of the groups' proposals.
 const BORN: i64 = 1_400_000_000_000;
 
-/// An inauthentic cluster repeats its own words within seconds, was made within days and posts little else; an organic one does not.
-/// `overlap` in 0 to 1 makes them alike. All accounts were watched for ten days.
+/// An inauthentic cluster repeats its own words within seconds, was created within days and posts
+/// little else; an organic one does not. `overlap` from 0 to 1 makes both similar. All accounts
+/// were observed for ten days.
 pub fn cluster(inauthentic: bool, overlap: f64, seed: u64) -> Cluster {
     let mut dice = Rng::with_seed(seed);
     let like_inauthentic = if dice.f64() < overlap / 2.0 { !inauthentic } else { inauthentic };

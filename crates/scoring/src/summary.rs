@@ -1,4 +1,4 @@
-//! What is in a dataset, counted: for people to look at before they train on it.
+//! Counts of a dataset, for people to look at before they train on it.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,7 +10,7 @@ use crate::{Dataset, Folds, Row, Subject};
 /// A dataset in numbers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct Summary {
-    /// What a row is of.
+    /// Whether rows are clusters or accounts.
     pub subject: Subject,
     /// [`Dataset::fingerprint`].
     pub fingerprint: String,
@@ -24,9 +24,9 @@ pub struct Summary {
     pub campaigns: usize,
     /// Sum of the rows' weights.
     pub weight: f64,
-    /// By who labelled them and the world or collection they come from.
+    /// By source of the labels and by world or collection.
     pub groups: Vec<GroupSummary>,
-    /// Organic clusters by kind of group, where that is known.
+    /// Organic clusters by kind of group, if known.
     pub benign_classes: BTreeMap<String, usize>,
     /// The parts of each split.
     pub folds: Vec<FoldSummary>,
@@ -53,7 +53,7 @@ pub struct GroupSummary {
     pub weight: f64,
 }
 
-/// One part of one split: what is held out together.
+/// One fold of one split: its rows are held out together.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct FoldSummary {
     /// The column: `campaign_fold`, `collection_fold` or `time_fold`.
@@ -75,8 +75,8 @@ pub struct FeatureSummary {
     pub unit: String,
     /// Rows in which it is not known.
     pub missing: usize,
-    /// Inauthentic ones among them. A share far from that of all rows says that to know the value is itself a sign of the label: of how
-    /// the rows were collected, perhaps.
+    /// Number of inauthentic rows among them. If its share is far from that of all rows, a known
+    /// value is itself a sign of the label, perhaps because of how the rows were collected.
     pub missing_inauthentic: usize,
     /// Least known value.
     pub least: Option<f64>,
@@ -87,7 +87,7 @@ pub struct FeatureSummary {
 }
 
 impl Dataset {
-    /// Counts what is there.
+    /// Counts the rows.
     pub fn summary(&self) -> Summary {
         let mut by_group: BTreeMap<(&str, &str), Vec<&Row>> = BTreeMap::new();
         let mut benign_classes = BTreeMap::new();
@@ -154,7 +154,7 @@ impl Dataset {
             missing: unknown.len(),
             missing_inauthentic: inauthentic(&unknown),
             least: known.first().copied(),
-            // The lower one where there are two.
+            // The lower one of two middle values.
             median: known.get(known.len().saturating_sub(1) / 2).copied(),
             most: known.last().copied(),
         }
@@ -170,7 +170,7 @@ fn campaigns(rows: &[&Row]) -> usize {
 }
 
 fn weight(rows: &[&Row]) -> f64 {
-    // To what is shown: the last bits depend on the order of adding.
+    // Rounded for display: the last digits depend on the order of addition.
     six_decimals(rows.iter().map(|row| row.origin.weight).sum::<f64>())
 }
 

@@ -10,7 +10,7 @@ use crate::dataset::Dataset;
 use crate::features::Subject;
 use crate::row::{INAUTHENTIC, ORGANIC, Origin, Row};
 
-/// After the one that names the subject.
+/// Columns after the one that identifies the cluster or account.
 const KEY_COLUMNS: [&str; 14] = [
     "label",
     "label_source",
@@ -43,9 +43,9 @@ pub enum DatasetError {
         place: String,
         /// Column name.
         column: String,
-        /// What stands there.
+        /// The content of the cell.
         value: String,
-        /// What should.
+        /// The expected content.
         expected: &'static str,
     },
     /// The CSV itself is broken, or reading or writing failed.
@@ -60,20 +60,20 @@ pub enum DatasetError {
     /// The last bytes could not be written.
     #[error("cannot write the dataset: {0}")]
     Flush(#[from] std::io::Error),
-    /// There is no such file, or it cannot be read.
+    /// The file does not exist or cannot be read.
     #[error("cannot read the dataset {}: {source}", path.display())]
     Open {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// Why.
+        /// The reason.
         source: std::io::Error,
     },
     /// The file's content is wrong.
     #[error("{}: {source}", path.display())]
     In {
-        /// Which file.
+        /// The file.
         path: PathBuf,
-        /// What is wrong.
+        /// The fault.
         source: Box<DatasetError>,
     },
 }
@@ -84,10 +84,11 @@ impl Dataset {
         std::iter::once(subject.id_column()).chain(KEY_COLUMNS).chain(features).collect()
     }
 
-    /// Writes a header and one line a row; a value that is not known is an empty cell. Values read back exactly.
+    /// Writes a header and one line per row. A value that is not known is an empty cell. Values are
+    /// read back exactly.
     ///
     /// # Errors
-    /// [`DatasetError::Csv`] and [`DatasetError::Flush`] where writing fails.
+    /// [`DatasetError::Csv`] and [`DatasetError::Flush`] if writing fails.
     pub fn write_csv(&self, out: impl Write) -> Result<(), DatasetError> {
         let mut writer = csv::Writer::from_writer(out);
         writer.write_record(Dataset::columns(self.subject))?;
@@ -99,25 +100,28 @@ impl Dataset {
         Ok(())
     }
 
-    /// Writes the same table as Parquet, for notebooks: texts, numbers and times with their types, not known is null.
+    /// Writes the same table as Parquet, for notebooks: texts, numbers and times with their types;
+    /// not known is null.
     ///
     /// # Errors
-    /// [`DatasetError::Parquet`] and [`DatasetError::Flush`] where writing fails.
+    /// [`DatasetError::Parquet`] and [`DatasetError::Flush`] if writing fails.
     pub fn write_parquet(&self, out: impl Write + Send) -> Result<(), DatasetError> {
         parquet::write(self.subject, &self.rows, out)
     }
 
-    /// Reads what [`Dataset::write_csv`] wrote.
+    /// Reads the output of [`Dataset::write_csv`].
     ///
     /// # Errors
-    /// [`DatasetError::Columns`] names the columns that differ; [`DatasetError::Cell`] says where a value is wrong.
+    /// [`DatasetError::Columns`] names the columns that differ; [`DatasetError::Cell`] says where a
+    /// value is wrong.
     pub fn read_csv(input: impl Read) -> Result<Dataset, DatasetError> {
         read::csv(input)
     }
 
-    /// Reads a file of labelled clusters, CSV or Parquet by its content: as written here, or by a notebook that kept some of the rows.
-    /// Columns may come in any order. Where none of the folds is there, the rows are split anew; every other column must be there, and
-    /// one that this version does not know is refused, since a feature that is silently left out would make another model.
+    /// Reads a file of labelled clusters, CSV or Parquet by its content: as written here, or by a
+    /// notebook that kept some of the rows. Columns may be in any order. If all fold columns are
+    /// missing, the rows are split again. Every other column must be present, and an unknown column
+    /// is refused, because silently leaving out a feature would make another model.
     ///
     /// # Errors
     /// [`DatasetError::Open`], and [`DatasetError::In`] with what is wrong.

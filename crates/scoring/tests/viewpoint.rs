@@ -1,10 +1,13 @@
-//! Behaviour, never viewpoint: other words of the same shape in every post, and the engine finds the same groups with the same features.
+//! Behaviour, never viewpoint: with other words of the same shape in every post, the engine finds
+//! the same groups with the same features.
 //!
-//! Every word of every text, hashtag, mention, name, application and address is replaced by another one of the same length in the same
-//! alphabet; equal words stay equal, and numbers, ids, times and platforms stay as they are. Then no group, no member and no feature may
-//! change at all, but for last digits: sums go over keys in the order of their hashes.
+//! Every word of every text, hashtag, mention, name, application and URL is replaced by another one
+//! of the same length in the same alphabet. Equal words stay equal; numbers, ids, times and
+//! platforms are unchanged. Then no group, no member and no feature may change, except for last
+//! digits: sums over keys are in the order of their hashes.
 //!
-//! Which texts repeat others, and how much of them, is measured by words that are compared for equality only. So neither differs.
+//! Which texts repeat others, and how much of them, is measured with words that are only compared
+//! for equality. So neither changes.
 
 use std::borrow::Cow;
 
@@ -14,11 +17,12 @@ use proptest::prelude::*;
 use scoring::features::{self, ACCOUNT_FEATURES, FEATURES, SuspectAccount};
 use simulator::World;
 
-/// Replaces words: a letter becomes another one of its alphabet, by a shift that depends on all letters before it in the word. Words
-/// that are equal but for case stay so, and words that are not do not become so. In scripts without spaces each letter is a word.
+/// Replaces words: a letter becomes another one of its alphabet, by a shift that depends on all
+/// letters before it in the word. Words that are equal except for case remain so, and different
+/// words remain different. In scripts without spaces each letter is a word.
 struct Words(u64);
 
-/// Alphabets as ranges of small letters without gaps.
+/// Alphabets as ranges of lower-case letters without gaps.
 const ALPHABETS: [(char, char); 6] = [('a', 'z'), ('а', 'я'), ('α', 'ρ'), ('ا', 'غ'), ('ぁ', 'ん'), ('一', '龥')];
 
 impl Words {
@@ -48,7 +52,8 @@ impl Words {
         turned
     }
 
-    /// Scheme, `www.`, the top-level domain and the parameters that trackers add say how an address is written, not what it names.
+    /// Scheme, `www.`, the top-level domain and tracking parameters describe how a URL is written,
+    /// not what it names.
     fn url(&self, url: &str) -> String {
         let (scheme, rest) = url.split_once("://").unwrap();
         let (rest, query) = rest.split_once('?').map_or((rest, None), |(rest, query)| (rest, Some(query)));
@@ -59,7 +64,7 @@ impl Words {
         format!("{scheme}://{www}{}.{top}/{}{query}", self.turn(name), self.turn(path))
     }
 
-    /// `RT` before a mention is no word but a mark.
+    /// `RT` before a mention is a mark, not a word.
     fn text(&self, text: &str) -> String {
         let word = |word: &str| match word {
             "RT" => word.to_owned(),
@@ -114,7 +119,7 @@ fn mix(state: u64) -> u64 {
     z ^ (z >> 31)
 }
 
-/// Words that nobody ever said, in one of the alphabets.
+/// Invented words in one of the alphabets.
 fn invented_words(dice: &mut Rng, count: u64) -> String {
     let (first, last) = ALPHABETS[dice.usize(..ALPHABETS.len())];
     let mut words = Vec::new();
@@ -130,7 +135,7 @@ const MINUTE: Millis = 60_000;
 const HOUR: Millis = 60 * MINUTE;
 const DAY: Millis = 24 * HOUR;
 
-/// A post that says nothing yet.
+/// An empty post.
 fn blank(id: String, account: &str, at: Millis) -> Post<'static> {
     Post {
         id: id.into(),
@@ -180,7 +185,7 @@ fn posts(dice: &mut Rng) -> Vec<Post<'static>> {
                 1 => post.repost_of = Some(format!("voice-{action}").into()),
                 2 => post.hashtags = vec![tag.clone().into(), site.clone().into(), mentions[0].clone().into()],
                 3 => post.text = said.clone().into(),
-                // One word in forty is each member's own.
+                // One word in forty is the member's own.
                 4 => post.text = format!("{said} {}", invented_words(dice, 1)).into(),
                 5 => post.media = vec![format!("{action:016x}").into()],
                 _ => {
@@ -212,7 +217,7 @@ fn changed(before: &Cluster, after: &Cluster) -> Vec<(&'static str, Option<f64>,
     pairs.filter(|(_, before, after)| !close(*before, *after)).collect()
 }
 
-/// Sums go over keys in the order of their hashes.
+/// Sums over keys are in the order of their hashes.
 fn close(before: Option<f64>, after: Option<f64>) -> bool {
     match (before, after) {
         (Some(before), Some(after)) => (before - after).abs() <= 1e-6 * (1.0 + before.abs()),
@@ -220,17 +225,17 @@ fn close(before: Option<f64>, after: Option<f64>) -> bool {
     }
 }
 
-/// Who is in a cluster, and how each came into it.
+/// The members of a cluster, and how each was found.
 fn members(cluster: &Cluster) -> Vec<(&str, &str, bool, bool)> {
     let members = cluster.members.iter();
     let mut members: Vec<_> =
         members.map(|m| (&*m.account.platform, &*m.account.account_id, m.proposed, m.elsewhere)).collect();
-    // Two of equal evidence but for the last digit may come in either order.
+    // Two members whose evidence differs only in the last digit may be in either order.
     members.sort_unstable();
     members
 }
 
-/// What is found with the words as they are and with others, account by account too.
+/// Compares the results with the original words and with others, also for each account.
 fn same(before: &[Post<'_>], after: &[Post<'_>]) -> Result<usize, TestCaseError> {
     let (found, accounts) = run(before);
     let (found_after, accounts_after) = run(after);
@@ -269,8 +274,8 @@ proptest! {
     }
 }
 
-/// A simulated world has paraphrases of every degree, and sentences that are alike by chance. `LOCKSTEP_REPLACEMENTS` says how many
-/// replacements are tried on each; two unless it is set.
+/// A simulated world has paraphrases of every degree, and sentences that are similar by chance.
+/// `LOCKSTEP_REPLACEMENTS` is the number of replacements tried on each world; two if it is not set.
 #[test]
 fn other_words_change_no_feature_of_a_simulated_world() {
     let replacements = std::env::var("LOCKSTEP_REPLACEMENTS").map_or(2, |text| text.parse().unwrap());

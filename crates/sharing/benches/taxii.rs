@@ -1,15 +1,15 @@
-//! What a page costs, and whether that grows with the collection: `cargo bench -p sharing --bench taxii`.
+//! What a page costs, and whether that grows with the collection or with the clients: `cargo bench -p sharing --bench taxii`.
 //!
-//! The server is a process of its own, so that its CPU time (Linux only) is its own: that of whole requests over HTTP, with
-//! authentication. Eight clients on loopback ask for pages from random places in collections of a thousand, a hundred thousand and
-//! a million objects. `LOCKSTEP_BENCH_OBJECTS=100000` stops earlier.
+//! The server is a process of its own, so that its CPU time and memory (Linux only) are its own: those of whole requests over HTTP,
+//! with authentication. Eight clients on loopback ask for pages from random places in collections of a thousand, a hundred thousand
+//! and a million objects; then 1, 8 and 100 clients ask for the first kind of page. `LOCKSTEP_BENCH_OBJECTS=100000` stops earlier.
+//! `LOCKSTEP_BENCH_POSTGRES=postgres://…` names an empty PostgreSQL database to be used in place of a file.
 
 #![allow(clippy::print_stdout, clippy::unwrap_used, missing_docs)]
 
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::{SocketAddr, TcpStream},
-    path::Path,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
 };
@@ -19,6 +19,8 @@ use sharing::{Config, Sharing};
 
 const SIZES: [usize; 3] = [1_000, 100_000, 1_000_000];
 const CLIENTS: usize = 8;
+/// For how cost and memory grow with the clients.
+const CROWDS: [usize; 3] = [1, 8, 100];
 /// 2026-01-01T00:00:00Z; one object a second from there.
 const BEGIN: i64 = 1_767_225_600_000_000;
 const SECOND: i64 = 1_000_000;
@@ -42,7 +44,8 @@ fn main() {
     }
     let most = std::env::var("LOCKSTEP_BENCH_OBJECTS").ok().and_then(|n| n.parse().ok()).unwrap_or(usize::MAX);
     let folder = tempfile::tempdir().unwrap();
-    let database = folder.path().join("bench.sqlite");
+    let file = folder.path().join("bench.sqlite").display().to_string();
+    let database = std::env::var("LOCKSTEP_BENCH_POSTGRES").unwrap_or(file);
     drop(open(&database));
     println!(
         "{:<14}{:>6}{:>10}{:>9}{:>12}{:>10}{:>10}{:>10}{:>12}",
@@ -57,10 +60,10 @@ fn main() {
         for (n, (what, path, page, requests)) in CASES.into_iter().enumerate() {
             // So far from the end that every page is full; the rarest type is a fifth of all.
             let places = size.saturating_sub(5 * page).max(1);
-            server.ask(path, places, requests / 10);
+            server.ask(CLIENTS, path, places, requests / 10);
             let before = server.cpu();
             let began = Instant::now();
-            let (mut times, bytes) = server.ask(path, places, requests);
+            let (mut times, bytes) = server.ask(CLIENTS, path, places, requests);
             let wall = began.elapsed().as_secs_f64();
             let cpu = (server.cpu() - before) * 1e3 / times.len() as f64;
             times.sort();
@@ -77,17 +80,37 @@ fn main() {
                 cpu / smallest[n]
             );
         }
-        server.child.kill().unwrap();
-        server.child.wait().unwrap();
+        server.end();
+        crowds(&database, size);
     }
 }
 
-fn open(database: &Path) -> Sharing {
-    let recipients = database.with_extension("toml");
+/// Cost of a request, peak memory and threads of the server by the number of clients, each with a fresh server.
+fn crowds(database: &str, size: usize) {
+    println!("{:<14}{:>10}{:>12}{:>12}{:>10}{:>12}", "clients", "objects", "CPU ms", "peak MB", "threads", "p99 ms");
+    let (_, path, page, requests) = CASES[0];
+    for clients in CROWDS {
+        let mut server = Server::start(database);
+        let before = server.cpu();
+        let (mut times, _) = server.ask(clients, path, size.saturating_sub(5 * page).max(1), requests);
+        times.sort();
+        println!(
+            "{clients:<14}{size:>10}{:>12.3}{:>12.0}{:>10}{:>12.2}",
+            (server.cpu() - before) * 1e3 / times.len() as f64,
+            server.status("VmHWM:") as f64 / 1024.0,
+            server.status("Threads:"),
+            times[times.len() * 99 / 100].as_secs_f64() * 1e3
+        );
+        server.end();
+    }
+}
+
+fn open(database: &str) -> Sharing {
+    let recipients = Path::new(database).with_extension("toml");
     std::fs::write(&recipients, "[[recipients]]\nname = \"bench\"\nclass = \"platform\"\nplatform = \"example\"\n")
         .unwrap();
     let mut config = Config {
-        database: database.display().to_string(),
+        database: database.to_owned(),
         listen: ([127, 0, 0, 1], 0).into(),
         recipients: Some(recipients),
         ..Config::default()
@@ -99,7 +122,7 @@ fn open(database: &Path) -> Sharing {
 
 /// The server's process: tells its address and a key, then serves until it is killed.
 fn serve(database: &str) {
-    let sharing = open(Path::new(database));
+    let sharing = open(database);
     tokio::runtime::Runtime::new().unwrap().block_on(async {
         let server = sharing::Server::new(sharing.clone());
         let listener = server.bind().await.unwrap();
@@ -109,7 +132,21 @@ fn serve(database: &str) {
 }
 
 /// Objects as a release adds them, straight into the tables: a million releases would take hours.
-fn fill(database: &Path, from: usize, to: usize) {
+fn fill(database: &str, from: usize, to: usize) {
+    let last = BEGIN + to as i64 * SECOND;
+    if database.starts_with("postgres") {
+        let mut client = postgres::Client::connect(database, postgres::NoTls).unwrap();
+        let columns = "number, collection, date_added, id, type, spec_version, version, is_first, is_last, body";
+        let mut copy = client.copy_in(&format!("copy objects ({columns}) from stdin")).unwrap();
+        for (number, added, kind, id, body) in (from..to).map(object) {
+            // None of the texts has a tab, a line break or a backslash.
+            writeln!(copy, "{number}\t1\t{added}\t{id}\t{kind}\t2.1\t{added}\t1\t1\t{body}").unwrap();
+        }
+        copy.finish().unwrap();
+        client.execute("update collections set last_added = $1 where number = 1", &[&last]).unwrap();
+        client.batch_execute("analyze objects").unwrap();
+        return;
+    }
     let mut connection = rusqlite::Connection::open(database).unwrap();
     connection.pragma_update(None, "synchronous", "off").unwrap();
     let tx = connection.transaction().unwrap();
@@ -119,21 +156,26 @@ fn fill(database: &Path, from: usize, to: usize) {
              values (?1, 1, ?2, ?3, ?4, '2.1', ?2, 1, 1, ?5)",
         )
         .unwrap();
-    for n in from..to {
-        let added = BEGIN + n as i64 * SECOND;
-        let time = Timestamp::from_microsecond(added).unwrap();
-        let uuid = uuid::Uuid::new_v4();
-        let (kind, body) = match n % 10 {
-            0..7 => ("indicator", indicator(uuid, time, n)),
-            7..9 => ("user-account", account(uuid, n)),
-            _ => ("note", note(uuid, time, n)),
-        };
-        insert.execute(rusqlite::params![n as i64 + 1, added, format!("{kind}--{uuid}"), kind, body]).unwrap();
+    for (number, added, kind, id, body) in (from..to).map(object) {
+        insert.execute(rusqlite::params![number, added, id, kind, body]).unwrap();
     }
     drop(insert);
-    tx.execute("update collections set last_added = ?1 where number = 1", [BEGIN + to as i64 * SECOND]).unwrap();
+    tx.execute("update collections set last_added = ?1 where number = 1", [last]).unwrap();
     tx.commit().unwrap();
     connection.pragma_update(None, "wal_checkpoint", "truncate").unwrap();
+}
+
+/// Number, time, type, id and body of the object at a place.
+fn object(n: usize) -> (i64, i64, &'static str, String, String) {
+    let added = BEGIN + n as i64 * SECOND;
+    let time = Timestamp::from_microsecond(added).unwrap();
+    let uuid = uuid::Uuid::new_v4();
+    let (kind, body) = match n % 10 {
+        0..7 => ("indicator", indicator(uuid, time, n)),
+        7..9 => ("user-account", account(uuid, n)),
+        _ => ("note", note(uuid, time, n)),
+    };
+    (n as i64 + 1, added, kind, format!("{kind}--{uuid}"), body)
 }
 
 fn indicator(uuid: uuid::Uuid, time: Timestamp, n: usize) -> String {
@@ -164,7 +206,7 @@ struct Server {
 }
 
 impl Server {
-    fn start(database: &Path) -> Self {
+    fn start(database: &str) -> Self {
         let mut child = Command::new(std::env::current_exe().unwrap())
             .arg("serve")
             .arg(database)
@@ -178,6 +220,18 @@ impl Server {
         Server { address: address.parse().unwrap(), key: key.to_owned(), collection, child }
     }
 
+    fn end(&mut self) {
+        self.child.kill().unwrap();
+        self.child.wait().unwrap();
+    }
+
+    /// A number of /proc/PID/status.
+    fn status(&self, name: &str) -> u64 {
+        let status = std::fs::read_to_string(format!("/proc/{}/status", self.child.id())).unwrap();
+        let line = status.lines().find_map(|line| line.strip_prefix(name)).unwrap();
+        line.split_whitespace().next().unwrap().parse().unwrap()
+    }
+
     /// Seconds of CPU so far.
     fn cpu(&self) -> f64 {
         let stat = std::fs::read_to_string(format!("/proc/{}/stat", self.child.id())).unwrap();
@@ -187,16 +241,16 @@ impl Server {
     }
 
     /// Asks from all clients; how long each request took, and bytes of all bodies.
-    fn ask(&self, path: &str, places: usize, requests: usize) -> (Vec<Duration>, usize) {
+    fn ask(&self, clients: usize, path: &str, places: usize, requests: usize) -> (Vec<Duration>, usize) {
         std::thread::scope(|scope| {
-            let clients: Vec<_> = (0..CLIENTS)
+            let asking: Vec<_> = (0..clients)
                 .map(|client| {
                     scope.spawn(move || {
                         let mut stream = BufReader::new(TcpStream::connect(self.address).unwrap());
                         stream.get_ref().set_nodelay(true).unwrap();
                         let (mut times, mut bytes) = (Vec::new(), 0);
                         let mut dice = client as u64 * 7_919 + 1;
-                        for _ in 0..requests / CLIENTS {
+                        for _ in 0..requests / clients {
                             dice = dice.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
                             let place = (dice >> 33) as usize % places;
                             let after = Timestamp::from_microsecond(BEGIN + place as i64 * SECOND - 1).unwrap();
@@ -209,7 +263,7 @@ impl Server {
                 })
                 .collect();
             let (mut times, mut bytes) = (Vec::new(), 0);
-            for client in clients {
+            for client in asking {
                 let (of_client, read) = client.join().unwrap();
                 times.extend(of_client);
                 bytes += read;

@@ -1,16 +1,15 @@
-//! API keys of partners, `lockstep_<key id>_<secret>`, and the secrets of webhooks.
-//!
-//! The secret has 244 random bits, so a fast hash is enough: there is nothing to guess. The key id finds the row; the secret
-//! is compared in constant time.
+//! API keys of partners, tokens for the JSON API, `lockstepapi_<token id>_<secret>`, and the secrets of webhooks. The form of keys and
+//! tokens is that of [`runtime::keys`].
 
 use base64::{Engine, engine::general_purpose::STANDARD};
 use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
+pub(crate) use runtime::keys::{generate, matches, parse, random_bytes};
+use runtime::keys::{generate_with, parse_with};
 use serde::Serialize;
-use sha2::{Digest, Sha256};
-use subtle::ConstantTimeEq;
 
-const PREFIX: &str = "lockstep_";
+/// Another prefix than that of partners' keys, so that people, and scanners for leaked secrets, can tell the two apart.
+const TOKEN_PREFIX: &str = "lockstepapi_";
 
 /// An API key, without its secret.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
@@ -36,24 +35,14 @@ impl Key {
     }
 }
 
-/// A new key: its id, the whole key to be shown once, and the hash to be kept.
-pub(crate) fn generate() -> (String, String, Vec<u8>) {
-    let id = text_format::hex(&random_bytes()[..8]);
-    let secret = text_format::hex(&random_bytes());
-    let hash = Sha256::digest(secret.as_bytes()).to_vec();
-    (id.clone(), format!("{PREFIX}{id}_{secret}"), hash)
+/// A new token for the JSON API: its id, the whole token to be shown once, and the hash to be kept.
+pub(crate) fn generate_token() -> (String, String, Vec<u8>) {
+    generate_with(TOKEN_PREFIX)
 }
 
-/// Key id and secret of a key as presented; `None` where it is no key of ours.
-pub(crate) fn parse(key: &str) -> Option<(&str, &str)> {
-    let (id, secret) = key.strip_prefix(PREFIX)?.split_once('_')?;
-    let hex = |text: &str, length| text.len() == length && text.bytes().all(|b| b.is_ascii_hexdigit());
-    (hex(id, 16) && hex(secret, 64)).then_some((id, secret))
-}
-
-/// Whether the secret is the one that was hashed.
-pub(crate) fn matches(secret: &str, hash: &[u8]) -> bool {
-    Sha256::digest(secret.as_bytes())[..].ct_eq(hash).into()
+/// Id and secret of a token as presented; `None` if the text is not such a token.
+pub(crate) fn parse_token(token: &str) -> Option<(&str, &str)> {
+    parse_with(TOKEN_PREFIX, token)
 }
 
 /// The id under which a partner knows a case, made with the partner's own key: from two partners' ids nobody can tell whether they
@@ -69,14 +58,6 @@ pub(crate) fn case_reference(pseudonym_key: &[u8], case_id: &str) -> String {
         bytes.copy_from_slice(&mac[..16]);
     }
     format!("case-{}", uuid::Builder::from_custom_bytes(bytes).into_uuid())
-}
-
-/// 32 bytes from the operating system's generator, 244 bits of them random.
-pub(crate) fn random_bytes() -> [u8; 32] {
-    let mut bytes = [0; 32];
-    bytes[..16].copy_from_slice(uuid::Uuid::new_v4().as_bytes());
-    bytes[16..].copy_from_slice(uuid::Uuid::new_v4().as_bytes());
-    bytes
 }
 
 /// How a secret begins where people see it.
@@ -97,15 +78,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_key_is_recognised_and_another_is_not() {
-        let (id, key, hash) = generate();
-        let (found, secret) = parse(&key).unwrap();
-        assert_eq!(found, id);
-        assert!(matches(secret, &hash));
-        let (_, other, _) = generate();
-        assert!(!matches(parse(&other).unwrap().1, &hash));
-        for bad in ["", "lockstep_", "lockstep_x_y", "lockstep__", &key[..key.len() - 1]] {
-            assert_eq!(parse(bad), None, "{bad}");
-        }
+    fn a_token_is_recognised_and_a_key_is_no_token() {
+        let (_, key, _) = generate();
+        let (id, token, hash) = generate_token();
+        let (found, secret) = parse_token(&token).unwrap();
+        assert!(found == id && matches(secret, &hash));
+        assert_eq!((parse(&token), parse_token(&key)), (None, None), "a key is not a token");
     }
 }

@@ -1,6 +1,6 @@
 //! The service from flagged clusters to partners.
 //!
-//! In layers, one direction: `config`, `key` and `object` below all; `store` (rows of both databases) and `publish` (STIX, documents:
+//! In layers, one direction: `config`, `encryption`, `key` and `object` below all; `store` (rows of both databases) and `publish` (STIX, documents:
 //! rendering) beside each other; `service`, the only place that has both; `webhooks` and `http` above it. What is decided, by which rule and
 //! by whom, is [`casework`]'s.
 //!
@@ -18,7 +18,9 @@
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used))]
 
+mod audit_watch;
 mod config;
+mod encryption;
 mod fault_injection;
 mod http;
 mod key;
@@ -26,12 +28,14 @@ mod metrics;
 mod object;
 mod publish;
 mod run;
+mod seals;
 mod service;
 mod store;
+mod token;
 mod webhooks;
 
 pub use config::{
-    Config, REMOVED,
+    Audit, Config, Encryption, REMOVED,
     access::{Limits, Login, Provider, Tls},
     policy::load_policy,
 };
@@ -40,9 +44,11 @@ pub use http::Server;
 pub use http::{check_taxii_envelope, check_taxii_query};
 pub use key::Key;
 pub use service::{
-    Outcomes, Sharing, SharingError, explain, make_documents,
+    EncryptionState, Outcomes, Sharing, SharingError, encryption_state, explain, make_documents, reset_encryption,
+    rotate_encryption,
     users::{SHORTEST_PASSWORD, Users, UsersError},
 };
 pub use store::{
     AuditLog, Delivery, DeliveryQuery, DeliveryState, FeedbackRow, Retraction, RetractionCase, StoreError,
 };
+pub use token::{Scope, Token};

@@ -47,6 +47,14 @@ pub(crate) struct Metrics {
     pub retractions: IntGaugeVec,
     /// Retraction cases that wait for people.
     pub retraction_cases: IntGauge,
+    /// 1 where the last check of the audit log found it broken, or what it covers changed.
+    pub audit_broken: IntGauge,
+    /// When the audit log was last checked, seconds since the Unix epoch.
+    pub audit_checked: IntGauge,
+    /// Entries of the audit log.
+    pub audit_entries: IntGauge,
+    /// Position of the last entry whose seal was written outside of the database.
+    pub audit_sealed: IntGauge,
     /// Cases whose flags run out soon.
     pub running_out: IntGauge,
     /// Shared cases that people should look at again.
@@ -97,6 +105,19 @@ impl Metrics {
             )?,
             retraction_cases: metrics
                 .gauge("lockstep_sharing_retraction_cases", "Retraction cases that wait for people")?,
+            audit_broken: metrics.gauge(
+                "lockstep_sharing_audit_broken",
+                "1 where the last check found the audit log broken, or a case, shared object or key changed outside of the service",
+            )?,
+            audit_checked: metrics.gauge(
+                "lockstep_sharing_audit_checked_seconds",
+                "When the audit log was last checked, seconds since the Unix epoch; 0 before the first check",
+            )?,
+            audit_entries: metrics.gauge("lockstep_sharing_audit_entries", "Entries of the audit log at its last check")?,
+            audit_sealed: metrics.gauge(
+                "lockstep_sharing_audit_sealed_entry",
+                "Position of the last entry whose seal was written outside of the database; 0 before the first",
+            )?,
             running_out: metrics.gauge("lockstep_sharing_flags_running_out", "Cases whose flags run out soon")?,
             attention: metrics
                 .gauge("lockstep_sharing_cases_attention", "Shared cases that people should look at again")?,

@@ -3,7 +3,8 @@
 use runtime::shutdown::Shutdown;
 
 use crate::{
-    service::{Sharing, SharingError, expiry, feedback},
+    audit_watch,
+    service::{Sharing, SharingError, audit_events, expiry, feedback},
     webhooks,
 };
 
@@ -18,6 +19,8 @@ impl Sharing {
             webhooks::run(self, &shutdown),
             feedback::run(self, &log, &shutdown),
             expiry::run(self, &shutdown),
+            audit_events::run(self, &shutdown),
+            audit_watch::run(self, &shutdown),
         )?;
         Ok(())
     }

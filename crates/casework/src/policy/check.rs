@@ -2,7 +2,10 @@
 
 use jiff::Timestamp;
 
-use super::decide::{Terms, delay_fault, renewed_by_the_same_approver};
+use super::{
+    decide::{delay_fault, renewed_by_the_same_approver},
+    terms::Terms,
+};
 use crate::facts::{Breach, Delay, Fact, Facts, Recorded, is_same_person, is_state};
 
 /// Longest text of a record, in characters.

@@ -8,7 +8,6 @@ mod sign_offs;
 use std::collections::BTreeMap;
 
 use jiff::Timestamp;
-use messages::cluster::ClusterMessage;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
@@ -19,24 +18,16 @@ pub use sign_offs::NeededSignOff;
 pub(crate) use sign_offs::newest_sign_off_of;
 use sign_offs::sign_offs;
 
-use super::rules::{Product, Redaction, Rule, Rules, Told, VOLUNTARY};
+use super::{
+    rules::{Product, Redaction, Rule, Rules, Told, VOLUNTARY},
+    terms::Terms,
+};
 use crate::{
     Tlp,
     case::Case,
     facts::{Recorded, TargetKind, is_same_person},
     recipients::{Class, Delivery, Recipient},
 };
-
-/// Inputs of a decision other than the case.
-#[derive(Debug, Clone, Copy)]
-pub struct Terms<'a> {
-    /// The newest version of the finding.
-    pub cluster: &'a ClusterMessage,
-    /// The recipients.
-    pub recipients: &'a [Recipient],
-    /// The settings of all rules.
-    pub rules: &'a Rules,
-}
 
 /// The policy's outcome for a case in its current state.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, utoipa::ToSchema)]
@@ -205,7 +196,7 @@ pub fn decide(case: &Case, terms: &Terms<'_>, now: Timestamp) -> Outcome {
         suggestions: BTreeMap::new(),
         notes: Vec::new(),
     };
-    decided_by_people(case, &mut outcome);
+    decided_by_people(case, terms, &mut outcome);
     sources_and_methods(case, &mut outcome);
     consideration(case, &mut outcome);
     targets(case, terms, &mut outcome);
@@ -272,10 +263,18 @@ pub fn closing_blocked(case: &Case, terms: &Terms<'_>, now: Timestamp) -> Option
 }
 
 /// Rule 1.
-fn decided_by_people(case: &Case, outcome: &mut Outcome) {
+fn decided_by_people(case: &Case, terms: &Terms<'_>, outcome: &mut Outcome) {
     let approved = case.approved.as_ref().filter(|word| word.version == case.version);
     if approved.is_none() {
         let text = format!("version {} is not approved: a reviewer has to decide", case.version);
+        outcome.blocks.push(block(Rule::NominateThenDecide, Needs::Approval, text));
+    }
+    let changed = terms.not_as_approved(case);
+    if approved.is_some() && case.released_version != Some(case.version) && !changed.is_empty() {
+        let text = format!(
+            "what {} would receive changed after the approval: look at it and approve it again",
+            changed.join(", ")
+        );
         outcome.blocks.push(block(Rule::NominateThenDecide, Needs::Approval, text));
     }
     outcome.approvals.push(Approval {

@@ -17,6 +17,7 @@ mod decide;
 mod explain;
 mod file;
 mod rules;
+mod terms;
 
 pub use crate::facts::is_same_person;
 pub use crate::facts::{
@@ -28,11 +29,12 @@ pub(crate) use check::check_sign_off;
 pub(crate) use decide::delay as delay_in_force;
 pub use decide::is_confirmed;
 pub(crate) use decide::newest_sign_off_of;
-pub use decide::{Approval, Because, Block, Decision, Missing, NeededSignOff, Needs, Outcome, Terms, decide};
+pub use decide::{Approval, Because, Block, Decision, Missing, NeededSignOff, Needs, Outcome, decide};
 pub use decide::{closing_blocked, dismissal_blocked};
 pub use explain::Explanation;
 pub use file::PolicyFile;
 pub use rules::{AccountIds, ClassRule, Elsewhere, Policy, Product, Redaction, Rule, Rules, Told, VOLUNTARY};
+pub use terms::{Rendered, Terms};
 
 #[cfg(test)]
 mod tests;

@@ -6,7 +6,7 @@ use std::{collections::BTreeSet, fmt};
 use messages::cluster::ClusterMessage;
 use serde::{Deserialize, Serialize};
 
-use super::decide::Terms;
+use super::terms::Terms;
 use crate::{
     Tlp,
     recipients::{Class, Partner, Recipient},
@@ -267,7 +267,7 @@ pub struct Policy {
 impl Policy {
     /// The terms for a decision about this finding.
     pub fn terms<'a>(&'a self, cluster: &'a ClusterMessage) -> Terms<'a> {
-        Terms { cluster, recipients: &self.recipients, rules: &self.rules }
+        Terms { cluster, recipients: &self.recipients, rules: &self.rules, rendered: None }
     }
 
     /// The platforms. Each has its own TAXII collection.

@@ -1,6 +1,7 @@
 mod duties;
 mod properties;
 mod records;
+mod rendered;
 mod sign_offs;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -132,7 +133,7 @@ impl Desk {
     }
 
     fn take(&mut self, step: Step, by: &str) -> Result<Entry, Illegal> {
-        let terms = Terms { cluster: &self.cluster, recipients: &self.recipients, rules: &self.rules };
+        let terms = Terms { cluster: &self.cluster, recipients: &self.recipients, rules: &self.rules, rendered: None };
         self.case.take(step, by, &terms, self.now)
     }
 
@@ -146,7 +147,7 @@ impl Desk {
 
     /// Somebody hands a document over, and bob records it.
     fn hand_over(&mut self, recipient: &str) -> Result<Entry, Illegal> {
-        let terms = Terms { cluster: &self.cluster, recipients: &self.recipients, rules: &self.rules };
+        let terms = Terms { cluster: &self.cluster, recipients: &self.recipients, rules: &self.rules, rendered: None };
         self.case.refresh_duties(self.now);
         let (to, how) = ("the duty officer".to_owned(), "by courier".to_owned());
         let handover = Handover { recipient: recipient.to_owned(), to, how, at: self.now };
@@ -162,7 +163,7 @@ impl Desk {
     }
 
     fn outcome(&self) -> Outcome {
-        let terms = Terms { cluster: &self.cluster, recipients: &self.recipients, rules: &self.rules };
+        let terms = Terms { cluster: &self.cluster, recipients: &self.recipients, rules: &self.rules, rendered: None };
         decide(&self.case, &terms, self.now)
     }
 

@@ -216,7 +216,7 @@ impl Simulation {
     fn settings(&self) -> Settings<'static> {
         // Leaked on purpose: a few hundred small policies in a test.
         let policy: &'static Policy = Box::leak(Box::new(self.policy.clone()));
-        Settings { policy, reviewers: self.reviewers, valid_days: 30, expiry_notice_days: 7 }
+        Settings { policy, reviewers: self.reviewers, valid_days: 30, expiry_notice_days: 7, rendered: None }
     }
 
     fn carry_out(&mut self, effects: Effects) -> Result<(), TestCaseError> {

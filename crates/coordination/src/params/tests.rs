@@ -1,7 +1,7 @@
 use super::*;
 
-/// Fields that are no number, or that no configuration sets. A new field is a parameter of the
-/// table, or is named here.
+/// Fields that are not numbers, or that no configuration sets. A new field is a parameter of the
+/// table, or is listed here.
 const NOT_IN_THE_TABLE: [&str; 6] = ["traces", "min_members", "same_campaign", "max_evidence", "limits", "short_links"];
 
 #[test]

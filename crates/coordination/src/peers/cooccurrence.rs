@@ -1,4 +1,5 @@
-//! coordination-network-toolkit (its repository's head): `co_retweet`, `co_link`, `co_reply`, `co_tweet`, `co_similar_tweet`, `co_post`.
+//! coordination-network-toolkit (its repository's head): `co_retweet`, `co_link`, `co_reply`,
+//! `co_tweet`, `co_similar_tweet`, `co_post`.
 //!
 //! ```
 //! use coordination::peers::cooccurrence::{Match, Messages};
@@ -13,10 +14,12 @@
 //! ```
 //!
 //! # The definition
-//! A tie is directed. Its weight is the number of different messages of `user_1` that have at least one of `user_2` with the same key and
-//! a time from `t - window` to `t + window`, both inclusive, where t is the time of `user_1`'s message. It is kept from the least weight
-//! on. An account's ties to itself, by two messages of its own, are stored by the toolkit and left out of its exports. Of the messages of one id, the first counts and
-//! the others are ignored, whoever wrote them; but see [`Messages::push_each`].
+//! A tie is directed. Its weight is the number of different messages of `user_1` that have at least
+//! one of `user_2` with the same key and a time from `t - window` to `t + window`, both inclusive,
+//! where t is the time of `user_1`'s message. It is kept from the least weight on. An account's
+//! ties to itself, by two messages of its own, are stored by the toolkit and left out of its
+//! exports. Of the messages of one id, the first counts and the others are ignored, whoever wrote
+//! them; but see [`Messages::push_each`].
 
 use super::{Index, Lags, Names, Shares, Tokens};
 use crate::hash::Set;
@@ -26,16 +29,17 @@ use crate::hash::Set;
 pub enum Match {
     /// The same key.
     Same,
-    /// Words whose Jaccard similarity is at least this: `co_similar_tweet`. A message without words matches none.
+    /// Words with at least this Jaccard similarity: `co_similar_tweet`. A message without words
+    /// matches none.
     Similar(f64),
 }
 
 /// One account's messages and another's.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Tie<'a> {
-    /// Whose messages are counted.
+    /// The account whose messages are counted.
     pub user_1: &'a str,
-    /// With whose they match.
+    /// The account with whose messages they match.
     pub user_2: &'a str,
     /// Messages of `user_1` with a match.
     pub weight: u32,
@@ -49,16 +53,17 @@ pub struct Tie<'a> {
 #[derive(Debug, Default)]
 pub struct Messages {
     shares: Shares,
-    /// (message, key), of those that came by [`Messages::push_each`].
+    /// (message, key) of the messages from [`Messages::push_each`].
     seen: Set<(u32, u32)>,
     words: Names,
-    /// Numbers of the words of each message in rising order, and where those of each message end.
+    /// Numbers of the words of each message in rising order, and the end of each message's numbers.
     tokens: Vec<u32>,
     ends: Vec<usize>,
 }
 
 impl Messages {
-    /// A message with its keys, such as the post that it repeats, if its id is new. It may have none: an id is taken all the same.
+    /// A message with its keys, such as the post that it reposts, if its id is new. Without keys,
+    /// its id counts as used nevertheless.
     pub fn push(&mut self, message: &str, user: &str, at: f64, keys: &[&str]) {
         if self.is_new(message) {
             self.shares.accounts.id(user);
@@ -66,8 +71,8 @@ impl Messages {
         }
     }
 
-    /// A message with its links. The toolkit tells links by (message, link): if an id comes again, links that are new to it count, with
-    /// the later row's user and time.
+    /// A message with its links. The toolkit identifies links by (message, link): if an id comes
+    /// again, its new links count, with the later row's user and time.
     pub fn push_each(&mut self, message: &str, user: &str, at: f64, keys: &[&str]) {
         let id = self.shares.contents.id(message);
         for key in keys {
@@ -81,7 +86,7 @@ impl Messages {
     pub fn push_words(&mut self, message: &str, user: &str, at: f64, words: &Tokens) {
         if self.is_new(message) && !words.words().is_empty() {
             self.shares.push("", user, message, at);
-            // Messages that came without words have none.
+            // Messages without words.
             self.ends.resize(self.shares.contents.len() - 1, self.tokens.len());
             let start = self.tokens.len();
             self.tokens.extend(words.words().iter().map(|word| self.words.id(word)));
@@ -90,19 +95,20 @@ impl Messages {
         }
     }
 
-    /// What takes part.
+    /// The shares that are compared.
     pub fn shares(&self) -> &Shares {
         &self.shares
     }
 
-    /// The ties, by the bytes of both names. The window is in seconds. `loops` says whether ties of an account to itself are wanted.
+    /// The ties, by the bytes of both names. The window is in seconds. `loops` says whether ties of
+    /// an account to itself are wanted.
     pub fn ties(&self, time_window: f64, min_edge_weight: u32, of: Match, loops: bool, mut each: impl FnMut(Tie<'_>)) {
         let index = Index::new(&self.shares, self.shares.rows.clone(), |_| true);
         let account = |rank: u32| self.shares.accounts.name(index.accounts[rank as usize]);
         let mut tallies = vec![Tally::default(); index.accounts.len()];
         let mut partners = Vec::new();
         let mut lags = Lags::default();
-        // Partners that a message of several keys has been counted for.
+        // Partners for which a message with several keys has already been counted.
         let mut counted: Set<(u32, u32)> = Set::default();
         for a in 0..index.accounts() {
             for &r in index.of_account(a) {
@@ -262,7 +268,7 @@ mod tests {
         }
         assert_eq!(show(&whole, 1.0, 1, Match::Same), [""; 0]);
         assert_eq!(show(&links, 1.0, 1, Match::Same), ["b>c 1", "c>b 1"]);
-        // An id without a key is taken, too.
+        // An id without a key counts as used as well.
         let mut reposts = Messages::default();
         for (message, user, keys) in [("1", "a", &[][..]), ("1", "a", &["x"]), ("2", "b", &["x"])] {
             reposts.push(message, user, 0.0, keys);

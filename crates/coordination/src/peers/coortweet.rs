@@ -15,39 +15,35 @@
 //! ```
 //!
 //! # The definition
-//! 1. Accounts with fewer than `min_participation` rows are left out. What is left is ordered by each account's first appearance, then
-//!    as it came; an equal row counts again.
-//! 2. Two rows of one object are a pair if their times differ by no more than the window. The one with the earlier time is the older; at
-//!    equal times, the one that comes first in the order of step 1.
-//! 3. A pair is dropped where the object's id equals either content's id, the contents are the same, or the accounts are.
-//! 4. Rows whose content is in any pair are counted by account. The contents of accounts with at least `min_participation` such rows are
-//!    kept, and the pairs where *either* content is. Contents are compared by id alone, whoever posted them.
-//! 5. An edge joins two accounts, undirected, `from` before `to` by the bytes of their names; its weight is the number of pairs, so that a
-//!    post with two objects counts twice. `n_content_id` and `n_content_id_y` are the unique older and newer contents, whichever of the
-//!    two accounts posted them (CooRTweet's documentation says: by account); `edge_symmetry_score` is the lesser over the greater.
+//! 1. Accounts with fewer than `min_participation` rows are left out. What is left is ordered by
+//!    each account's first appearance, then as it came; an equal row counts again.
+//! 2. Two rows of one object are a pair if their times differ by no more than the window. The one
+//!    with the earlier time is the older; at equal times, the one that comes first in the order of
+//!    step 1.
+//! 3. A pair is dropped where the object's id equals either content's id, the contents are the
+//!    same, or the accounts are.
+//! 4. Rows whose content is in any pair are counted by account. The contents of accounts with at
+//!    least `min_participation` such rows are kept, and the pairs where *either* content is.
+//!    Contents are compared by id alone, whoever posted them.
+//! 5. An edge joins two accounts, undirected, `from` before `to` by the bytes of their names; its
+//!    weight is the number of pairs, so that a post with two objects counts twice. `n_content_id`
+//!    and `n_content_id_y` are the unique older and newer contents, whichever of the two accounts
+//!    posted them (CooRTweet's documentation says: by account); `edge_symmetry_score` is the lesser
+//!    over the greater.
 //! 6. Edges are flagged whose weight is *strictly* above the type-7 quantile of all weights.
 //!
-//! The fast network takes the pairs within a narrower window, applies step 4 to these, and flags *every* pair of step 4 with the same two
-//! contents in the same order. Its weights have their own quantile.
+//! The fast network takes the pairs within a narrower window, applies step 4 to these, and flags
+//! *every* pair of step 4 with the same two contents in the same order. Its weights have their own
+//! quantile.
 //!
-//! Not copied: CooRTweet orders names by the locale, and igraph may print an undirected edge either way round.
+//! Not copied: CooRTweet orders names by the locale, and igraph may print an undirected edge either
+//! way round.
 
-use super::{ABSENT, Index, Lags, Row, Shares, quantile};
+mod network;
+
+pub use self::network::{Edge, Measures, Network, Subgraph};
+use super::{ABSENT, Index, Lags, Row, Shares};
 use crate::hash::{Map, Set};
-
-/// Which part of the network is wanted: CooRTweet's `subgraph`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Subgraph {
-    /// 0: all of it.
-    #[default]
-    Whole,
-    /// 1: edges above the threshold.
-    Weighted,
-    /// 2: edges whose fast weight is above the fast threshold.
-    FastWeighted,
-    /// 3: the accounts on edges of 2, all their neighbours, and every edge among these.
-    FastContext,
-}
 
 /// Two shares of an object within the window; of the older one first.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -68,48 +64,6 @@ pub struct Pair<'a> {
     pub fast: Option<bool>,
 }
 
-/// What is known of an edge within one of the two windows.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Measures<'a> {
-    /// Pairs.
-    pub weight: u32,
-    /// Mean seconds between the posts of a pair.
-    pub avg_time_delta: f64,
-    /// Unique older contents.
-    pub n_content_id: u32,
-    /// Unique newer contents.
-    pub n_content_id_y: u32,
-    /// Whether the weight is above the threshold.
-    pub weight_threshold: bool,
-    /// The objects shared, in the order of their first row; empty unless asked for.
-    pub object_ids: Vec<&'a str>,
-}
-
-impl Measures<'_> {
-    /// The lesser of the two counts of contents over the greater.
-    pub fn edge_symmetry_score(&self) -> f64 {
-        let (x, y) = (self.n_content_id, self.n_content_id_y);
-        f64::from(x.min(y)) / f64::from(x.max(y))
-    }
-}
-
-/// Two accounts that shared the same objects within the window.
-#[derive(Debug, Clone, PartialEq)]
-pub struct Edge<'a> {
-    /// The account whose name comes first.
-    pub from: &'a str,
-    /// The other one.
-    pub to: &'a str,
-    /// Within the window.
-    pub full: Measures<'a>,
-    /// Within the narrower window; `None` if there is no such pair, or that was not asked for.
-    pub fast: Option<Measures<'a>>,
-    /// Different objects shared within the window.
-    pub objects: u32,
-    /// Median seconds between the posts of a pair, to the millisecond.
-    pub median_lag_s: f64,
-}
-
 /// The result of `detect_groups`, to be swept as often as is needed.
 #[derive(Debug)]
 pub struct Groups<'s> {
@@ -125,7 +79,8 @@ pub struct Groups<'s> {
 struct Fast {
     time_window: f64,
     kept: Vec<bool>,
-    /// Contents that do not have one account and one time: what is said of one pair of them may hold for others.
+    /// Contents that do not have one account and one time: what is said of one pair of them may
+    /// hold for others.
     ambiguous: Vec<bool>,
     /// Fast pairs with an ambiguous content: (older, newer).
     pairs: Set<(u32, u32)>,
@@ -148,7 +103,8 @@ impl<'s> Groups<'s> {
         groups
     }
 
-    /// `flag_speed_share(x, result, min_participation, time_window)`: marks the pairs of a narrower window.
+    /// `flag_speed_share(x, result, min_participation, time_window)`: marks the pairs of a narrower
+    /// window.
     pub fn flag_speed_share(&mut self, time_window: f64) {
         let kept = self.participating(time_window);
         let index = &self.index;
@@ -176,7 +132,8 @@ impl<'s> Groups<'s> {
         self.fast = Some(Fast { time_window, kept, ambiguous, pairs });
     }
 
-    /// Every pair: objects by their first row, then by the newer row and the older one in the order of step 1.
+    /// Every pair: objects by their first row, then by the newer row and the older one in the order
+    /// of step 1.
     pub fn pairs(&self, mut each: impl FnMut(Pair<'_>)) {
         let Index { order, rows, objects, accounts, .. } = &self.index;
         for of_object in order.chunk_by(|x, y| rows[*x as usize].object == rows[*y as usize].object) {
@@ -209,53 +166,6 @@ impl<'s> Groups<'s> {
         }
     }
 
-    /// `generate_coordinated_network(x, edge_weight, subgraph)`, with `fast_net` if [`Groups::flag_speed_share`] was asked for. `p` is the
-    /// quantile, from 0 to 1. The fast subgraphs are empty where that was not asked for.
-    pub fn network(&self, p: f64, subgraph: Subgraph) -> Network<'_, 's> {
-        let mut weights = [Map::default(), Map::default()];
-        let mut pairs = 0;
-        self.sweep(Detail::Weights, |_, _, tally| {
-            pairs += u64::from(tally.full.weight);
-            for (weights, weight) in weights.iter_mut().zip([tally.full.weight, tally.fast.weight]) {
-                if weight > 0 {
-                    *weights.entry(weight).or_insert(0_u64) += 1;
-                }
-            }
-        });
-        let threshold = |weights: Map<u32, u64>| {
-            let mut counts: Vec<(u32, u64)> = weights.into_iter().collect();
-            counts.sort_unstable();
-            quantile(&counts, p)
-        };
-        let edges = weights[0].values().sum();
-        let [full, fast] = weights.map(threshold);
-        let mut network = Network {
-            groups: self,
-            subgraph,
-            pairs,
-            all_edges: edges,
-            threshold: full,
-            fast_threshold: fast,
-            core: None,
-        };
-        if subgraph == Subgraph::FastContext {
-            let none = vec![false; self.index.accounts.len()];
-            let mut core = Core { coordinated: none.clone(), context: none };
-            self.sweep(Detail::Weights, |a, b, tally| {
-                if above(tally.fast.weight, fast) {
-                    core.coordinated[a as usize] = true;
-                    core.coordinated[b as usize] = true;
-                }
-            });
-            self.sweep(Detail::Weights, |a, b, _| {
-                core.context[b as usize] |= core.coordinated[a as usize];
-                core.context[a as usize] |= core.coordinated[b as usize];
-            });
-            network.core = Some(core);
-        }
-        network
-    }
-
     /// Step 4 for the pairs within a window that are kept so far: the contents to keep.
     fn participating(&self, time_window: f64) -> Vec<bool> {
         let mut paired = vec![false; self.shares.contents.len()];
@@ -281,7 +191,8 @@ impl<'s> Groups<'s> {
         kept
     }
 
-    /// Rows that make a pair with this one within a window, each with whether it is the older; until `visit` says stop.
+    /// Rows that make a pair with this one within a window, each with whether it is the older;
+    /// until `visit` says stop.
     fn partners(&self, r: u32, time_window: f64, mut visit: impl FnMut(u32, bool) -> bool) {
         let row = self.index.row(r);
         self.index.neighbours(
@@ -456,98 +367,6 @@ impl Tally {
             part.newer += u32::from(counts >> shift & NEWER != 0);
         }
     }
-}
-
-/// The network, to be swept as often as is needed.
-#[derive(Debug)]
-pub struct Network<'g, 's> {
-    groups: &'g Groups<'s>,
-    subgraph: Subgraph,
-    pairs: u64,
-    all_edges: u64,
-    threshold: Option<f64>,
-    fast_threshold: Option<f64>,
-    core: Option<Core>,
-}
-
-#[derive(Debug)]
-struct Core {
-    coordinated: Vec<bool>,
-    context: Vec<bool>,
-}
-
-impl Network<'_, '_> {
-    /// The edges of the subgraph, by the bytes of both names. `objects` says whether the ids of what was shared are wanted.
-    pub fn edges(&self, objects: bool, mut each: impl FnMut(Edge<'_>)) {
-        let Groups { index, shares, .. } = self.groups;
-        let account = |rank: u32| shares.accounts.name(index.accounts[rank as usize]);
-        let measures = |part: &Part, threshold| Measures {
-            weight: part.weight,
-            avg_time_delta: part.seconds / f64::from(part.weight),
-            n_content_id: part.older,
-            n_content_id_y: part.newer,
-            weight_threshold: above(part.weight, threshold),
-            object_ids: part.object_ids.iter().map(|o| shares.objects.name(index.objects[*o as usize])).collect(),
-        };
-        self.groups.sweep(if objects { Detail::Objects } else { Detail::Edges }, |a, b, tally| {
-            let wanted = match self.subgraph {
-                Subgraph::Whole => true,
-                Subgraph::Weighted => above(tally.full.weight, self.threshold),
-                Subgraph::FastWeighted => above(tally.fast.weight, self.fast_threshold),
-                Subgraph::FastContext => {
-                    self.core.as_ref().is_some_and(|core| core.context[a as usize] && core.context[b as usize])
-                }
-            };
-            if wanted {
-                each(Edge {
-                    from: account(a),
-                    to: account(b),
-                    full: measures(&tally.full, self.threshold),
-                    fast: (tally.fast.weight > 0).then(|| measures(&tally.fast, self.fast_threshold)),
-                    objects: tally.full.objects,
-                    median_lag_s: tally.median_lag_s,
-                });
-            }
-        });
-    }
-
-    /// Pairs of the whole network: the rows of `detect_groups`.
-    pub fn pairs(&self) -> u64 {
-        self.pairs
-    }
-
-    /// Edges of the whole network.
-    pub fn all_edges(&self) -> u64 {
-        self.all_edges
-    }
-
-    /// The quantile of the weights; `None` if there is no edge.
-    pub fn threshold(&self) -> Option<f64> {
-        self.threshold
-    }
-
-    /// The quantile of the fast weights; `None` if there is no fast edge.
-    pub fn fast_threshold(&self) -> Option<f64> {
-        self.fast_threshold
-    }
-
-    /// CooRTweet's `color_v` of [`Subgraph::FastContext`]: whether the account is on a fast edge above the threshold, not only beside one.
-    /// `None` for the other subgraphs.
-    pub fn coordinated(&self, account: &str) -> Option<bool> {
-        let core = self.core.as_ref()?;
-        let shares = self.groups.shares;
-        let id = shares.accounts.get(account)?;
-        let rank = self
-            .groups
-            .index
-            .accounts
-            .binary_search_by(|other| shares.accounts.name(*other).cmp(shares.accounts.name(id)));
-        Some(core.coordinated[rank.ok()?])
-    }
-}
-
-fn above(weight: u32, threshold: Option<f64>) -> bool {
-    threshold.is_some_and(|threshold| f64::from(weight) > threshold)
 }
 
 #[cfg(test)]

@@ -1,12 +1,15 @@
-//! The methods of the published tools, as baselines: the same ties, with the same weights, on the same input.
+//! The methods of the published tools, as baselines: the same ties, with the same weights, on the
+//! same input.
 //!
-//! [`coortweet`] is CooRTweet 2.1.3 (Righetti and Balluff): accounts that shared the same objects within a window, undirected, flagged
-//! by a quantile of the edge weights. [`cooccurrence`] is coordination-network-toolkit (Graham and the QUT Digital Observatory): the
-//! same counted by message, directed. Neither asks how often two accounts would meet by chance; that is what the engine is for.
+//! [`coortweet`] is CooRTweet 2.1.3 (Righetti and Balluff): accounts that shared the same objects
+//! within a window, undirected, flagged by a quantile of the edge weights. [`cooccurrence`] is
+//! coordination-network-toolkit (Graham and the QUT Digital Observatory): the same counted by
+//! message, directed. Neither asks how often two accounts would meet by chance; the engine does.
 //!
-//! Both run as a sweep: the shares of an object lie in order of time, and each looks at its neighbours within the window only. Ties are
-//! made account by account and handed out in order of names, never kept: the memory is that of the input and of one account's ties, the
-//! time that of the pairs within the window.
+//! Both run as a sweep: the shares of an object are in order of time, and each is compared only
+//! with its neighbours within the window. Ties are computed account by account, passed on in order
+//! of names, and never stored: the memory is that of the input and of one account's ties, the time
+//! that of the pairs within the window.
 
 pub mod cooccurrence;
 pub mod coortweet;
@@ -18,7 +21,8 @@ pub use words::{Tokens, normalised_message, normalised_text};
 use crate::hash::Map;
 use names::Names;
 
-/// Who acted on what, when, and by which post; in the order of the input, which both methods may depend on.
+/// Shares (account, object, time, post), in the order of the input, on which both methods may
+/// depend.
 #[derive(Debug, Default)]
 pub struct Shares {
     objects: Names,
@@ -37,14 +41,14 @@ struct Row {
 }
 
 impl Shares {
-    /// One share: `content` is the post's id, `at` in seconds since any epoch. Equal shares count anew. A time that is not finite makes
-    /// the share take part in no pair.
+    /// One share: `content` is the post's id, `at` in seconds since any epoch. An equal share
+    /// counts again. A share whose time is not finite is in no pair.
     pub fn push(&mut self, object: &str, account: &str, content: &str, at: f64) {
         let row = Row {
             object: self.objects.id(object),
             account: self.accounts.id(account),
             content: self.contents.id(content),
-            // Zero has one sign only, so that order and distance agree.
+            // Zero has only one sign, so that order and distance agree.
             at: at + 0.0,
         };
         self.rows.push(row);
@@ -71,23 +75,24 @@ impl Shares {
     }
 }
 
-/// Rows, ready for the sweep. A row's number is its place in the order that the method gives to rows.
+/// Rows, prepared for the sweep. A row's number is its index in the order that the method gives to
+/// rows.
 #[derive(Debug)]
 struct Index {
     /// `account` is the rank of its name, `object` the rank of its first row.
     rows: Vec<Row>,
-    /// Numbers of the rows that take part, by (object, time, number).
+    /// Numbers of the rows that are compared, by (object, time, number).
     order: Vec<u32>,
-    /// Where a row lies in `order`; [`ABSENT`] if it takes no part.
+    /// The index of a row in `order`; [`ABSENT`] if it is not compared.
     place: Vec<u32>,
-    /// Numbers of the rows that take part, by (account, object, time, number).
+    /// Numbers of the rows that are compared, by (account, object, time, number).
     by_account: Vec<u32>,
-    /// Where each account's stretch of `by_account` ends.
+    /// The end of each account's part of `by_account`.
     ends: Vec<u32>,
     /// The account of each rank, and the object.
     accounts: Vec<u32>,
     objects: Vec<u32>,
-    /// Whether a content has no more than one row that takes part.
+    /// Whether a content has at most one row that is compared.
     single: Vec<bool>,
 }
 
@@ -121,20 +126,21 @@ impl Index {
         let mut place = vec![ABSENT; rows.len()];
         let mut ends = vec![0_u32; accounts.len()];
         let mut single = vec![true; shares.contents.len()];
-        let mut met = vec![false; shares.contents.len()];
+        let mut seen = vec![false; shares.contents.len()];
         for (at, r) in order.iter().enumerate() {
             place[*r as usize] = at as u32;
             let row = &rows[*r as usize];
             ends[row.account as usize] += 1;
             let content = row.content as usize;
-            single[content] = !std::mem::replace(&mut met[content], true);
+            single[content] = !std::mem::replace(&mut seen[content], true);
         }
         let mut end = 0;
         for count in &mut ends {
             end += *count;
             *count = end - *count;
         }
-        // Filled in the order of `order`, so that each stretch is in that order; each start becomes its end on the way.
+        // Filled in the order of `order`, so that each part is in that order; each start becomes
+        // its end.
         let mut by_account = vec![0; order.len()];
         for r in &order {
             let next = &mut ends[rows[*r as usize].account as usize];
@@ -157,8 +163,9 @@ impl Index {
         &self.rows[r as usize]
     }
 
-    /// The other rows of the row's object that are near in time, each with whether it comes before the row; until `visit` says stop.
-    /// `near` takes the row's time and the other's; what is farther away in time must not be nearer.
+    /// The other rows of the row's object that are near in time, each with whether it comes before
+    /// the row, until `visit` returns false. `near` gets the row's time and the other's; a row that
+    /// is farther away in time must not be nearer.
     fn neighbours(&self, r: u32, near: impl Fn(f64, f64) -> bool, mut visit: impl FnMut(u32, bool) -> bool) {
         let row = self.row(r);
         let at = self.place[r as usize] as usize;
@@ -173,11 +180,11 @@ impl Index {
     }
 }
 
-/// Lags of one account's pairs by partner, for their medians, in whole milliseconds. Equal ones are counted together, so that memory is
-/// bounded by the lags that the window allows.
+/// Lags of one account's pairs by partner, for their medians, in whole milliseconds. Equal lags are
+/// counted together, so that memory is bounded by the lags that the window allows.
 #[derive(Debug, Default)]
 struct Lags {
-    /// How often, by (partner, lag).
+    /// Number of occurrences, by (partner, lag).
     counts: Map<(u32, u64), u64>,
 }
 
@@ -186,7 +193,7 @@ impl Lags {
         *self.counts.entry((partner, (seconds.abs() * 1e3).round() as u64)).or_insert(0) += 1;
     }
 
-    /// Medians in seconds, by partner in rising order; then there are none left.
+    /// Medians in seconds, by partner in rising order. Afterwards there are none left.
     fn medians(&mut self, mut each: impl FnMut(u32, f64)) {
         let mut all: Vec<((u32, u64), u64)> = self.counts.drain().collect();
         all.sort_unstable();
@@ -205,8 +212,9 @@ impl Lags {
     }
 }
 
-/// Quantile of type 7 (Hyndman and Fan 1996), R's default, in the floating-point steps of R 4's `quantile`, since a rounding error there
-/// decides whether a weight is above the threshold. `counts` are (value, how often), in rising order.
+/// Quantile of type 7 (Hyndman and Fan 1996), R's default, in the floating-point steps of R 4's
+/// `quantile`, because a rounding error there decides whether a weight is above the threshold.
+/// `counts` are (value, number of occurrences), in rising order.
 fn quantile(counts: &[(u32, u64)], p: f64) -> Option<f64> {
     let n: u64 = counts.iter().map(|(_, often)| often).sum();
     let index = 1.0 + n.checked_sub(1)? as f64 * p;

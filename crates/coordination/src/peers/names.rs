@@ -3,7 +3,7 @@
 use hashbrown::HashTable;
 use xxhash_rust::xxh3::xxh3_64;
 
-/// One stretch of text, and where each name ends in it.
+/// One text with all names, and the end of each name in it.
 #[derive(Debug, Default)]
 pub(super) struct Names {
     text: String,

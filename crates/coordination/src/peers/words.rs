@@ -1,21 +1,22 @@
-//! What the two tools make of a text before they compare it.
+//! How the two tools prepare a text before they compare it.
 
 use unicode_segmentation::UnicodeSegmentation;
 
-/// coordination-network-toolkit's `message_preprocessor`: lower case, without what starts with `@` up to the next white space, and
-/// with single spaces.
+/// coordination-network-toolkit's `message_preprocessor`: lower case, without words that start with
+/// `@` (up to the next white space), and with single spaces.
 pub fn normalised_message(text: &str) -> String {
     let clean = without_mentions(&text.to_lowercase());
     clean.split(is_space).filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
-/// CooRTweet's `normalize_text`: without mentions and the white space after each, without every `RT`, in lower case, trimmed.
+/// CooRTweet's `normalize_text`: without mentions and the white space after each, without every
+/// `RT`, in lower case, trimmed.
 pub fn normalised_text(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     let mut rest = text;
     while let Some(at) = rest.find('@') {
         let mut after = rest[at + 1..].chars();
-        // At least one character of any kind belongs to the mention.
+        // At least one character of any kind is part of the mention.
         if after.next().is_none() {
             break;
         }
@@ -30,13 +31,14 @@ pub fn normalised_text(text: &str) -> String {
     clean.replace("RT", "").to_lowercase().trim_matches([' ', '\t', '\r', '\n']).to_owned()
 }
 
-/// coordination-network-toolkit's `tokenize`, as the set that its `similarity` compares: the words between Unicode's word boundaries
-/// (UAX 29), without the spaces and the apostrophe that a boundary takes with it.
+/// coordination-network-toolkit's `tokenize`, as the set that its `similarity` compares: the words
+/// between Unicode's word boundaries (UAX 29), without the spaces and the apostrophe that a
+/// boundary includes.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Tokens(Vec<String>);
 
 impl Tokens {
-    /// Of a message.
+    /// The words of a message.
     pub fn of(message: &str) -> Tokens {
         let text = without_mentions(&message.to_lowercase());
         let mut words = Vec::new();
@@ -66,7 +68,7 @@ impl Tokens {
     }
 }
 
-/// What starts with `@`, up to the next white space or the end of the line.
+/// Removes words that start with `@`, up to the next white space or the end of the line.
 fn without_mentions(text: &str) -> String {
     let mut clean = String::with_capacity(text.len());
     let mut rest = text;
@@ -79,9 +81,10 @@ fn without_mentions(text: &str) -> String {
     clean
 }
 
-/// Whether the toolkit's regular expressions see no boundary between two words where UAX 29 has one: an apostrophe holds on to a vowel
-/// (the reverse of the rule for French and Italian). They also join a combining mark at the very start of a text to what follows; that is
-/// not copied.
+/// Whether the toolkit's regular expressions find no boundary between two words where UAX 29 has
+/// one: an apostrophe is joined with a following vowel (the reverse of the rule for French and
+/// Italian). They also join a combining mark at the very start of a text with the next character;
+/// that is not copied.
 fn holds_on(word: &str, next: &str) -> bool {
     let vowel = || {
         next.starts_with([
@@ -91,7 +94,7 @@ fn holds_on(word: &str, next: &str) -> bool {
     word.ends_with(['\'', '’']) && vowel()
 }
 
-/// What Python's `str.split` takes for white space.
+/// The characters that Python's `str.split` treats as white space.
 fn is_space(c: char) -> bool {
     c.is_whitespace() || ('\u{1c}'..='\u{1f}').contains(&c)
 }
@@ -100,7 +103,7 @@ fn is_space(c: char) -> bool {
 mod tests {
     use super::*;
 
-    /// What is expected was printed by the tools' own functions.
+    /// The expected values were printed by the tools' own functions.
     fn check(text: &str, message: &str, words: &[&str]) {
         assert_eq!(normalised_message(text), message, "{text:?}");
         assert_eq!(Tokens::of(text).words(), words, "{text:?}");

@@ -7,9 +7,10 @@ use unicode_normalization::UnicodeNormalization;
 use super::{Reader, Reading, Trace, TraceKind};
 use crate::post::Post;
 
-/// More hashtags in a post than this are not read: nobody types them, and a hostile post could carry thousands.
+/// More hashtags in a post than this are not read: nobody types so many, and a hostile post could
+/// have thousands.
 const MOST: usize = 30;
-/// Characters of a hashtag that are read; no platform allows as many.
+/// Longest part of a hashtag that is read, in characters; no platform allows more.
 const LONGEST: usize = 500;
 
 pub(super) struct Hashtags;
@@ -36,14 +37,15 @@ fn fold(tag: &str) -> Cow<'_, str> {
     if tag.is_ascii() { fold_ascii(tag) } else { fold_any(tag).into() }
 }
 
-/// Normalised again after lower-casing, which may part letters from their marks; signs go last, since some become one only then.
+/// Normalised again after lower-casing, which may separate letters from their marks. Signs are
+/// removed last, because some become signs only then.
 fn fold_any(tag: &str) -> String {
     let start = tag.trim_start_matches(['#', '＃']).chars().take(LONGEST);
     let folded: String = start.nfkc().flat_map(char::to_lowercase).nfkc().take(LONGEST).collect();
     folded.trim_start_matches('#').to_string()
 }
 
-/// [`fold_any`] for ASCII, which every normalisation form leaves as it is.
+/// [`fold_any`] for ASCII, which no normalisation form changes.
 fn fold_ascii(tag: &str) -> Cow<'_, str> {
     let tag = tag.trim_start_matches('#');
     let tag = &tag[..tag.len().min(LONGEST)];

@@ -1,4 +1,4 @@
-//! `media`: the same picture or video, by the perceptual hash that came with the post.
+//! `media`: the same picture or video, by the perceptual hash in the post.
 
 use super::{Reader, Reading, Trace, TraceKind};
 

@@ -2,7 +2,8 @@
 
 use super::{Reader, Reading, Trace, TraceKind};
 
-/// Mentions of a post that are read. An answer carries along the mentions of its thread, which come last.
+/// Mentions of a post that are read. An answer includes the mentions of its thread, which come
+/// last.
 const MOST: usize = 4;
 
 pub(super) struct Mentions;

@@ -1,10 +1,11 @@
-//! What a post did that others could do too: one small file per kind, behind one trait.
+//! The actions in a post that others could take as well: one small file per kind, behind one trait.
 //!
-//! Reading a post is pure and may happen in any order; only which class a text belongs to ([`Classes`]) depends on what came before, and
-//! is settled in event-time order.
+//! Reading a post is pure and may happen in any order. Only the class of a text ([`Classes`])
+//! depends on earlier posts, and is decided in event-time order.
 //!
-//! A new kind is one file here, one variant of [`TraceKind`] and one line in [`Readers::new`]. Whoever tells people of kinds has a match
-//! over all of them, so that the compiler asks for the words.
+//! A new kind is one file here, one variant of [`TraceKind`] and one line in [`Readers::new`]. Code
+//! that describes kinds to people has a match over all of them, so that the compiler asks for the
+//! description.
 
 mod hashtags;
 mod media;
@@ -25,7 +26,7 @@ use crate::{hash::hash_strs, post::Post};
 pub(crate) use text::Classes;
 pub(crate) use words::Words;
 
-/// A kind of trace: what accounts can do in common.
+/// A kind of trace: an action that accounts can have in common.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
 #[repr(u8)]
@@ -44,12 +45,12 @@ pub enum TraceKind {
     Reply,
     /// Mentioned the same accounts together.
     Mention,
-    /// Quoted the same post, with words of their own.
+    /// Quoted the same post, and added words of their own.
     Quote,
 }
 
 impl TraceKind {
-    /// All kinds, in the order in which their numbers stand in every list by kind.
+    /// All kinds, in the order of their numbers in every list by kind.
     pub const ALL: [TraceKind; 8] = [
         TraceKind::Url,
         TraceKind::Repost,
@@ -61,7 +62,8 @@ impl TraceKind {
         TraceKind::Quote,
     ];
 
-    /// The name used in configuration, on the wire and in output; and whether the kind counts where the configuration says nothing.
+    /// The name used in configuration, on the wire and in output; and whether the kind counts by
+    /// default.
     fn registered(self) -> (&'static str, bool) {
         match self {
             TraceKind::Url => ("url", true),
@@ -80,7 +82,8 @@ impl TraceKind {
         self.registered().0
     }
 
-    /// The other post that a post repeats, answers or quotes, where this is such a kind and it does so.
+    /// The other post that a post reposts, answers or quotes, if this is such a kind and the post
+    /// does so.
     pub fn other_post<'p>(self, post: &'p Post<'_>) -> Option<&'p str> {
         match self {
             TraceKind::Repost => post.repost_of.as_deref(),
@@ -90,7 +93,7 @@ impl TraceKind {
         }
     }
 
-    /// Whether the kind counts where the configuration says nothing.
+    /// Whether the kind counts if the configuration does not say so.
     pub fn counts_by_default(self) -> bool {
         self.registered().1
     }
@@ -121,15 +124,15 @@ impl FromStr for TraceKind {
     }
 }
 
-/// A trace as read from one post.
+/// A trace in one post.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Trace {
     pub kind: TraceKind,
-    /// The canonical thing used, unique within its kind.
+    /// The object in canonical form, unique within its kind.
     pub key: String,
-    /// Whom it comes from.
+    /// Source of the key.
     pub source: String,
-    /// Whose kind of source that is: whoever is reposted or answered is one source, however it is done.
+    /// Kind of that source: an account that is reposted or answered is one source in both cases.
     pub source_kind: TraceKind,
 }
 
@@ -140,7 +143,7 @@ impl Trace {
     }
 }
 
-/// A post, and what more than one reader asks of it.
+/// A post, with the parts that several readers need.
 pub(crate) struct Reading<'p> {
     post: &'p Post<'p>,
     links: OnceCell<Vec<url::Address<'p>>>,
@@ -151,7 +154,7 @@ impl<'p> Reading<'p> {
         Reading { post, links: OnceCell::new() }
     }
 
-    /// Where the post links to.
+    /// The URLs in the post.
     fn links(&self) -> &[url::Address<'p>] {
         self.links.get_or_init(|| url::links(self.post))
     }
@@ -163,7 +166,8 @@ pub(crate) trait Reader: Send + Sync {
     fn read(&self, reading: &Reading<'_>, traces: &mut Vec<Trace>);
 }
 
-/// The readers of what reposts leave too, then of what only own posts leave. A text's trace is settled later.
+/// The readers of traces that reposts leave as well, then of traces that only own posts leave. A
+/// text's trace is decided later.
 #[derive(Clone)]
 pub(crate) struct Readers {
     /// Whether a kind counts, by its number.
@@ -173,7 +177,7 @@ pub(crate) struct Readers {
 }
 
 impl Readers {
-    /// Readers of these kinds; an address in `short_links` stands for the one that it leads to.
+    /// Readers of these kinds. A URL in `short_links` is replaced by its target.
     pub(crate) fn new(wanted: &[TraceKind], short_links: &BTreeMap<String, String>) -> Readers {
         Readers {
             wanted: TraceKind::ALL.map(|kind| wanted.contains(&kind)),
@@ -191,8 +195,8 @@ impl Readers {
         }
     }
 
-    /// What a post did, and its own words, if it has any. A repost repeats the original's pictures, mentions and words along with it: they
-    /// are not its author's act.
+    /// The actions in a post, and its own words, if it has any. A repost includes the original's
+    /// pictures, mentions and words: they are not its author's act.
     pub(crate) fn read(&self, post: &Post<'_>) -> (Vec<Trace>, Words) {
         let mut traces = Vec::new();
         let reading = Reading::of(post);
@@ -215,10 +219,11 @@ impl Readers {
     }
 }
 
-/// Longest key or source, in bytes. Tables are bounded by their entries, so that entries must be bounded too.
+/// Longest key or source, in bytes. Tables are bounded by their number of entries, so entries must
+/// be bounded as well.
 const LONGEST: usize = 2_048;
 
-/// A longer name is known by its start and a hash of all of it.
+/// A longer name is replaced by its start and a hash of the whole name.
 fn bound(name: &mut String) {
     if name.len() > LONGEST {
         let hash = hash_strs(0, &[name]);

@@ -1,4 +1,4 @@
-//! `quote`: a quotation of the same post, with words of one's own.
+//! `quote`: a quotation of the same post, with words of the author's own.
 
 use super::{Reader, Reading, Trace, TraceKind, on_platform};
 
@@ -8,18 +8,21 @@ impl Reader for Quotes {
     fn read(&self, reading: &Reading<'_>, traces: &mut Vec<Trace>) {
         let post = reading.post;
         let Some(quoted) = post.quote_of.as_deref().filter(|quoted| !quoted.is_empty()) else { return };
-        // Whoever quotes itself goes on with a thread; that is no act on somebody's post.
+        // An account that quotes itself continues a thread; that is not an act on another account's
+        // post.
         if post.quote_of_account.as_deref().is_some_and(|account| account == post.account_id) {
             return;
         }
         let key = on_platform(post, quoted);
-        // Whoever is reposted, answered and quoted is one source; of an author who is not known, the post.
+        // An account that is reposted, answered and quoted is one source; if the author is not
+        // known, the post is the source.
         let source = post.quote_of_account.as_deref().map_or_else(|| key.clone(), |author| on_platform(post, author));
         traces.push(Trace { kind: TraceKind::Quote, key, source, source_kind: TraceKind::Repost });
     }
 }
 
-/// Takes out the link to the quoted post, which platforms put into the text: it is the same act, and no second source.
+/// Removes the link to the quoted post, which platforms put into the text: it is the same act, not
+/// a second source.
 pub(super) fn without_its_link(traces: &mut Vec<Trace>) {
     let last_step = |key: &str| key.rsplit(['/', ':']).next().unwrap_or_default().to_owned();
     let quoted = traces.iter().find(|trace| trace.kind == TraceKind::Quote).map(|trace| last_step(&trace.key));

@@ -10,12 +10,14 @@ impl Reader for Replies {
         let Some(target) = post.reply_to.as_deref().filter(|target| !target.is_empty()) else {
             return;
         };
-        // Whoever answers itself writes a thread; that is no act on somebody's post.
+        // An account that answers itself writes a thread; that is not an act on another account's
+        // post.
         if post.reply_to_account.as_deref().is_some_and(|account| account == post.account_id) {
             return;
         }
         let key = on_platform(post, target);
-        // Whoever is reposted and answered is one source; of an author who is not known, the post.
+        // An account that is reposted and answered is one source; if the author is not known, the
+        // post is the source.
         let source = post.reply_to_account.as_deref().map_or_else(|| key.clone(), |author| on_platform(post, author));
         traces.push(Trace { kind: TraceKind::Reply, key, source, source_kind: TraceKind::Repost });
     }

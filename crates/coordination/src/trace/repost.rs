@@ -1,4 +1,4 @@
-//! `repost`: the same original post, repeated.
+//! `repost`: a repost of the same original post.
 
 use std::borrow::Cow;
 
@@ -24,7 +24,7 @@ impl Reader for Reposts {
         let source = match (&post.repost_of_account, quoted) {
             (Some(author), _) => on_platform(post, author),
             (None, Some((author, _))) => on_platform(post, &format!("@{}", author.to_lowercase())),
-            // Of an author who is not known, the post.
+            // If the author is not known, the post is the source.
             (None, None) => key.clone(),
         };
         traces.push(Trace { kind: TraceKind::Repost, key, source, source_kind: TraceKind::Repost });

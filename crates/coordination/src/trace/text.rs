@@ -178,6 +178,10 @@ pub(crate) struct Classes {
     lag: u32,
     day: u32,
     evicted: u64,
+    /// Of texts that share pairs of words with the one that is looked at, by their places: the sum of the pairs' surprise, nats. Empty
+    /// between two texts.
+    #[serde(skip)]
+    sums: Map<u32, f64>,
 }
 
 /// What a text is.
@@ -204,6 +208,7 @@ impl Classes {
             lag: 0,
             day: 0,
             evicted: 0,
+            sums: Map::default(),
         }
     }
 
@@ -287,24 +292,23 @@ impl Classes {
         let whole: f64 = new.iter().map(|(_, nats)| nats).sum();
         let serial = self.first.wrapping_add(self.texts.len() as u32);
         // Sums of one text's grams in its own order, whatever the others: the same to the last bit.
-        let mut found: Vec<(u32, f64)> = Vec::new();
-        let mut hits: Vec<(u32, u32, f64)> = Vec::new();
-        for (place, (gram, nats)) in new.iter().enumerate().filter(|(_, (gram, _))| !gram.first) {
-            let newest = self.index.get(&gram.id).into_iter().flatten();
-            hits.extend(newest.map(|serial| (serial.wrapping_sub(self.first), place as u32, *nats)));
-        }
-        hits.sort_unstable_by_key(|(text, place, _)| (*text, *place));
-        for (text, _, nats) in hits {
-            match found.last_mut().filter(|(last, _)| *last == text) {
-                Some((_, sum)) => *sum += nats,
-                None => found.push((text, nats)),
+        for (gram, nats) in new.iter().filter(|(gram, _)| !gram.first) {
+            for serial in self.index.get(&gram.id).into_iter().flatten() {
+                *self.sums.entry(serial.wrapping_sub(self.first)).or_insert(0.0) += nats;
             }
         }
-        found.sort_unstable_by(|x, y| y.1.total_cmp(&x.1).then(y.0.cmp(&x.0)));
+        // The likeliest few, of equal ones the newest.
+        let mut found: Vec<(u32, f64)> = self.sums.drain().collect();
+        let likelier = |x: &(u32, f64), y: &(u32, f64)| y.1.total_cmp(&x.1).then(y.0.cmp(&x.0));
+        if found.len() > TRIES {
+            found.select_nth_unstable_by(TRIES - 1, likelier);
+            found.truncate(TRIES);
+        }
+        found.sort_unstable_by(likelier);
         let chance = f64::from(serial.wrapping_sub(self.day).saturating_add(1)).ln();
         let cold = self.frequency.learnt < WARM;
         let mut best: Option<(f64, f64, usize)> = None;
-        for &(text, _) in found.iter().take(TRIES) {
+        for &(text, _) in &found {
             let old = &self.texts[text as usize];
             let (nats, pairs) = self.shared(old, &new);
             let coverage = (nats / whole.max(old.whole)).min(1.0);

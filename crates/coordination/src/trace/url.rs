@@ -1,4 +1,4 @@
-//! `url`: the same canonical address.
+//! `url`: the same canonical URL.
 
 use std::{borrow::Cow, collections::BTreeMap};
 
@@ -7,7 +7,7 @@ use url::Url;
 use super::{Reader, Reading, Trace, TraceKind};
 use crate::post::Post;
 
-/// Parameters that say how a reader came, not what is read. A trailing `*` stands for any ending.
+/// Parameters that say how a reader came, not what is read. A trailing `*` matches any ending.
 const TRACKING: &[&str] = &[
     "utm_*",
     "fbclid",
@@ -48,7 +48,7 @@ const TRACKING: &[&str] = &[
     "__twitter_impression",
     "amp",
 ];
-/// Whose links say nothing of where they lead: each posting has one of its own.
+/// Sites whose links do not show where they lead: each posting has its own.
 const SHORTENERS: &[&str] = &[
     "t.co",
     "bit.ly",
@@ -117,22 +117,22 @@ impl Reader for Urls {
     }
 }
 
-/// Whether a site shortens links.
+/// Whether a site is a URL shortener.
 fn is_shortener(site: &str) -> bool {
     SHORTENERS.contains(&site)
 }
 
-/// The addresses that a post links to.
+/// The URLs in a post.
 pub(super) fn links<'p>(post: &'p Post<'_>) -> Vec<Address<'p>> {
     post.urls.iter().take(MOST).filter_map(|url| Address::read(url)).collect()
 }
 
-/// What counts of a web address.
+/// The parts of a URL that count.
 #[derive(Debug, PartialEq)]
 pub(super) struct Address<'t> {
     /// Lower-case, without the prefixes of mobile and AMP hosts.
     host: Cow<'t, str>,
-    /// Where in the host its registrable domain begins.
+    /// The start of its registrable domain in the host.
     site: usize,
     port: Option<u16>,
     path: Cow<'t, str>,
@@ -140,16 +140,17 @@ pub(super) struct Address<'t> {
 }
 
 impl<'t> Address<'t> {
-    /// `None` where it is no web address.
+    /// `None` if it is not a web URL.
     pub(super) fn read(text: &'t str) -> Option<Address<'t>> {
         let text = text.trim();
         Address::plain(text).or_else(|| Address::any(text))
     }
 
-    /// Reads an address as WHATWG does.
+    /// Parses a URL by the rules of WHATWG.
     fn any(text: &str) -> Option<Address<'static>> {
         let url = match Url::parse(text) {
-            // No scheme has a dot: what stands before the colon is a host, and after it its port.
+            // No scheme has a dot: the part before the colon is a host, and the part after it is
+            // its port.
             Ok(url) if !url.scheme().contains('.') => url,
             Ok(_) => Url::parse(&format!("https://{text}")).ok()?,
             Err(url::ParseError::RelativeUrlWithoutBase) if text.contains('.') => {
@@ -162,12 +163,12 @@ impl<'t> Address<'t> {
         }
         let host = url.host_str()?;
         let host = fold_host(host.strip_suffix('.').unwrap_or(host));
-        // With its dots taken off, `0x..` would turn from a name into a number.
+        // Without its dots, `0x..` would turn from a name into a number.
         if host.is_empty() || host.ends_with('.') {
             return None;
         }
         Some(Address {
-            // An address in numbers has no registrable domain.
+            // An IP address has no registrable domain.
             site: if matches!(url.host(), Some(url::Host::Domain(_))) { site(host) } else { 0 },
             host: host.to_owned().into(),
             port: url.port(),
@@ -176,13 +177,15 @@ impl<'t> Address<'t> {
         })
     }
 
-    /// The same for an address that WHATWG's rules leave as it stands, which is most of them; `None` says nothing of any other.
+    /// The same for a URL that WHATWG's rules leave unchanged, as for most URLs; `None` for all
+    /// others.
     fn plain(text: &'t str) -> Option<Address<'t>> {
         let text = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"))?;
         let text = text.split_once('#').map_or(text, |(start, _)| start);
         let (rest, query) = text.split_once('?').map_or((text, None), |(rest, query)| (rest, Some(query)));
         let (host, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
-        // Only lower-case letters can be a number or punycode in no way; its last label tells whether a host is a number.
+        // Lower-case letters alone can be neither a number nor punycode; the last label shows
+        // whether a host is a number.
         let mut last = 0;
         for label in host.split('.') {
             let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'-';
@@ -194,7 +197,7 @@ impl<'t> Address<'t> {
         let kept = |b: u8| b.is_ascii_alphanumeric() || b"-_~!$&()*+,;=:@/.".contains(&b);
         if host[last..].bytes().any(|b| !b.is_ascii_lowercase())
             || !path.bytes().all(kept)
-            // Segments of one or two dots lead back.
+            // Segments of one or two dots are relative.
             || path.contains("/.")
             || query.is_some_and(|query| !query.bytes().all(|b| kept(b) || b == b'%' || b == b'?'))
         {
@@ -212,13 +215,14 @@ impl<'t> Address<'t> {
 
     /// The canonical form: host and path without scheme.
     ///
-    /// Lower-case host without `www.`, `m.`, `mobile.` and `amp.`; no user, fragment, default port, tracking parameter, trailing
-    /// slash or `/amp`; percent-encoding as WHATWG writes it; parameters in order of name.
+    /// Lower-case host without `www.`, `m.`, `mobile.` and `amp.`; no user, fragment, default port,
+    /// tracking parameter, trailing slash or `/amp`; percent-encoding as WHATWG writes it;
+    /// parameters in order of name.
     pub(super) fn key(&self) -> String {
         let query = self.query.as_deref().unwrap_or_default();
         let mut key = String::with_capacity(self.host.len() + ":65535".len() + self.path.len() + 1 + query.len());
         key.push_str(&self.host);
-        // The key says neither `http` nor `https`, so either's own port is no part of it.
+        // The key has no scheme, so the default ports of `http` and `https` are left out.
         if let Some(port) = self.port.filter(|port| ![80, 443].contains(port)) {
             key.push_str(&format!(":{port}"));
         }
@@ -245,16 +249,16 @@ impl<'t> Address<'t> {
     }
 }
 
-/// Where a host's registrable domain begins.
+/// The start of a host's registrable domain.
 fn site(host: &str) -> usize {
     host.len() - psl::domain_str(host).unwrap_or(host).len()
 }
 
-/// Mobile and AMP hosts serve what the main host serves.
+/// Mobile and AMP hosts serve the same content as the main host.
 fn fold_host(host: &str) -> &str {
     let mut folded = host;
     while let Some(rest) = ["www.", "m.", "mobile.", "amp."].iter().find_map(|p| folded.strip_prefix(p)) {
-        // `m.uk` is a domain of its own, not the mobile face of `uk`.
+        // `m.uk` is a domain of its own, not the mobile host of `uk`.
         if psl::domain_str(rest).is_none() {
             break;
         }

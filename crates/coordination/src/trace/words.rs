@@ -1,16 +1,18 @@
-//! The words of a text: what of it is the author's own, as hashes.
+//! The words of a text that are the author's own, as hashes.
 //!
-//! Quoted passages, links, mentions, digits and signs are no words, and a text that names another as its author has none.
+//! Quoted passages, links, mentions, digits and signs are not words, and a text that names another
+//! author has none.
 
 use unicode_normalization::{IsNormalized, UnicodeNormalization, char::is_combining_mark, is_nfkc_quick};
 use xxhash_rust::xxh3::xxh3_64;
 
 /// Words read of a text.
 const MOST_WORDS: usize = 96;
-/// Characters read of a text: the start of a longer one stands for it.
+/// Characters read of a text; of a longer text only the start counts.
 const MOST_CHARS: usize = 4_000;
 
-/// The words of a text, by their hashes. The lowest bit tells a character of a script without spaces.
+/// The words of a text, by their hashes. The lowest bit marks a character of a script without
+/// spaces.
 pub(crate) type Words = Box<[u64]>;
 
 /// Whether a word is a character of a script without spaces.
@@ -18,7 +20,7 @@ pub(super) fn is_sign(word: u64) -> bool {
     word & 1 == 1
 }
 
-/// The words of a text; none where it is not the author's own.
+/// The words of a text; none if it is not the author's own.
 pub(super) fn words(text: &str) -> Words {
     let mut words = Vec::new();
     if attributed(text) {
@@ -36,7 +38,7 @@ pub(super) fn words(text: &str) -> Words {
     words.into()
 }
 
-/// Whether a text names another as its author: `RT @name`, `MT`, `"@name: ...`, `Retweeted`.
+/// Whether a text names another author: `RT @name`, `MT`, `"@name: ...`, `Retweeted`.
 fn attributed(text: &str) -> bool {
     let is_word = |c: char| c.is_alphanumeric() || c == '_';
     let start = text.trim_start_matches(|c: char| !is_word(c));
@@ -57,7 +59,7 @@ fn attributed(text: &str) -> bool {
     })
 }
 
-/// Quoted passages of eight characters or more become spaces.
+/// Quoted passages of at least eight characters become spaces.
 fn without_quotes(text: &str) -> std::borrow::Cow<'_, str> {
     const QUOTES: [(char, char); 5] = [
         ('"', '"'),
@@ -147,7 +149,7 @@ impl WordReader<'_> {
     fn letter(&mut self, c: char) {
         let run = self.last.map_or(0, |(last, run)| if last == c { run } else { 0 });
         self.last = Some((c, run + 1));
-        // A letter three times or more in a row counts as two.
+        // A letter that occurs three or more times in a row counts as two.
         if run < 2 {
             self.word.push(c);
         }
@@ -169,14 +171,14 @@ impl WordReader<'_> {
     }
 }
 
-/// Whether it is written without spaces between words: Thai, Lao, Burmese, Khmer, Chinese and Japanese.
+/// Whether its script has no spaces between words: Thai, Lao, Burmese, Khmer, Chinese and Japanese.
 fn unspaced(c: char) -> bool {
     matches!(c, '\u{e00}'..='\u{eff}' | '\u{1000}'..='\u{109f}' | '\u{1780}'..='\u{17ff}' | '\u{3040}'..='\u{30ff}'
         | '\u{3400}'..='\u{9fff}' | '\u{20000}'..='\u{2ffff}')
         && c.is_alphabetic()
 }
 
-/// Where in a token without white space a link begins; its length where there is none.
+/// The start of a link in a token without white space; the token's length if there is none.
 fn link(token: &str) -> usize {
     let scheme = token.find("://").map(|at| {
         let start = &token[..at];
@@ -185,7 +187,8 @@ fn link(token: &str) -> usize {
     if let Some(at) = scheme.or_else(|| token.find("www.")) {
         return at;
     }
-    // A bare address: letters, digits and hyphens in labels, the last of them one that addresses end in.
+    // A URL without a scheme: letters, digits and hyphens in labels, the last of them one of these
+    // endings.
     const ENDINGS: [&str; 13] = ["com", "net", "org", "info", "ly", "co", "tv", "me", "us", "eu", "uk", "ru", "de"];
     let host_end = token.find(['/', '\\']).unwrap_or(token.len());
     let host = token[..host_end].trim_end_matches(|c: char| !c.is_alphanumeric());

@@ -1,11 +1,11 @@
-//! Posts that nobody writes in good faith: what they cost is bounded, and the engine goes on.
+//! Posts that nobody writes in good faith: their cost is bounded, and the engine continues.
 
 use std::time::{Duration, Instant};
 
 use super::*;
 
-/// Time that this thread has had on a processor, so that other work on the machine makes no difference; the wall clock's where the
-/// system does not tell.
+/// Processor time of this thread, so that other work on the machine has no effect; the elapsed time
+/// if the system does not give it.
 fn clock() -> Duration {
     static START: std::sync::LazyLock<Instant> = std::sync::LazyLock::new(Instant::now);
     let told = std::fs::read_to_string("/proc/thread-self/schedstat").ok();
@@ -68,7 +68,8 @@ const HOSTILE: [(&str, Make); 12] = [
 fn ten_times_the_post_costs_about_ten_times_at_most_and_leaves_no_more_behind() {
     for (name, make) in HOSTILE {
         let (small, large) = (make(100_000), make(1_000_000));
-        // Sorting a link's parameters is a little more than linear; a quadratic step would be a hundredfold.
+        // Sorting a link's parameters is a little more than linear; a quadratic step would be a
+        // hundredfold.
         let most = cost(&small).max(Duration::from_millis(1)) * 50;
         let took = cost(&large);
         assert!(took <= most, "{name}: {took:?} for a megabyte, {most:?} allowed");
@@ -78,10 +79,11 @@ fn ten_times_the_post_costs_about_ten_times_at_most_and_leaves_no_more_behind() 
 
 #[test]
 fn texts_that_share_bands_but_are_not_alike_cost_no_more_each_as_they_become_many() {
-    // A common half and a half of each one's own: about a third of all shingles are shared, and so is many a band.
+    // One half is common and the other is each post's own: about a third of all shingles are
+    // shared, and many bands are as well.
     let common = "every one of these posts opens with the very same words and then goes its own way";
-    let mut dice = Dice(3);
-    let mut word = || (0..7).map(|_| char::from(b'a' + dice.below(26) as u8)).collect::<String>();
+    let mut dice = Rng::with_seed(3);
+    let mut word = || (0..7).map(|_| dice.lowercase()).collect::<String>();
     let mut batch = |from: usize| -> Vec<Post<'static>> {
         let own = |i: usize, word: &mut dyn FnMut() -> String| {
             let own: Vec<String> = (0..9).map(|_| word()).collect();
@@ -132,7 +134,7 @@ fn five_centuries_of_silence_take_no_time() {
     let mut engine = Engine::new(Params::default()).unwrap();
     let mut told = Vec::new();
     let start = clock();
-    // Thirty thousand posts' worth of ticks a year, if every one of them were taken.
+    // Ticks worth thirty thousand posts per year, if each of them were evaluated.
     for century in -5..=5 {
         let at = century * 100 * year;
         engine.on_post(at, &post(century.to_string(), "a".into(), at, "https://e.example/1".into()), &mut told);
@@ -145,7 +147,7 @@ fn five_centuries_of_silence_take_no_time() {
 
 #[test]
 fn a_flood_of_late_posts_is_counted_and_changes_nothing() {
-    let posts = sorted([crowd(&mut Dice(5)), copiers("ring", 8, 12, &mut Dice(6))].concat());
+    let posts = sorted([crowd(&mut Rng::with_seed(5)), copiers("ring", 8, 12, &mut Rng::with_seed(6))].concat());
     let clean = run(&posts);
     assert_eq!(clean.len(), 1, "there is something to lose");
     let mut engine = engine(Params::default());

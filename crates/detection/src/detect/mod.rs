@@ -1,4 +1,4 @@
-//! `lockstep detect`: files of posts to clusters, ties and accounts, with no service at all.
+//! `lockstep detect`: from files of posts to clusters, ties and accounts, without any service.
 
 mod network;
 mod posted;
@@ -25,7 +25,7 @@ use self::{
 };
 pub use self::{
     posted::{Posted, Said},
-    rank::{RankedAccount, ranked, short_of_bar, without_crowd},
+    rank::{RankedAccount, ranked, short_of_threshold, without_crowd},
     times::Apart,
 };
 use crate::{
@@ -35,83 +35,86 @@ use crate::{
     pipeline::{Pipeline, Read},
 };
 
-/// Posts handed from the reading thread to the detecting one at a time, and such batches that may wait.
+/// Posts that the reading thread hands to the detecting thread at a time, and how many such batches
+/// may wait.
 const BATCH: usize = 1_024;
 const AHEAD: usize = 8;
-/// Things that are counted for `objects.csv`: about 200 bytes each.
+/// Objects that are counted for `objects.csv`: about 200 bytes each.
 const OBJECTS: usize = 2_000_000;
 
-/// How far the work is.
+/// The progress of the run.
 #[derive(Debug, Clone, Copy)]
 pub enum Phase {
     /// Files are being read.
     Reading(Progress),
     /// Posts have gone through the engine.
     Detecting {
-        /// So many ...
+        /// Posts so far.
         posts: u64,
-        /// ... of so many.
+        /// Posts in total.
         of: u64,
     },
 }
 
-/// What was found, and in what.
+/// The results of a run and the counts of its input.
 #[derive(Debug, Default)]
 pub struct Detection {
-    /// Every group that was ever reported, in its last state, however long it has been silent: flagged first, then coordinated, then
-    /// single-source, then faded; strongest first. What became part of another stands in that one's `lineage`.
+    /// Every group that was ever reported, in its last state, however long it has been inactive:
+    /// flagged first, then coordinated, then single-source, then faded; strongest first. A group
+    /// that became part of another one is in that one's `lineage`.
     pub clusters: Vec<ClusterMessage>,
-    /// Groups that came close and never passed: nearest to their bar first.
+    /// Groups that almost passed and never did: nearest to their threshold first.
     pub near_misses: Vec<ClusterMessage>,
-    /// Near misses that there was no room for: the farthest from their bar.
+    /// Near misses that did not fit: those farthest from their threshold.
     pub near_misses_dropped: u64,
-    /// What the engine told on the way and in the end, in order.
+    /// Every report of the engine, during the run and at its end, in order.
     pub tellings: Vec<Telling>,
-    /// All ties that were found, each as it was at its strongest, strongest first.
+    /// All ties that were found, each with its greatest strength, strongest first.
     pub ties: Vec<Tie>,
-    /// Every account: those of flagged clusters first, then the most suspect.
+    /// Every account: those of flagged clusters first, then by suspicion.
     pub accounts: Vec<RankedAccount>,
-    /// Things that two accounts or more used, those of the most accounts first.
+    /// Objects that at least two accounts used, those of the most accounts first.
     pub objects: Vec<Object>,
-    /// Things that there was no room to count: those of the fewest accounts.
+    /// Objects that did not fit into the table: those of the fewest accounts.
     pub objects_dropped: u64,
-    /// What the posts say that are in evidence.
+    /// Texts of the posts in evidence.
     pub posted: Posted,
-    /// What the published tools' methods say of the same posts, where nothing is flagged and there are not too many posts.
+    /// Results of the published tools' methods on the same posts, if nothing is flagged and there
+    /// are not too many posts.
     pub peers: Option<Vec<PeerView>>,
-    /// A few posts that lie far from all others in time.
+    /// A few posts whose times are far from all others.
     pub apart: Vec<Apart>,
-    /// What was read.
+    /// Counts of the input.
     pub counts: Counts,
     /// Accounts seen.
     pub accounts_seen: u64,
-    /// First and last post.
+    /// Time of the first and of the last post.
     pub period: Option<(Timestamp, Timestamp)>,
-    /// Posts in equal steps over the period.
+    /// Posts per time bin over the period; all bins have the same length.
     pub histogram: Vec<u64>,
-    /// What the engine counted.
+    /// The engine's counters.
     pub stats: Stats,
     /// Time from the first byte to the last cluster.
     pub took: Duration,
 }
 
-/// That the engine told a state of a cluster: who was named when.
+/// One report of a cluster by the engine: which accounts were named, and when.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Telling {
-    /// Event time; of what is told at the end, that of the last post.
+    /// Event time; for a report at the end of the run, the time of the last post.
     pub at: Millis,
     /// The cluster.
     pub cluster_id: String,
-    /// Counts its states.
+    /// Number of this state of the cluster.
     pub version: u32,
     /// Flagged, coordinated or single-source.
     pub status: Status,
-    /// Who is named.
+    /// The named accounts.
     pub accounts: Vec<AccountRef>,
 }
 
 impl Telling {
-    /// `None` for what names nobody: a near miss, and a cluster that has faded.
+    /// `None` for a cluster that names nobody: a near miss, or a faded cluster.
     fn new(at: Millis, cluster: &Cluster) -> Option<Telling> {
         let status = match cluster.finding {
             Finding::Coordinated if cluster.flagged => Status::Flagged,
@@ -124,25 +127,44 @@ impl Telling {
     }
 }
 
+/// An object, and who used it.
+#[derive(Debug, Clone)]
+pub struct UsedObject<'d> {
+    /// The object.
+    pub object: &'d Object,
+    /// The groups in whose evidence it is; empty if only the crowd used it.
+    pub clusters: Vec<&'d str>,
+    /// The text of its first post, if the object is a text and the post is known.
+    pub text: Option<&'d str>,
+}
+
+impl UsedObject<'_> {
+    /// `group`, or `crowd` if it is in the evidence of no group.
+    pub fn used_by(&self) -> &'static str {
+        if self.clusters.is_empty() { "crowd" } else { "group" }
+    }
+}
+
 /// Why nothing could be detected.
 #[derive(Debug, thiserror::Error)]
 pub enum DetectError {
     /// The input cannot be read.
     #[error(transparent)]
     Input(#[from] InputError),
-    /// The configuration or the model is at fault.
+    /// The configuration or the model is invalid.
     #[error(transparent)]
     Start(#[from] StartError),
     /// A cluster cannot be written.
     #[error(transparent)]
     Cluster(#[from] ClusterError),
-    /// Another method cannot look at the posts.
+    /// Another method cannot read the posts.
     #[error(transparent)]
     Peers(#[from] Box<PeersError>),
 }
 
-/// Reads posts and finds what acts in lockstep. Bad lines are handed over one by one; reading goes on. What only people look at is left out:
-/// `objects`, `posted` and `peers` are empty.
+/// Reads posts and finds groups that act in lockstep. Bad lines are handed over one by one, and
+/// reading goes on. Results that only people look at are left out: `objects`, `posted` and `peers`
+/// are empty.
 pub fn detect(
     input: Input,
     config: &Config,
@@ -152,8 +174,9 @@ pub fn detect(
     run(input, config, false, on_bad, on_phase)
 }
 
-/// The same with all that people look at. Reads the sorted posts a second time for what those in evidence say, and where nothing is flagged
-/// some times more for what other methods say of them.
+/// As [`detect`], with everything that people look at. Reads the sorted posts a second time for the
+/// texts of the posts in evidence and, if nothing is flagged, a few times more for the methods of
+/// other tools.
 pub fn detect_and_describe(
     input: Input,
     config: &Config,
@@ -181,12 +204,12 @@ fn run(
     let mut done = 0;
     let reading = pipeline.reading();
     let mut posts = thread::scope(|scope| -> Result<SortedPosts, DetectError> {
-        // One thread decodes and reads the posts, this one detects.
+        // Another thread decodes and reads the posts; this thread detects.
         let (batches, read) = mpsc::sync_channel::<Vec<(Millis, Read)>>(AHEAD);
         let reader = scope.spawn(move || -> Result<SortedPosts, InputError> {
             let mut batch = Vec::with_capacity(BATCH);
             while let Some(raw) = posts.advance()? {
-                // What was sorted has been decoded once before.
+                // Sorted posts were decoded once before.
                 let Ok(post) = messages::post::decode(raw) else { continue };
                 batch.push((post.created_at, reading.read(&post)));
                 if batch.len() == BATCH
@@ -195,7 +218,7 @@ fn run(
                     break;
                 }
             }
-            // Nobody is there to take it only if nobody wants it.
+            // The receiver is gone only if this thread stopped, and then nobody needs the batch.
             let _ = batches.send(batch);
             Ok(posts)
         });
@@ -210,10 +233,12 @@ fn run(
         }
         reader.join().unwrap_or_else(|panic| std::panic::resume_unwind(panic)).map_err(DetectError::from)
     })?;
-    // Every cluster that still stands is told at the end once more.
+    posts.stop().check()?;
+    // Every active cluster is reported once more at the end.
     pipeline.finish();
     let end = times.last().copied().unwrap_or_default();
     report(&mut pipeline, end, &mut tellings, &mut record)?;
+    posts.stop().check()?;
     let evidence = pipeline.accounts();
     let last_posts: HashMap<&AccountRef, Millis> =
         evidence.iter().map(|known| (&known.account, known.last_post)).collect();
@@ -262,7 +287,7 @@ fn run(
     })
 }
 
-/// Takes note of what the engine has just found.
+/// Records what the engine has just found.
 fn report(
     pipeline: &mut Pipeline,
     at: Millis,
@@ -283,180 +308,4 @@ fn name(account: &AccountRef) -> String {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
-    use coordination::AccountEvidence;
-    use messages::fixtures::{self, Shape};
-
-    use super::*;
-
-    pub(super) fn message(cluster: &Cluster) -> ClusterMessage {
-        let verdict = ClusterMessage::takes_verdict(cluster).then(|| fixtures::verdict(cluster.flagged));
-        ClusterMessage::new(cluster, verdict.as_ref(), Vec::new(), Vec::new()).unwrap()
-    }
-
-    fn called(id: &str, cluster: Cluster) -> Cluster {
-        Cluster { id: id.to_owned(), ..cluster }
-    }
-
-    fn near(id: &str, short: f64) -> Cluster {
-        let mut cluster = called(id, fixtures::near_miss(Shape { seed: 7, ..Shape::default() }));
-        cluster.log_e_leave_one_source_out = cluster.terms.bar - short;
-        cluster
-    }
-
-    fn evidence(account: &AccountRef, suspicion: f64) -> AccountEvidence {
-        AccountEvidence {
-            account: account.clone(),
-            account_name: format!("name of {}", account.account_id),
-            posts: 9,
-            last_post: 0,
-            tie_nats: 14.5,
-            texts: 6,
-            copies: 4,
-            suspicion,
-            log_e: None,
-            posterior: None,
-        }
-    }
-
-    fn outsider(id: &str) -> AccountRef {
-        AccountRef { platform: "x".to_owned(), account_id: id.to_owned() }
-    }
-
-    pub(super) fn detection() -> Detection {
-        let shape = Shape::default();
-        let flagged = called("flagged", fixtures::coordinated(shape, true));
-        let found = [
-            near("far", 4.0),
-            called("one-text", fixtures::one_text(40)),
-            called("faded", Cluster { finding: Finding::Faded, ..fixtures::coordinated(shape, false) }),
-            near("near", 1.5),
-            called("best-source", fixtures::best_source(Shape { seed: 3, ..shape })),
-            called("coordinated", fixtures::coordinated(Shape { seed: 2, ..shape }, false)),
-            flagged.clone(),
-        ];
-        let accounts = vec![
-            evidence(&outsider("quiet"), 0.5),
-            evidence(&outsider("loud"), 3.0),
-            evidence(&flagged.members[0].account, 0.0),
-        ];
-        let (mut clusters, accounts) = ranked(found.iter().map(message).collect(), accounts, None);
-        let near_misses = clusters.split_off(clusters.partition_point(|cluster| cluster.status != Status::NearMiss));
-        Detection {
-            clusters,
-            near_misses,
-            tellings: found.iter().filter_map(|cluster| Telling::new(5, cluster)).collect(),
-            ties: flagged.ties,
-            accounts,
-            accounts_seen: 3,
-            stats: Stats { too_large: 2, ..Stats::default() },
-            took: Duration::from_secs(1),
-            ..Detection::default()
-        }
-    }
-
-    fn ids(clusters: &[ClusterMessage]) -> Vec<&str> {
-        clusters.iter().map(|cluster| cluster.cluster_id.as_str()).collect()
-    }
-
-    #[test]
-    fn clusters_come_by_status_and_near_misses_apart_nearest_to_their_bar_first() {
-        let detection = detection();
-        assert_eq!(ids(&detection.clusters), ["flagged", "coordinated", "best-source", "one-text", "faded"]);
-        assert_eq!(ids(&detection.near_misses), ["near", "far"]);
-        assert!((short_of_bar(&detection.near_misses[0]) - 1.5).abs() < 1e-6);
-        let told: Vec<(&str, Status)> =
-            detection.tellings.iter().map(|telling| (telling.cluster_id.as_str(), telling.status)).collect();
-        assert_eq!(
-            told,
-            [
-                ("one-text", Status::SingleSource),
-                ("best-source", Status::SingleSource),
-                ("coordinated", Status::Coordinated),
-                ("flagged", Status::Flagged),
-            ]
-        );
-    }
-
-    #[test]
-    fn accounts_come_by_cluster_then_by_suspicion_and_near_misses_name_nobody() {
-        let detection = detection();
-        let names: Vec<&str> =
-            detection.accounts.iter().map(|ranked| ranked.account.evidence.account.account_id.as_str()).collect();
-        // Those of groups have numbers for names here; they have rows even where the engine has forgotten them.
-        let others: Vec<&str> = names.iter().copied().filter(|name| name.parse::<u32>().is_err()).collect();
-        assert_eq!(others, ["loud", "quiet"]);
-        let first = &detection.accounts[0];
-        assert_eq!(first.cluster, Some(("flagged".to_owned(), Status::Flagged)));
-        let told = &detection.clusters[0].accounts;
-        let told = told.iter().find(|account| account.account_id == names[0]).unwrap();
-        assert_eq!(first.account.evidence.log_e, Some(told.log_e));
-        assert_eq!(first.account.evidence.posterior, told.posterior);
-
-        let near = near("near", 1.0);
-        let accounts = vec![evidence(&near.members[0].account, 1.0)];
-        let (_, accounts) = ranked(vec![message(&near)], accounts, None);
-        assert_eq!(accounts[0].cluster, None);
-        assert_eq!(accounts[0].account.cluster.unwrap().finding, Finding::NearMiss, "its model may know");
-        assert_eq!((accounts[0].account.evidence.log_e, accounts[0].account.evidence.posterior), (None, None));
-    }
-
-    #[test]
-    fn files_have_the_columns_that_are_promised() {
-        let detection = detection();
-        let dir = tempfile::tempdir().unwrap();
-        detection.write(dir.path()).unwrap();
-        let read = |file: &str| std::fs::read_to_string(dir.path().join(file)).unwrap();
-        let ties = read("ties.csv");
-        let mut lines = ties.lines();
-        assert_eq!(
-            lines.next(),
-            Some(
-                "account_a,account_b,kind,co_acts,distinct_keys,nats,median_lag_s,expected,account_a_name,account_b_name"
-            )
-        );
-        let tie: Vec<&str> = lines.next().unwrap().split(',').collect();
-        assert_eq!(tie[3], tie[4], "a key counts once");
-        let expected: f64 = tie[7].parse().unwrap();
-        assert!((expected / detection.ties[0].expected - 1.0).abs() < 1e-3, "{tie:?}");
-        let accounts = read("accounts.csv");
-        let mut lines = accounts.lines();
-        assert_eq!(
-            lines.next(),
-            Some(
-                "platform,account_id,posts,log_e,probability,cluster_id,status,posterior,suspicion,strongest_tie_nats,texts,copies,account,account_name"
-            )
-        );
-        assert!(lines.next().unwrap().contains(",flagged,flagged,"), "{accounts}");
-        let loud = lines.find(|line| line.starts_with("x,loud,"));
-        assert_eq!(loud, Some("x,loud,9,0.0000,,,,,3.0000,14.5000,6,4,x:loud,name of loud"));
-        for (file, clusters) in [("clusters.jsonl", &detection.clusters), ("near_misses.jsonl", &detection.near_misses)]
-        {
-            let told: Vec<ClusterMessage> =
-                read(file).lines().map(|line| ClusterMessage::decode(line.as_bytes()).unwrap()).collect();
-            assert_eq!(ids(&told), ids(clusters), "{file}");
-        }
-        let summary: serde_json::Value = serde_json::from_str(&read("summary.json")).unwrap();
-        for (name, count) in [
-            ("flagged", 1),
-            ("coordinated", 1),
-            ("single_source", 2),
-            ("one_text", 1),
-            ("faded", 1),
-            ("near_misses", 2),
-            ("groups_too_large", 2),
-        ] {
-            assert_eq!(summary[name], count, "{name}");
-        }
-    }
-
-    #[test]
-    fn a_group_without_a_crowd_is_known_by_its_windows() {
-        let mut cluster = fixtures::coordinated(Shape::default(), false);
-        for (posts, without) in [(49, true), (50, false)] {
-            cluster.windows.iter_mut().for_each(|window| window.crowd = [0, 0, 0, 1, posts - 1]);
-            assert_eq!(without_crowd(&message(&cluster)), without, "{posts}");
-        }
-        assert!(!without_crowd(&message(&fixtures::one_text(40))), "a count is compared with nobody");
-    }
-}
+pub(crate) mod tests;

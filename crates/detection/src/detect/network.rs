@@ -1,6 +1,7 @@
 //! The network of ties as GraphML and GEXF, which Gephi, igraph and networkx read.
 //!
-//! A node is an account that is tied or that a group names, an edge a tie. Node ids are `platform:account_id`, as in `ties.csv`.
+//! A node is an account that has a tie or that a group names; an edge is a tie. Node ids are
+//! `platform:account_id`, as in `ties.csv`.
 
 use std::{
     borrow::Cow,
@@ -88,7 +89,7 @@ impl<'d> Graph<'d> {
             values: [
                 tie.kind.name().to_owned(),
                 tie.co_acts.to_string(),
-                // A key counts once.
+                // A key counts once, so distinct keys and co-acts are equal.
                 tie.co_acts.to_string(),
                 format!("{:.4}", tie.nats),
                 format!("{:.3}", tie.median_lag_s),
@@ -210,7 +211,7 @@ fn values<'v, W: Write>(xml: &mut Writer<W>, values: impl Iterator<Item = (&'v s
     Ok(())
 }
 
-/// Without the characters that XML cannot hold, however they are escaped.
+/// The text without the characters that XML does not allow even as escapes.
 fn readable(text: &str) -> Cow<'_, str> {
     let holds = |c: char| matches!(c, '\t' | '\n' | '\r' | '\u{20}'..='\u{fffd}' | '\u{10000}'..);
     if text.chars().all(holds) {

@@ -1,4 +1,5 @@
-//! What the posts say that are told of: looked up when it is known which ones those are.
+//! Texts of the posts in evidence. They are looked up at the end, when it is known which posts
+//! these are.
 
 use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 
@@ -7,29 +8,29 @@ use messages::cluster::ClusterMessage;
 
 use crate::input::{InputError, SortedPosts};
 
-/// The most of a text that is kept, in bytes: a telling quotation, and no article.
+/// The most bytes of a text that are kept: enough for a quotation, not for an article.
 const LONGEST: usize = 2_000;
 
-/// What one post says.
+/// The text of one post.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Said {
-    /// Its text, cut where it is long; empty where the file has none.
+    /// Its text, cut if it is long; empty if the file has none.
     pub text: String,
 }
 
-/// What posts say, by platform and id. Posts that are not in the files are not here.
+/// Texts by platform and id of the post. Posts that are not in the files have no entry.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Posted {
     by_platform: BTreeMap<String, HashMap<String, Said>>,
 }
 
 impl Posted {
-    /// What a post says; `None` where it is not in the files or was not asked for.
+    /// The text of a post; `None` if the post is not in the files or was not asked for.
     pub fn get(&self, platform: &str, id: &str) -> Option<&Said> {
         self.by_platform.get(platform)?.get(id)
     }
 
-    /// All of them: platform, id and what they say; in no order within a platform.
+    /// All of them: platform, id and text, in no order within a platform.
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str, &Said)> {
         self.by_platform
             .iter()
@@ -52,17 +53,17 @@ impl Posted {
     }
 }
 
-/// Posts that are asked for.
+/// Posts whose texts are asked for.
 #[derive(Default)]
 pub(super) struct Wanted(HashSet<Vec<u8>>);
 
 impl Wanted {
     pub(super) fn post(&mut self, platform: &str, id: &str) {
-        // As the sorter keys a post.
+        // The same key as the sorter's.
         self.0.insert([id.as_bytes(), b"\0", platform.as_bytes()].concat());
     }
 
-    /// The posts in a group's evidence, and the originals of those that repeat one.
+    /// Adds the posts of a group's evidence, and the originals of those that are reposts.
     pub(super) fn evidence_of(&mut self, cluster: &ClusterMessage) {
         for evidence in &cluster.evidence {
             let platforms: BTreeSet<&str> = evidence.posts.iter().map(|post| &*post.platform).collect();
@@ -77,7 +78,7 @@ impl Wanted {
         }
     }
 
-    /// Looks the posts up. The reading goes back to the start, and is at the end afterwards.
+    /// Looks the posts up. Reading starts again at the first post, and is at the end afterwards.
     pub(super) fn look_up(self, posts: &mut SortedPosts) -> Result<Posted, InputError> {
         let mut found = Posted::default();
         if self.0.is_empty() {
@@ -91,7 +92,7 @@ impl Wanted {
             if !self.0.contains(posts.key()) {
                 continue;
             }
-            // What was sorted has been decoded once before.
+            // Sorted posts were decoded once before.
             let Ok(post) = messages::post::decode(posts.raw()) else { continue };
             let mut text = post.text.into_owned();
             if text.len() > LONGEST {

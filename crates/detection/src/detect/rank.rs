@@ -1,4 +1,4 @@
-//! In which order groups and accounts are told.
+//! The order in which groups and accounts are reported.
 
 use std::collections::{HashMap, HashSet};
 
@@ -6,22 +6,24 @@ use coordination::{AccountEvidence, AccountRef, Finding, SingleSource};
 use messages::cluster::{ClusterMessage, Status, Why};
 use scoring::{Model, Named, SuspectAccount};
 
-/// Posts of others below which a group has hardly a crowd to be compared with: the imagined one of the test weighs as much.
+/// With fewer posts by others than this, a group has hardly a crowd to be compared with: the test's
+/// imagined crowd has the same weight.
 const CROWD: u64 = 50;
 
-/// An account and what speaks against it.
+/// An account and the evidence against it.
 #[derive(Debug, Clone, PartialEq)]
 pub struct RankedAccount {
     /// Ties, naming and behaviour.
     pub account: SuspectAccount,
-    /// The cluster that names it, and its status; near misses name nobody.
+    /// The cluster that names it, and its status. Near misses name nobody.
     pub cluster: Option<(String, Status)>,
-    /// Probability that the account is inauthentic, where there is a model of accounts.
+    /// Probability that the account is inauthentic, if there is a model of accounts.
     pub probability: Option<f64>,
 }
 
-/// What was found at the end of a stream, in order: clusters, flagged first and the strongest first, faded ones last; then near misses,
-/// nearest to their bar first; and every account, those of flagged clusters first, then the most suspect.
+/// The results at the end of a stream, in order: clusters, flagged first and the strongest first,
+/// faded ones last; then near misses, nearest to their threshold first; then every account, those
+/// of flagged clusters first, then by suspicion.
 pub fn ranked(
     mut clusters: Vec<ClusterMessage>,
     accounts: Vec<AccountEvidence>,
@@ -29,13 +31,13 @@ pub fn ranked(
 ) -> (Vec<ClusterMessage>, Vec<RankedAccount>) {
     clusters.sort_by(|x, y| {
         let strength = match x.status {
-            Status::NearMiss => short_of_bar(x).total_cmp(&short_of_bar(y)),
+            Status::NearMiss => short_of_threshold(x).total_cmp(&short_of_threshold(y)),
             _ => y.log_e_leave_one_source_out.total_cmp(&x.log_e_leave_one_source_out),
         };
         class(x.status)
             .cmp(&class(y.status))
             .then(strength)
-            // One text by many accounts has no evidence in nats.
+            // A group of one text has no evidence in nats, so the number of accounts decides.
             .then(y.accounts.len().cmp(&x.accounts.len()))
             .then_with(|| x.cluster_id.cmp(&y.cluster_id))
     });
@@ -53,19 +55,21 @@ fn class(status: Status) -> usize {
     }
 }
 
-/// Nats that a group lacks to pass.
-pub fn short_of_bar(cluster: &ClusterMessage) -> f64 {
+/// Nats that a group lacks to reach its threshold.
+pub fn short_of_threshold(cluster: &ClusterMessage) -> f64 {
     let bar = cluster.test.map_or(f64::INFINITY, |terms| terms.bar);
     bar - cluster.log_e_leave_one_source_out
 }
 
-/// Whether a group was tested where hardly anybody else posted, so that imagined rates of copying stood in for a crowd.
+/// Whether hardly anybody else posted when a group was tested, so that imagined rates of copying
+/// replaced a crowd.
 pub fn without_crowd(cluster: &ClusterMessage) -> bool {
     cluster.windows.iter().any(|window| window.crowd.iter().sum::<u64>() < CROWD)
 }
 
-/// Those that a flagged cluster names first, then by suspicion, from which activity is divided out. A model of accounts gives those a
-/// probability of which there is anything to say.
+/// Accounts that a flagged cluster names come first, then the others by suspicion, which is
+/// corrected for activity. A model of accounts gives a probability to each account with any
+/// evidence.
 fn rank(accounts: Vec<AccountEvidence>, clusters: &[ClusterMessage], model: Option<&Model>) -> Vec<RankedAccount> {
     let mut named = HashMap::new();
     for cluster in clusters {
@@ -74,7 +78,8 @@ fn rank(accounts: Vec<AccountEvidence>, clusters: &[ClusterMessage], model: Opti
             named.entry(name).or_insert((cluster, account));
         }
     }
-    // An account that a cluster names and that was forgotten since, for want of room, has its row all the same.
+    // An account that a cluster names has a row even if the engine has forgotten it for lack of
+    // memory.
     let known: HashSet<&AccountRef> = accounts.iter().map(|evidence| &evidence.account).collect();
     let mut forgotten: Vec<AccountEvidence> = named
         .iter()
@@ -113,7 +118,8 @@ fn rank(accounts: Vec<AccountEvidence>, clusters: &[ClusterMessage], model: Opti
                     Some(Why::OneText) => Some(SingleSource::OneText),
                     Some(Why::NotPlain) | None => None,
                 },
-                // Only coordinated clusters have a score that is read, and all of them have one.
+                // Only the score of a coordinated cluster is read, and every coordinated cluster
+                // has one.
                 score: cluster.score.unwrap_or_default(),
             });
             let account = SuspectAccount { evidence, cluster };

@@ -1,8 +1,10 @@
-//! What a run over files has reported, to its end: every group in its last state, however long it has been silent.
+//! Everything that a run over files has reported, until its end: every group in its last state,
+//! however long it has been inactive.
 //!
-//! The engine tells a group when there is something new to say of it, and drops what has been silent for long. A file has an end at which
-//! all of it is told, so the last word on every group is kept here. The memory is that of what is reported: groups as they are written to
-//! `clusters.jsonl`, and at most [`NEAR_MISSES`] near misses.
+//! The engine reports a group when it changes, and drops a group that has been inactive for long. A
+//! run over a file reports all groups at its end, so this record keeps the last report of every
+//! group. Its memory is that of the reports: groups as they are written to `clusters.jsonl`, and at
+//! most [`NEAR_MISSES`] near misses.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -10,12 +12,12 @@ use coordination::Millis;
 use jiff::Timestamp;
 use messages::cluster::{ClusterAccount, ClusterMessage, Status, Why};
 
-use super::rank::short_of_bar;
+use super::rank::short_of_threshold;
 
-/// Near misses that are kept: those nearest to their bar.
+/// Near misses that are kept: those nearest to their threshold.
 const NEAR_MISSES: usize = 1_000;
 
-/// What has been reported.
+/// The reports of a run.
 #[derive(Default)]
 pub(super) struct Record {
     groups: BTreeMap<String, Reported>,
@@ -23,28 +25,28 @@ pub(super) struct Record {
     near_dropped: u64,
 }
 
-/// The last word on a group.
+/// The last report of a group.
 struct Reported {
     message: ClusterMessage,
     first: Millis,
-    /// When there was last something new to say.
+    /// When the group last changed.
     last: Millis,
 }
 
-/// By what the record is closed.
+/// The values that are needed to close the record.
 pub(super) struct End<'a> {
     /// Time of the last post.
     pub(super) at: Millis,
-    /// Silence after which a group is no longer active.
+    /// A group that has been inactive for this long is no longer active.
     pub(super) retention: Millis,
-    /// Share of the smaller group's accounts from which on two groups are one campaign.
+    /// From this share of the smaller group's accounts on, two groups are one campaign.
     pub(super) same: f64,
-    /// When an account last posted, where that is known.
+    /// When an account last posted, if known.
     pub(super) last_post: &'a dyn Fn(&ClusterAccount) -> Option<Millis>,
 }
 
 impl Record {
-    /// Takes in what was told at a time; the groups `absorbed` have become part of it.
+    /// Records a report at a time. The groups `absorbed` have become part of the reported group.
     pub(super) fn tell(&mut self, at: Millis, message: ClusterMessage, absorbed: &[String]) {
         for other in absorbed {
             self.groups.remove(other);
@@ -66,21 +68,25 @@ impl Record {
             let farthest = self
                 .near
                 .iter()
-                .max_by(|(x, a), (y, b)| short_of_bar(&a.message).total_cmp(&short_of_bar(&b.message)).then(x.cmp(y)))
+                .max_by(|(x, a), (y, b)| {
+                    short_of_threshold(&a.message).total_cmp(&short_of_threshold(&b.message)).then(x.cmp(y))
+                })
                 .map(|(id, _)| id.clone());
             self.near_dropped += u64::from(farthest.is_some_and(|id| self.near.remove(&id).is_some()));
         }
     }
 
-    /// Near misses for which there was no room.
+    /// Near misses that did not fit.
     pub(super) fn near_misses_dropped(&self) -> u64 {
         self.near_dropped
     }
 
-    /// Every group, in no order, with when it was reported and whether it is active.
+    /// Every group, in no order, with the times of its reports and whether it is active.
     ///
-    /// One text by many accounts, half of which a coordinated group names, is part of that group and stands in its `lineage`. A near miss
-    /// that shares half of the smaller one's accounts with a group that passed, or with a nearer miss, came to pass or is told already.
+    /// A group of one text, half of whose accounts are in a coordinated group, is part of that
+    /// group and is listed in its `lineage`. A near miss that shares half of the smaller group's
+    /// accounts with a group that passed, or with a nearer miss, is dropped: it passed later, or is
+    /// reported already.
     pub(super) fn close(self, end: &End<'_>) -> Vec<ClusterMessage> {
         let (texts, mut groups): (Vec<Reported>, Vec<Reported>) =
             self.groups.into_values().partition(|one| one.message.why == Some(Why::OneText));
@@ -103,7 +109,7 @@ impl Record {
         groups.iter().enumerate().for_each(|(place, one)| passed.add(place, &one.message.accounts));
         let mut near: Vec<Reported> = self.near.into_values().collect();
         near.sort_by(|x, y| {
-            let short = short_of_bar(&x.message).total_cmp(&short_of_bar(&y.message));
+            let short = short_of_threshold(&x.message).total_cmp(&short_of_threshold(&y.message));
             short.then_with(|| x.message.cluster_id.cmp(&y.message.cluster_id))
         });
         let passed_groups = groups.len();
@@ -132,7 +138,7 @@ impl Reported {
     }
 }
 
-/// Whether there is more in a message than that it was told again.
+/// Whether a report differs from the one before in more than the fact that it came again.
 fn news(before: &ClusterMessage, now: &ClusterMessage) -> bool {
     let accounts = |message: &ClusterMessage| -> Vec<(String, String)> {
         message.accounts.iter().map(|account| (account.platform.clone(), account.account_id.clone())).collect()
@@ -143,7 +149,7 @@ fn news(before: &ClusterMessage, now: &ClusterMessage) -> bool {
         || accounts(before) != accounts(now)
 }
 
-/// Which groups an account is in.
+/// The groups of each account.
 #[derive(Default)]
 struct Places {
     of: HashMap<(String, String), Vec<usize>>,
@@ -164,7 +170,7 @@ impl Places {
         self.of.contains_key(&Self::key(account))
     }
 
-    /// Groups that share accounts with these, and how many.
+    /// Groups that share accounts with these, each with the number of shared accounts.
     fn shared(&self, accounts: &[ClusterAccount]) -> BTreeMap<usize, usize> {
         let mut both = BTreeMap::new();
         for place in accounts.iter().filter_map(|account| self.of.get(&Self::key(account))).flatten() {
@@ -173,7 +179,7 @@ impl Places {
         both
     }
 
-    /// Whether a group shares so much of the smaller one's accounts with these.
+    /// Whether some group shares at least `share` of the smaller one's accounts with these.
     fn knows(&self, accounts: &[ClusterAccount], share: f64) -> bool {
         self.shared(accounts).into_iter().any(|(place, both)| {
             let smaller = self.sizes.get(&place).copied().unwrap_or_default().min(accounts.len());
@@ -200,7 +206,7 @@ mod tests {
         Shape { seed, ..Shape::default() }
     }
 
-    /// `id status active first last lineage`, the times as days.
+    /// `id status active first last lineage`; times are in days.
     fn closed(record: Record, last_day: i64) -> Vec<String> {
         let day = |time: Option<Timestamp>| time.unwrap().as_millisecond() / DAY;
         let start = fixtures::coordinated(Shape::default(), true).last_seen;
@@ -263,7 +269,7 @@ mod tests {
             let mut cluster = fixtures::near_miss(shaped(seed));
             cluster.log_e_leave_one_source_out = cluster.terms.bar - short;
             let mut message = called(id, cluster);
-            // The fixtures' accounts are all of one family.
+            // The accounts of the fixtures all have ids of one pattern.
             message.accounts.iter_mut().for_each(|account| account.account_id.insert(0, 'n'));
             message
         };

@@ -1,4 +1,5 @@
-//! The files that a run writes: one line a group, one row a tie, an account and a thing, and the numbers.
+//! The files that a run writes: one line per group, one row per tie, account and object, and the
+//! totals.
 
 use std::{
     collections::HashMap,
@@ -6,21 +7,22 @@ use std::{
     path::Path,
 };
 
-use coordination::{AccountRef, TraceKind};
+use coordination::{AccountRef, Object, TraceKind};
 use jiff::Timestamp;
 use messages::cluster::{StatusTally, Tally};
 use scoring::SuspectAccount;
 use serde_json::json;
 
-use super::{Detection, RankedAccount, name, network, rank::without_crowd};
+use super::{Detection, RankedAccount, UsedObject, name, network, rank::without_crowd};
 use crate::files::{WriteError, create};
 
-/// Version of the columns and keys written here, in `summary.json`.
+/// Version of the columns and keys that are written here; it is in `summary.json`.
 const OUTPUT_VERSION: u32 = 2;
 
 impl Detection {
-    /// Writes `clusters.jsonl`, `near_misses.jsonl`, `ties.csv`, `accounts.csv`, `objects.csv`, `network.graphml`, `network.gexf` and
-    /// `summary.json` into a folder, made where missing.
+    /// Writes `clusters.jsonl`, `near_misses.jsonl`, `ties.csv`, `accounts.csv`, `objects.csv`,
+    /// `network.graphml`, `network.gexf` and `summary.json` into a folder, which is created if it
+    /// is missing.
     pub fn write(&self, dir: &Path) -> Result<(), WriteError> {
         std::fs::create_dir_all(dir).map_err(|source| WriteError { path: dir.to_owned(), source })?;
         for (file, clusters) in [("clusters.jsonl", &self.clusters), ("near_misses.jsonl", &self.near_misses)] {
@@ -44,8 +46,8 @@ impl Detection {
         })
     }
 
-    /// Accounts are written as `platform:account_id`, because a tie may join two platforms. A key counts once, so that there are as many
-    /// distinct keys as co-acts.
+    /// Accounts are written as `platform:account_id`, because a tie may join two platforms. A key
+    /// counts once, so the number of distinct keys equals that of co-acts.
     fn write_ties(&self, out: &mut dyn Write) -> io::Result<()> {
         let names = self.account_names();
         let called = |account: &AccountRef| names.get(account).copied().unwrap_or_default();
@@ -71,7 +73,7 @@ impl Detection {
                 &tie.co_acts.to_string(),
                 &format!("{:.4}", tie.nats),
                 &format!("{:.3}", tie.median_lag_s),
-                // Mostly far below one.
+                // Mostly far below one, so with an exponent.
                 &format!("{:.3e}", tie.expected),
                 called(&tie.a),
                 called(&tie.b),
@@ -80,7 +82,7 @@ impl Detection {
         csv.flush()
     }
 
-    /// What accounts are called, where that is known.
+    /// Names of accounts, if known.
     pub fn account_names(&self) -> HashMap<&AccountRef, &str> {
         let known = self.accounts.iter().map(|ranked| &ranked.account.evidence);
         known.map(|evidence| (&evidence.account, &*evidence.account_name)).collect()
@@ -130,9 +132,8 @@ impl Detection {
         csv.flush()
     }
 
-    /// Things that two accounts or more used. `clusters` are the groups whose evidence they are in, with spaces between; where there is none,
-    /// `used_by` says that it is a thing of the crowd.
-    fn write_objects(&self, out: &mut dyn Write) -> io::Result<()> {
+    /// Objects that at least two accounts used, with the groups in whose evidence they are.
+    pub fn used_objects(&self) -> Vec<UsedObject<'_>> {
         let mut groups: HashMap<(TraceKind, &str), Vec<&str>> = HashMap::new();
         for cluster in &self.clusters {
             for evidence in &cluster.evidence {
@@ -142,17 +143,24 @@ impl Detection {
                 }
             }
         }
+        let used = |object| {
+            let Object { kind, key, first_account, first_post, .. }: &Object = object;
+            let clusters = groups.get(&(*kind, key.as_str())).cloned().unwrap_or_default();
+            let first = (*kind == TraceKind::Text).then(|| self.posted.get(&first_account.platform, first_post));
+            UsedObject { object, clusters, text: first.flatten().map(|said| said.text.as_str()) }
+        };
+        self.objects.iter().map(used).collect()
+    }
+
+    /// One row per object. In the column `clusters`, ids are separated by spaces.
+    fn write_objects(&self, out: &mut dyn Write) -> io::Result<()> {
         let mut csv = csv::Writer::from_writer(out);
         csv.write_record([
             "kind", "key", "source", "accounts", "posts", "first", "last", "used_by", "clusters", "text",
         ])?;
-        for object in &self.objects {
-            let of = groups.get(&(object.kind, &*object.key)).map(|of| of.join(" ")).unwrap_or_default();
+        for used in self.used_objects() {
+            let object = used.object;
             let time = |at| Timestamp::from_millisecond(at).map(|at| at.to_string()).unwrap_or_default();
-            let text = match object.kind {
-                TraceKind::Text => self.posted.get(&object.first_account.platform, &object.first_post),
-                _ => None,
-            };
             csv.write_record([
                 object.kind.name(),
                 &object.key,
@@ -161,20 +169,20 @@ impl Detection {
                 &object.posts.to_string(),
                 &time(object.first),
                 &time(object.last),
-                if of.is_empty() { "crowd" } else { "group" },
-                &of,
-                text.map_or("", |said| &said.text),
+                used.used_by(),
+                &used.clusters.join(" "),
+                used.text.unwrap_or_default(),
             ])?;
         }
         csv.flush()
     }
 
-    /// How many groups and accounts were found: the numbers of the terminal, the report and `summary.json`.
+    /// Numbers of groups and accounts, for the terminal, the report and `summary.json`.
     pub fn tally(&self) -> Tally {
         Tally::of(self.clusters.iter().chain(&self.near_misses))
     }
 
-    /// What was read and found, in numbers.
+    /// Counts of the input and of the results.
     pub fn summary(&self) -> serde_json::Value {
         let tally = self.tally();
         let accounts = |of: StatusTally| of.accounts;
@@ -229,13 +237,13 @@ impl Detection {
         })
     }
 
-    /// Accounts that of which there is anything to say, the most suspect first.
+    /// Accounts with any evidence, by suspicion.
     pub fn suspects(&self) -> impl Iterator<Item = &RankedAccount> {
         let speaks = |ranked: &&RankedAccount| ranked.account.evidence.any() && ranked.account.evidence.suspicion > 0.0;
         self.accounts.iter().filter(speaks)
     }
 
-    /// Clusters that were tested [without a crowd](without_crowd).
+    /// Number of clusters that were tested [without a crowd](without_crowd).
     pub fn without_crowd(&self) -> usize {
         self.clusters.iter().filter(|cluster| without_crowd(cluster)).count()
     }

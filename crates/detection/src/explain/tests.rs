@@ -31,17 +31,17 @@ fn a_cluster_is_found_by_the_beginning_of_its_id_in_its_last_state() {
         })
     };
     assert_eq!(found("c-02").unwrap(), ("c-02".to_owned(), 1, 2));
-    assert_eq!(found("c-01").unwrap(), ("c-01".to_owned(), 3, 2), "an id in full is no beginning of another");
+    assert_eq!(found("c-01").unwrap(), ("c-01".to_owned(), 3, 2), "a full id is preferred to ids that begin with it");
     assert_eq!(found("c-011").unwrap(), ("c-011".to_owned(), 1, 1));
-    expect![[r#"has 3 clusters whose ids begin with "c-0": there is c-01, c-011, c-02"#]]
+    expect![[r#"has 3 clusters whose ids begin with "c-0": it has c-01, c-011, c-02"#]]
         .assert_eq(&found("c-0").unwrap_err().to_string());
-    expect![[r#"has no cluster "d": there is c-01, c-011, c-02"#]].assert_eq(&found("d").unwrap_err().to_string());
+    expect![[r#"has no cluster "d": it has c-01, c-011, c-02"#]].assert_eq(&found("d").unwrap_err().to_string());
     let broken = find(format!("{}{{\"cluster\":1}}\n", line("c", 1, 2)).as_bytes(), "c").unwrap_err().to_string();
-    expect![[r#"line 2 is no cluster: missing field `cluster_id` at line 1 column 13, near "{\"cluster\":1}""#]]
+    expect![[r#"line 2 is not a cluster: missing field `cluster_id` at line 1 column 13, near "{\"cluster\":1}""#]]
         .assert_eq(&broken);
     let newer = line("c", 1, 2).replace(r#""schema_version":2"#, r#""schema_version":3"#);
     let refused = find(newer.as_bytes(), "c").unwrap_err().to_string();
-    assert!(refused.contains("the newest known here is 2: upgrade Lockstep"), "{refused}");
+    assert!(refused.contains("the newest known version is 2: upgrade Lockstep"), "{refused}");
 }
 
 #[test]

@@ -1,11 +1,32 @@
-//! What explanations of all versions have in common when they are written for people.
+//! What the explanations of all versions have in common when they are written as text.
 
 use std::fmt::{self, Display, Formatter, Write as _};
 
-use super::arithmetic::{Figure, Score};
+use jiff::Timestamp;
+use messages::cluster::Status;
 
-/// What a cell may take before its column gives way.
+use super::arithmetic::{Figure, Score, TOLERANCE};
+
+/// The widest cell that does not break its column.
 pub(super) const WIDE: usize = 36;
+
+/// The first line: which cluster, in which state, and the period of its posts.
+pub(super) fn write_head(
+    f: &mut Formatter<'_>,
+    (cluster_id, version, status): (&str, u32, Status),
+    [first_seen, last_seen]: [Timestamp; 2],
+) -> fmt::Result {
+    writeln!(f, "Cluster {}, version {version}: {}, {first_seen} to {last_seen}", shown(cluster_id), status.name())
+}
+
+/// The hypothesis that evidence is measured against, and how numbers are compared.
+pub(super) fn write_hypothesis(f: &mut Formatter<'_>, hypothesis: &str) -> fmt::Result {
+    writeln!(
+        f,
+        "Evidence is in nats: ln of an e-value against \"{hypothesis}\". Each number is recomputed from the cluster's own line.\n\
+         Where nothing else is said, it equals the recorded number to {TOLERANCE} nats.\n"
+    )
+}
 
 impl Score {
     pub(super) fn write(&self, f: &mut Formatter<'_>) -> fmt::Result {
@@ -23,21 +44,21 @@ impl Score {
     }
 }
 
-/// What of an explanation does not agree, and how much of it could not be worked out.
+/// The contradictions of an explanation, and how many numbers could not be recomputed.
 pub(super) fn write_verdict(f: &mut Formatter<'_>, contradictions: &[String], unknown: usize) -> fmt::Result {
     if contradictions.is_empty() {
-        writeln!(f, "Every number that can be worked out from this line is the one recorded.")?;
+        writeln!(f, "Every number that can be recomputed from this line equals the recorded one.")?;
     } else {
         writeln!(f, "NOT AS RECORDED:")?;
         contradictions.iter().try_for_each(|contradiction| writeln!(f, "  {contradiction}"))?;
     }
     if unknown > 0 {
-        writeln!(f, "Numbers shown that could not be worked out here: {unknown}; the reason is beside each.")?;
+        writeln!(f, "Numbers shown that could not be recomputed here: {unknown}; each one has its reason.")?;
     }
     Ok(())
 }
 
-/// A number worked out, with the one recorded where they differ.
+/// A recomputed number, with the recorded one if they differ.
 pub(super) struct Compared(pub(super) Figure);
 
 impl Display for Compared {
@@ -51,12 +72,13 @@ impl Display for Compared {
     }
 }
 
-/// No "-0.0000".
+/// Turns "-0.0000" into "0.0000".
 pub(super) fn tidy(number: f64) -> f64 {
     if number.abs() < 0.000_05 { 0.0 } else { number }
 }
 
-/// Text from outside as a terminal may show it: no control character and nothing that turns the direction of writing.
+/// Foreign text made safe for a terminal: no control characters, and none that change the direction
+/// of writing.
 pub(super) fn shown(text: &str) -> String {
     let mut shown = String::with_capacity(text.len());
     for c in text.chars() {

@@ -1,7 +1,8 @@
-//! Messages of version 1: who acts next on a key, in proportion to activity?
+//! Messages of version 1. Question of the test: who acts next on a key, in proportion to activity?
 //!
-//! Keys and their sums first, then the accounts, those that only another of the united candidates names from the trials that the message
-//! has of them, then the model's score. The formulas are those that [`messages::cluster::v1`] documents.
+//! First the keys and their sums; then the accounts (an account that only another of the merged
+//! candidates names is explained by the trials in the message); then the model's score. The
+//! formulas are those that [`messages::cluster::v1`] documents.
 
 mod members;
 mod parts;
@@ -17,35 +18,38 @@ use serde::Serialize;
 
 use self::parts::{NO_ROOM, name, total};
 use super::{
-    arithmetic::{ExplainError, Figure, Score, TOLERANCE, is, log_mean_exp, log_sum_exp, same},
+    arithmetic::{
+        ExplainError, Figure, Score, TOLERANCE, check_times, check_wanted, is, log_mean_exp, log_sum_exp, same,
+    },
     text::shown,
 };
 
 pub use members::{Member, Summed, Trial};
 
-/// Chances by habit and shares are recorded in full; further apart than this is a contradiction.
+/// Chances by habit and shares are recorded in full. A larger difference than this is a
+/// contradiction.
 const CHANCE_TOLERANCE: f64 = 1e-9;
 /// Probabilities of "the next actor is a member" if members act together.
 const NEXT: [f64; 3] = [0.1, 0.3, 0.7];
-/// Acts by others after a member's on which each of them is staked.
+/// Acts by others after a member's act on which each of them bets.
 const PATIENCE: [u32; 3] = [20, 6, 2];
-/// The chance where no member is left to act: nothing is staked then.
+/// The chance if no member is left to act: no bet is made then.
 const NOBODY: f64 = 1e-9;
 
-/// A cluster's numbers, worked out again.
+/// A cluster's numbers, recomputed.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Explanation {
     /// The cluster.
     pub cluster_id: String,
     /// Which of its published states.
     pub version: u32,
-    /// What is said of it.
+    /// The status of the cluster.
     pub status: Status,
     /// Time of the first post in the evidence.
     pub first_seen: Timestamp,
-    /// Time of the last.
+    /// Time of the last post in the evidence.
     pub last_seen: Timestamp,
-    /// What the tests went by.
+    /// The parameters of the tests.
     pub terms: Terms,
     /// Keys in the order of the message.
     pub keys: Vec<KeyArithmetic>,
@@ -57,40 +61,42 @@ pub struct Explanation {
     pub traces: Vec<Sum>,
     /// All evidence: the sum over `keys` and `unlisted`.
     pub log_e: Figure,
-    /// Index into `sources` of the one that is left out; `None` where no source speaks for the cluster.
+    /// Index into `sources` of the source that is left out; `None` if no source is evidence for the
+    /// cluster.
     pub left_out: Option<usize>,
     /// `log_e` without it.
     pub log_e_leave_one_source_out: Figure,
-    /// What had to be reached.
+    /// The thresholds.
     pub bar: Bar,
-    /// The ln e-value from which accounts are named, nats; `None` where none passes, or where not all tests are listed and an older
-    /// version wrote the message.
+    /// The ln e-value from which accounts are named, nats; `None` if no account passes, or if an
+    /// older version wrote the message and did not list all tests.
     pub member_bar: Option<f64>,
     /// Accounts in the order of the message.
     pub members: Vec<Member>,
-    /// What the model says.
+    /// The model's score.
     #[serde(flatten)]
     pub score: Score,
-    /// What does not agree, in words. Empty if every number that can be worked out again is the recorded one.
+    /// The contradictions, as text. Empty if every number that can be recomputed equals the
+    /// recorded one.
     pub contradictions: Vec<String>,
 }
 
 /// A key on which members acted.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct KeyArithmetic {
-    /// Place among the keys of the message, from 1.
+    /// Number among the keys of the message, from 1.
     pub number: usize,
     /// Trace kind.
     pub kind: TraceKind,
-    /// What was acted on.
+    /// The object of the acts.
     pub key: String,
     /// Trace kind of its source.
     pub source_kind: TraceKind,
-    /// Whom it comes from.
+    /// Source of the key.
     pub source: String,
-    /// What it gives.
+    /// Its evidence.
     pub nats: Figure,
-    /// How that comes about; `None` where the message does not tell.
+    /// The arithmetic; `None` if the message does not have it.
     pub test: Option<Test>,
 }
 
@@ -99,7 +105,7 @@ pub struct KeyArithmetic {
 pub struct Test {
     /// Weight of "they act together".
     pub epsilon: f64,
-    /// Members' first acts by time, and at the end what nobody followed any more.
+    /// Members' first acts by time; the last step is the time in which no member followed any more.
     pub steps: Vec<TrialLine>,
     /// ln LR for q = 0.1, 0.3 and 0.7: the sums over the steps.
     pub log_lr: [f64; 3],
@@ -107,20 +113,21 @@ pub struct Test {
     pub log_mean_lr: f64,
 }
 
-/// One line of a key's arithmetic.
+/// One step of a key's arithmetic.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct TrialLine {
     /// `opens`, `follows` or `after`.
     pub what: &'static str,
-    /// `platform:account_id`; `None` for one of the group who is not named, and at the end.
+    /// `platform:account_id`; `None` for an account of the group that is not named, and in the last
+    /// step.
     pub account: Option<String>,
-    /// When the account's first post listed for the key was made.
+    /// Time of the account's first post that is listed for the key.
     pub at: Option<Timestamp>,
-    /// Acts by accounts outside the group before this.
+    /// Acts by accounts outside the group before this step.
     pub others: u32,
     /// Probability that the next act would be a member's by habit.
     pub chance: f64,
-    /// What it adds to ln LR for q = 0.1, 0.3 and 0.7.
+    /// Its contribution to ln LR for q = 0.1, 0.3 and 0.7.
     pub log_lr: [f64; 3],
 }
 
@@ -136,26 +143,28 @@ pub struct Sum {
     pub keys: usize,
     /// Their sum.
     pub listed: f64,
-    /// What keys that are not listed add: the recorded sum less `listed`.
+    /// Sum of the keys that are not listed: the recorded sum minus `listed`.
     pub unlisted: f64,
     /// The recorded sum.
     pub recorded: f64,
 }
 
-/// What the cluster's statistic had to reach, nats.
+/// The thresholds of the cluster's statistic, nats.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Bar {
-    /// What is held against the bar; `None` in a faded cluster, of which nothing is claimed.
+    /// The statistic that is compared with the threshold; `None` for a faded cluster, about which
+    /// nothing is claimed.
     pub statistic: Option<f64>,
-    /// ln(1 / alpha): the cluster stands while the statistic is not below this.
+    /// ln(1 / alpha): the cluster remains valid while the statistic is not below this.
     pub to_stand: f64,
-    /// What it may have had to reach at most to be told the first time: e-LOND's bar for the last of the candidates tested, with no
-    /// discovery before it. Each discovery lowered it, and an end of the stream is judged by e-BH, which asks for less.
+    /// The highest threshold that it may have had to reach when it was first reported: e-LOND's
+    /// threshold for the last of the tested candidates, without any earlier discovery. Each
+    /// discovery lowers the threshold, and the end of a stream is judged by e-BH, which needs less.
     pub to_be_told_at_most: f64,
 }
 
 impl Explanation {
-    /// Works all numbers of a message out again.
+    /// Recomputes all numbers of a message.
     pub fn of(message: &ClusterMessage) -> Result<Explanation, ExplainError> {
         let terms = message.test.ok_or_else(|| ExplainError::Older(message.cluster_id.clone()))?;
         let mut contradictions = Vec::new();
@@ -190,12 +199,14 @@ impl Explanation {
             && statistic < bar.to_stand - TOLERANCE
         {
             contradictions.push(format!(
-                "status: is {}, but {statistic:.9} nats are less than the {:.9} nats it has to reach",
+                "status: is {}, but {statistic:.9} nats are below its threshold of {:.9} nats",
                 message.status.name(),
                 bar.to_stand
             ));
         }
-        check_times(message, &mut contradictions);
+        let posts = message.evidence.iter().flat_map(|evidence| &evidence.posts).map(|post| post.created_at);
+        let all = message.unlisted.followed == 0 && message.unlisted.of_others == 0;
+        check_times([message.first_seen, message.last_seen], posts, all, &mut contradictions);
         let (members, member_bar) = members::members(message, terms, &mut contradictions);
         let recorded = (message.score, message.intercept, message.probability);
         let score = Score::of(recorded, &message.reasons, &mut contradictions);
@@ -221,29 +232,25 @@ impl Explanation {
         })
     }
 
-    /// Keeps only keys with these words in them and on which this account (an id, or `platform:id`) acted, and only this account
-    /// among the members. Sums and contradictions stay those of the whole.
+    /// Keeps only keys that contain this text and on which this account (an id, or `platform:id`)
+    /// acted, and only this account among the members. Sums and contradictions remain those of the
+    /// whole cluster.
     pub fn narrow(&mut self, key: Option<&str>, account: Option<&str>) -> Result<(), ExplainError> {
-        let not_there = |what| ExplainError::NotThere { cluster_id: self.cluster_id.clone(), what };
-        if let Some(account) = account {
-            if !self.members.iter().any(|member| is(&member.account, account)) {
-                return Err(not_there(format!("account {account:?}")));
-            }
-            self.members.retain(|member| is(&member.account, account));
-        }
-        if let Some(words) = key
-            && !self.keys.iter().any(|key| key.key.contains(words))
-        {
-            return Err(not_there(format!("key with {words:?} in it")));
-        }
+        check_wanted(
+            &self.cluster_id,
+            (self.keys.iter().map(|entry| entry.key.as_str()), key),
+            (self.members.iter().map(|member| member.account.as_str()), account),
+        )?;
+        self.members.retain(|member| account.is_none_or(|account| is(&member.account, account)));
         self.keys.retain(|entry| {
             let acted = |account| {
                 entry.test.iter().flat_map(|t| &t.steps).flat_map(|s| &s.account).any(|name| is(name, account))
             };
-            // Those who are members by another candidate's tests acted on keys that are none of this one's.
+            // Members by another candidate's tests acted on keys that are not in this cluster's
+            // evidence.
             let trials = self.members.iter().flat_map(|member| &member.trials);
             let took_part = trials.filter(|trial| trial.took_part).any(|trial| trial.key == Some(entry.number));
-            key.is_none_or(|words| entry.key.contains(words)) && account.is_none_or(|name| acted(name) || took_part)
+            key.is_none_or(|part| entry.key.contains(part)) && account.is_none_or(|name| acted(name) || took_part)
         });
         Ok(())
     }
@@ -263,7 +270,7 @@ fn key(
         Some(recorded) => {
             contradictions.extend(flaws(recorded, message, terms).into_iter().map(|flaw| format!("{what}: {flaw}")));
             let test = test(recorded, evidence, message);
-            // ln((1 - epsilon) + epsilon x mean LR), where LR may be beyond what a number holds.
+            // ln((1 - epsilon) + epsilon x mean LR), where LR may be too large for a number.
             let (apart, together) = ((1.0 - test.epsilon).ln(), test.epsilon.ln() + test.log_mean_lr);
             (Figure::new(evidence.nats, log_sum_exp([apart, together])), Some(test))
         }
@@ -320,7 +327,8 @@ fn test(recorded: &KeyTest, evidence: &Evidence, message: &ClusterMessage) -> Te
     Test { epsilon: recorded.epsilon, steps, log_lr, log_mean_lr: log_mean_exp(log_lr) }
 }
 
-/// What cannot be so in a key's arithmetic, whatever its nats: its chances must follow from the shares, as far as these are known.
+/// Contradictions inside a key's arithmetic, whatever its nats: its chances must follow from the
+/// shares, if these are known.
 fn flaws(test: &KeyTest, message: &ClusterMessage, terms: Terms) -> Vec<String> {
     let accounts = message.accounts.len();
     if test.shares.len() != accounts {
@@ -329,7 +337,7 @@ fn flaws(test: &KeyTest, message: &ClusterMessage, terms: Terms) -> Vec<String> 
     let mut waiting: Vec<Option<f64>> = test.shares.iter().map(|share| share.map(f64::from)).collect();
     let unnamed = terms.proposed.saturating_sub(waiting.iter().flatten().count());
     let mut flaws = Vec::new();
-    // The chance at the step before, less the share of whoever made it.
+    // The chance at the step before, minus the share of the account that acted in it.
     let mut expected: Option<f64> = None;
     let held = |chance: f64| chance.clamp(1e-9, 0.9);
     let steps = test.steps.iter().map(|step| (Some(step.member), step.chance));
@@ -338,7 +346,7 @@ fn flaws(test: &KeyTest, message: &ClusterMessage, terms: Terms) -> Vec<String> 
             let named = held(terms.safety * waiting.iter().flatten().sum::<f64>());
             let expected = if unnamed == 0 { Some(named) } else { expected };
             let differs = expected.is_some_and(|expected| (expected - chance).abs() > CHANCE_TOLERANCE);
-            // Written so that a chance that is no number does not pass.
+            // Written so that NaN does not pass.
             let possible = chance >= named - CHANCE_TOLERANCE && chance <= 0.9 + CHANCE_TOLERANCE;
             if differs || !possible {
                 let step = if member.is_some() { format!("step {}", place + 1) } else { "chance_after".to_owned() };
@@ -358,31 +366,17 @@ fn flaws(test: &KeyTest, message: &ClusterMessage, terms: Terms) -> Vec<String> 
             Some(Some(member)) => {
                 let share = waiting[member].take();
                 if share.is_none() {
-                    flaws.push(format!("step {}: account {member} has no share or acts twice", place + 1));
+                    flaws.push(format!("step {}: account {member} has no share, or acts twice", place + 1));
                 }
                 share
             }
             _ => None,
         };
-        // A chance that is held says less than the shares do.
+        // A chance at one of its bounds says less than the shares do.
         let free = place > 0 && chance > 1e-9 && chance < 0.9;
         expected = share.filter(|_| free).map(|share| held(chance - terms.safety * share));
     }
     flaws
-}
-
-/// The cluster was seen while its posts were made: from the first to the last of them, where all that it was told with are there.
-fn check_times(message: &ClusterMessage, contradictions: &mut Vec<String>) {
-    let times = || message.evidence.iter().flat_map(|evidence| evidence.posts.iter().map(|post| post.created_at));
-    let (Some(first), Some(last)) = (times().min(), times().max()) else { return };
-    let all = message.unlisted.followed == 0 && message.unlisted.of_others == 0;
-    let (seen_first, seen_last) = (message.first_seen, message.last_seen);
-    if seen_first > first || (all && seen_first != first) {
-        contradictions.push(format!("first_seen: {seen_first} is recorded, but the first post was made at {first}"));
-    }
-    if seen_last < last || (all && seen_last != last) {
-        contradictions.push(format!("last_seen: {seen_last} is recorded, but the last post was made at {last}"));
-    }
 }
 
 fn sums<'m>(
@@ -403,8 +397,8 @@ fn sums<'m>(
     recorded.map(sum).collect()
 }
 
-/// Sums by source or kind must come to `log_e`, what they have beyond the listed keys must come to `unlisted`, and a key that nobody
-/// followed never speaks for a cluster.
+/// The sums by source and by kind must equal `log_e`, and their surplus over the listed keys must
+/// equal `unlisted`. A key that nobody followed is never evidence for a cluster.
 fn check_sums(
     what: &str,
     sums: &[Sum],
@@ -412,7 +406,7 @@ fn check_sums(
     message: &ClusterMessage,
     contradictions: &mut Vec<String>,
 ) {
-    // By kind, none is left out.
+    // In the sums by kind, no kind is cut.
     let (cut, nats) = match what {
         "sources" => (message.unlisted.sources, message.unlisted.source_nats),
         _ => (0, 0.0),
@@ -421,11 +415,12 @@ fn check_sums(
     contradictions.extend(Figure::new(message.log_e, all).contradiction(&format!("log_e as the sum of {what}")));
     let beyond: f64 = sums.iter().map(|sum| sum.unlisted).sum::<f64>() + nats;
     let figure = Figure::new(message.unlisted.nats, beyond);
-    contradictions.extend(figure.contradiction(&format!("unlisted.nats as what {what} have beyond the listed keys")));
+    contradictions
+        .extend(figure.contradiction(&format!("unlisted.nats as the surplus of {what} over the listed keys")));
     let counted: usize = sums.iter().map(|sum| sum.keys).sum();
     let here = |key: &&KeyArithmetic| key.test.is_some() || key.nats.recorded != 0.0;
     if counted < keys.iter().filter(here).count() {
-        contradictions.push(format!("{what}: a listed key has none of them"));
+        contradictions.push(format!("{what}: a listed key belongs to none of them"));
     }
     if !same(nats, 0.0) && (cut == 0 || (message.unlisted.followed == 0 && nats > TOLERANCE)) {
         contradictions
@@ -435,7 +430,7 @@ fn check_sums(
         let possible = sum.unlisted <= TOLERANCE && (message.unlisted.keys > 0 || same(sum.unlisted, 0.0));
         if !possible {
             contradictions.push(format!(
-                "{what}: {} has {:.9} nats recorded, but its listed keys come to {:.9}, and none that is not listed adds to that",
+                "{what}: {} has {:.9} nats recorded, but its listed keys sum to {:.9}, and no other key adds to it",
                 shown(sum.source.as_deref().unwrap_or(sum.kind.name())),
                 sum.recorded,
                 sum.listed
@@ -445,13 +440,14 @@ fn check_sums(
 }
 
 fn bar(message: &ClusterMessage, terms: Terms) -> Bar {
-    // gamma_t = 1 / (2.11 m ln(m)^2) with m = t + 2 for candidate number t from 0: Xu and Ramdas 2024.
+    // gamma_t = 1 / (2.11 m ln(m)^2) with m = t + 2 for candidate number t from 0: Xu and Ramdas
+    // 2024.
     let m = message.candidates_tested.max(1) as f64 + 1.0;
     Bar {
         statistic: match message.status {
             Status::Flagged | Status::Coordinated => Some(message.log_e_leave_one_source_out),
             Status::SingleSource => Some(message.log_e),
-            // Version 1 told of no near misses.
+            // Version 1 did not report near misses.
             Status::Faded | Status::NearMiss => None,
         },
         to_stand: -terms.alpha.ln(),

@@ -1,11 +1,11 @@
-//! Which posts came before.
+//! Recognises posts that were read before.
 
 use std::collections::HashSet;
 
 use coordination::Post;
 use xxhash_rust::xxh3::Xxh3Default;
 
-/// Which posts came before.
+/// The posts read so far, as hashes.
 pub(super) struct Seen {
     hashes: HashSet<u64, foldhash::fast::FixedState>,
     keep: bool,
@@ -16,7 +16,7 @@ impl Seen {
         Seen { hashes: HashSet::default(), keep }
     }
 
-    /// `object`: what the post acts on, where that is part of its identity.
+    /// Records a post. `object` is what the post acts on, if that is part of its identity.
     pub(super) fn see<'o>(&mut self, post: &Post<'_>, object: Option<&'o str>) -> Sight<'o> {
         if self.keep {
             return Sight::First;
@@ -25,7 +25,7 @@ impl Seen {
             let mut hash = Xxh3Default::new();
             for part in parts {
                 hash.update(part.as_bytes());
-                // A separator that no UTF-8 text holds keeps neighbours apart.
+                // A separator that no UTF-8 text contains keeps neighbouring parts apart.
                 hash.update(&[0xFF]);
             }
             hash.digest()
@@ -44,10 +44,10 @@ impl Seen {
 
 /// Whether a post was seen before.
 pub(super) enum Sight<'o> {
-    /// Not.
+    /// No.
     First,
-    /// It was.
+    /// Yes.
     Again,
-    /// It was, acting on another object than this one.
+    /// Yes, with another object than this one.
     OtherObject(&'o str),
 }

@@ -1,4 +1,5 @@
-//! The encoding of a file's text: told, seen from its first bytes where that is sure, else UTF-8.
+//! The encoding of a file's text: given by the user, recognised from the first bytes if they are
+//! unambiguous, else UTF-8.
 
 use std::io::{self, Read};
 
@@ -7,14 +8,14 @@ use encoding_rs::{Decoder, Encoding, UTF_8, UTF_16BE, UTF_16LE, WINDOWS_1252};
 /// Bytes of text that are read at a time.
 const BUFFER: usize = 64 * 1024;
 
-/// What the start of a file says of its encoding.
+/// What the start of a file says about its encoding.
 #[derive(Debug, PartialEq)]
 pub(super) enum Seen {
-    /// UTF-8, or next to it: lines that are not are bad lines.
+    /// UTF-8, or nearly: lines that are not UTF-8 are bad lines.
     Utf8,
-    /// Another one, for sure.
+    /// Certainly another encoding.
     Other(&'static Encoding),
-    /// More than half of the lines are no UTF-8, and what they are is not sure.
+    /// More than half of the lines are not UTF-8, and their encoding is uncertain.
     Unknown,
 }
 
@@ -29,7 +30,7 @@ pub(super) fn see(head: &[u8]) -> Seen {
     if let Some(encoding) = utf16_without_mark(head) {
         return Seen::Other(encoding);
     }
-    // A letter may be cut at the end.
+    // A character may be cut at the end.
     let whole = match head.iter().rposition(|b| *b == b'\n') {
         Some(end) => &head[..end],
         None => head,
@@ -43,11 +44,11 @@ pub(super) fn see(head: &[u8]) -> Seen {
     let lines = whole.split(|b| *b == b'\n').filter(|line| !line.is_empty());
     let (bad, all) =
         lines.fold((0, 0), |(bad, all), line| (bad + usize::from(std::str::from_utf8(line).is_err()), all + 1));
-    // The header of a table is ASCII more often than not.
+    // The header of a table is mostly ASCII.
     if bad * 2 > all || (bad > 1 && bad * 2 > all - 1) { Seen::Unknown } else { Seen::Utf8 }
 }
 
-/// Text of two bytes a letter has a zero in every other place, and on one side only.
+/// Text with two bytes per character has zeros at every other place, and only there.
 fn utf16_without_mark(head: &[u8]) -> Option<&'static Encoding> {
     let head = &head[..head.len().min(4096) & !1];
     if head.len() < 8 {
@@ -65,8 +66,9 @@ fn utf16_without_mark(head: &[u8]) -> Option<&'static Encoding> {
     }
 }
 
-/// Whether bytes beyond ASCII are single letters with accents and signs that Western European texts have in Windows-1252, and nothing in
-/// them is UTF-8. Cyrillic or Greek letters stand in long runs; Polish, Czech and Turkish texts have letters where there are none here.
+/// Whether bytes beyond ASCII are single letters with accents and signs that Western European texts
+/// have in Windows-1252, and nothing in them is UTF-8. Cyrillic or Greek letters stand in long
+/// runs; Polish, Czech and Turkish texts have letters where there are none here.
 fn is_western(bytes: &[u8]) -> bool {
     let usual = |b: u8| match b {
         0x80
@@ -114,7 +116,7 @@ pub(super) struct Transcoding<R> {
     inner: R,
     decoder: Decoder,
     input: Vec<u8>,
-    /// What of `input` is not decoded yet.
+    /// The part of `input` that is not decoded yet.
     left: std::ops::Range<usize>,
     output: Vec<u8>,
     given: usize,
@@ -125,7 +127,7 @@ impl<R: Read> Transcoding<R> {
     pub(super) fn new(inner: R, encoding: &'static Encoding) -> Self {
         Transcoding {
             inner,
-            // With its mark taken off.
+            // Removes the byte order mark.
             decoder: encoding.new_decoder_with_bom_removal(),
             input: vec![0; BUFFER],
             left: 0..0,
@@ -168,7 +170,7 @@ pub fn encoding(label: &str) -> Result<&'static Encoding, String> {
     })
 }
 
-/// Whether text in it is read as it stands.
+/// Whether text in this encoding needs no conversion.
 pub(super) fn is_utf8(encoding: &'static Encoding) -> bool {
     encoding == UTF_8
 }

@@ -11,7 +11,7 @@ pub enum InputError {
     /// No file was named.
     #[error("no input: name at least one file, or - for standard input")]
     NoFiles,
-    /// Not there, or not allowed.
+    /// The file does not exist, or may not be read.
     #[error("cannot open {}: {source}", file.display())]
     Open {
         /// Which file.
@@ -25,13 +25,13 @@ pub enum InputError {
         /// Which.
         file: PathBuf,
     },
-    /// Nothing in it.
+    /// The file is empty.
     #[error("{} is empty: expected posts as NDJSON, CSV, Excel or Parquet", shown(file))]
     Empty {
         /// Which file.
         file: PathBuf,
     },
-    /// Bytes that are no text in a file that is not compressed in a known way.
+    /// A binary file without a known compression.
     #[error(
         "{} is a binary file of an unknown kind: expected NDJSON, CSV, Excel or Parquet, plain, .gz, .zst, .xz, .bz2 or .zip",
         shown(file)
@@ -40,7 +40,7 @@ pub enum InputError {
         /// Which file.
         file: PathBuf,
     },
-    /// Text, but not in UTF-8, and in no other encoding for sure.
+    /// Text that is not UTF-8, and whose encoding is uncertain.
     #[error(
         "{}: more than half of its lines are not UTF-8: name its encoding, for example --encoding windows-1252, windows-1251 or shift_jis, or \
          save it as UTF-8",
@@ -50,22 +50,22 @@ pub enum InputError {
         /// Which file.
         file: PathBuf,
     },
-    /// Text, but not what the dialect is written in.
+    /// Text that the dialect cannot contain.
     #[error("{}: {reason}", shown(file))]
     Format {
         /// Which file.
         file: PathBuf,
-        /// What was found and what is to be done.
+        /// What was found and what to do.
         reason: String,
     },
-    /// A table without the columns of a post.
+    /// A table without the required columns of a post.
     #[error("{}: column {error}; {}", shown(file), columns(error, separator.as_deref()))]
     Header {
         /// Which file.
         file: PathBuf,
         /// Which column.
         error: Box<DecodeError>,
-        /// What parts the cells, in a table of text.
+        /// Separator of the cells, in a table of text.
         separator: Option<String>,
     },
     /// A table whose columns would be misread.
@@ -73,7 +73,7 @@ pub enum InputError {
     Columns {
         /// Which file.
         file: PathBuf,
-        /// What is doubtful, and what is to be done.
+        /// What is doubtful, and what to do.
         reason: String,
     },
     /// A table with ids that were rounded.
@@ -83,7 +83,7 @@ pub enum InputError {
         file: PathBuf,
         /// Its line from 1; the row, in Parquet and workbooks.
         line: u64,
-        /// Which column, and what is to be done.
+        /// Which column, and what to do.
         error: Box<DecodeError>,
     },
     /// The file breaks off or its compression is damaged.
@@ -93,12 +93,12 @@ pub enum InputError {
         file: PathBuf,
         /// Line (Parquet: row) at which reading stopped, from 1.
         line: u64,
-        /// Bytes taken from the file as stored; reading runs ahead by a buffer of at most 128 KiB.
+        /// Bytes read from the stored file. Reading is ahead by a buffer of at most 128 KiB.
         byte: u64,
-        /// Why.
+        /// The reason.
         source: io::Error,
     },
-    /// No room or no right to write a sorted run.
+    /// A sorted run cannot be written: no space or no permission.
     #[error("cannot sort with a temporary file in {}: {source}; free some space there, or allow more memory", dir.display())]
     Spill {
         /// Where.
@@ -106,23 +106,24 @@ pub enum InputError {
         /// Why.
         source: io::Error,
     },
-    /// The caller's own error ended the reading.
-    #[error("stopped by the receiver of the posts")]
+    /// The caller's own error, or its request to stop, ended the reading.
+    #[error("stopped before all posts were read")]
     Stopped,
 }
 
-/// The name of a file in a message.
+/// The name of a file, for messages.
 pub(super) fn shown(file: &Path) -> std::borrow::Cow<'_, str> {
     if file == Path::new("-") { "standard input".into() } else { file.to_string_lossy() }
 }
 
-/// What to do about a header in which something is missing or there twice.
+/// What to do about a header in which a column is missing or occurs twice.
 fn columns(error: &DecodeError, separator: Option<&str>) -> String {
     if !error.reason.starts_with("is required") {
         return "see --show-mapping".to_owned();
     }
-    let parted =
-        separator.map(|by| format!("its cells are parted by {by:?}; ").replace("\"tab\"", "tabs")).unwrap_or_default();
+    let parted = separator
+        .map(|by| format!("its cells are separated by {by:?}; ").replace("\"tab\"", "tabs"))
+        .unwrap_or_default();
     match error.path.as_str() {
         "platform" => {
             "name the platform of all rows (on the command line with --platform), or add the column".to_owned()

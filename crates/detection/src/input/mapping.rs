@@ -17,24 +17,24 @@ use std::path::Path;
 use messages::dialect::csv::Mapping;
 use toml::{Table, Value};
 
-/// Reads a mapping file into a mapping. The error names the file and what is wrong in it.
+/// Reads a mapping file into a mapping. The error names the file and the fault.
 pub fn read_mapping(path: &Path, mapping: &mut Mapping) -> Result<(), String> {
     let text = std::fs::read_to_string(path)
         .map_err(|error| format!("cannot read the mapping {}: {error}", path.display()))?;
-    let table: Table = text.parse().map_err(|error| format!("the mapping {} is no TOML: {error}", path.display()))?;
+    let table: Table = text.parse().map_err(|error| format!("the mapping {} is not TOML: {error}", path.display()))?;
     take(table, mapping).map_err(|reason| format!("the mapping {}: {reason}", path.display()))
 }
 
 fn take(table: Table, mapping: &mut Mapping) -> Result<(), String> {
     for (name, value) in table {
         match value {
-            // `[columns]`, for those who like it apart.
+            // The same keys inside a table `[columns]`.
             Value::Table(columns) if name == "columns" => take(columns, mapping)?,
             Value::String(text) => mapping.set(&name, vec![text])?,
             Value::Array(items) => {
                 let texts = items.into_iter().map(|item| match item {
                     Value::String(text) => Ok(text),
-                    other => Err(format!("`{name}` holds {other}, and not texts only")),
+                    other => Err(format!("`{name}` holds {other}: expected texts only")),
                 });
                 let texts: Vec<String> = texts.collect::<Result<_, _>>()?;
                 mapping.set(&name, texts)?;
@@ -68,7 +68,7 @@ mod tests {
         assert_eq!(mapping.ignore, ["Notes"]);
         assert!(mapping.missing.holds("-") && !mapping.missing.holds("NA"));
         for (wrong, want) in [
-            ("accuont_id = \"x\"", "\"accuont_id\" is no field of a post; there are id, platform, account_id"),
+            ("accuont_id = \"x\"", "\"accuont_id\" is not a field of a post; expected id, platform, account_id"),
             ("id = 5", "`id` is 5"),
             ("timezone = \"Mars\"", "\"Mars\" is no time zone"),
         ] {

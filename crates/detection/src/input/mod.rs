@@ -1,4 +1,5 @@
-//! Files of posts: whatever their format, compression and order, to posts by event time.
+//! Files of posts: whatever their format, compression and order, they become posts sorted by event
+//! time.
 //!
 //! ```no_run
 //! use detection::input::{Input, Options};
@@ -17,29 +18,38 @@
 //! # }
 //! ```
 //!
-//! A file may be NDJSON, JSON values printed one after another, a JSON array or document, a table as text (cells parted by `,`, `;`, tab or `|`), as Parquet or as a workbook
-//! (.xlsx, .xls, .ods); plain, or packed by gzip (also of several members), Zstandard, xz, bzip2 or in a .zip; in UTF-8, UTF-16,
-//! Windows-1252 or the encoding that [`Options::encoding`] names. `-` is standard input. Content decides, not the name, also which
-//! tool's or platform's JSON it is: `FORMATS.md` beside this crate has a row for each.
+//! A file may be NDJSON, JSON values one after another, a JSON array or document, or a table: as
+//! text (cells separated by `,`, `;`, tab or `|`), as Parquet, or as a workbook (.xlsx, .xls,
+//! .ods). It may be plain or packed by gzip (also with several members), Zstandard, xz, bzip2 or in
+//! a .zip; in UTF-8, UTF-16, Windows-1252 or the encoding that [`Options::encoding`] names. `-` is
+//! standard input. The content decides the format, not the file's name. It also decides which
+//! tool's or platform's JSON it is: `FORMATS.md` of this crate has a row for each.
 //!
-//! **Tables.** What each column is taken for is told before the first post ([`Notice`]), and counted ([`Counts::tables`]). A table whose
-//! columns would be misread is refused ([`InputError::Columns`]); [`Options::mapping`] says what is what. Every row is one of
-//! [`Counts::rows`], and each of these is a post, a duplicate, bad, or passed over.
+//! **Tables.** Before the first post, a [`Notice`] says how each column is read, and
+//! [`Counts::tables`] counts the cells. A table whose columns would be misread is refused
+//! ([`InputError::Columns`]); [`Options::mapping`] says how to read them. Every row is counted in
+//! [`Counts::rows`], and is a post, a duplicate, bad, or skipped.
 //!
-//! Native posts come as the very bytes that were read, with any unknown fields (labels, say) still in them; decoding drops those. To
-//! pass a post on, write it anew with [`messages::post::encode`].
+//! Native posts come as exactly the bytes that were read, with any unknown fields (labels, for
+//! example). Decoding drops those fields. To pass a post on, encode it again with
+//! [`messages::post::encode`].
 //!
-//! **Nothing is lost silently.** A line that cannot be read is handed to the caller, with its place and the reason; of a document, the record
-//! that cannot be read is, and the others are taken. An optional field that cannot be read costs the field, and is counted by name in
-//! [`Counts::unreadable`]. A file that breaks off gives what could be read, and its damage is in [`Counts::damaged`].
+//! **Nothing is lost silently.** A line that cannot be read is handed to the caller, with its place
+//! and the reason. In a document, only the unreadable record is handed over, and the others are
+//! read. An optional field that cannot be read is dropped, and counted by name in
+//! [`Counts::unreadable`]. Of a file that breaks off, the readable part is read, and the damage is
+//! in [`Counts::damaged`].
 //!
-//! **Order.** [`Input::sorted`] gives posts by (`created_at`, `id`), then platform, then order of reading, in bounded memory: runs
-//! of at most [`Options::memory_mib`] are sorted in memory and, if there are several, spilled to a temporary file and merged. Beside
-//! that, 10 to 21 bytes a post are kept to find duplicates.
+//! **Order.** [`Input::sorted`] gives posts by (`created_at`, `id`), then platform, then order of
+//! reading, in bounded memory: runs of at most [`Options::memory_mib`] are sorted in memory and, if
+//! there are several, spilled to a temporary file and merged. In addition, 10 to 21 bytes per post
+//! are kept to find duplicates.
 //!
-//! **Duplicates.** The second and later posts of one (platform, id) are dropped and counted; rows of CooRTweet's layout only if they have
-//! the same object, too, because there one post with two objects is two rows: the second has its object behind its id. Two ids are held equal if their 64-bit hashes are: among
-//! ten million posts, the chance that one is dropped wrongly is about 3 in a million.
+//! **Duplicates.** The second and later posts of one (platform, id) are dropped and counted. In
+//! CooRTweet's layout they are dropped only if they have the same object as well, because there one
+//! post with two objects is two rows; the second row's id gets its object appended. Two ids count
+//! as equal if their 64-bit hashes are equal: among ten million posts, the chance that one is
+//! dropped wrongly is about 3 in a million.
 
 #![cfg_attr(not(test), deny(clippy::unwrap_used, clippy::expect_used, clippy::panic))]
 
@@ -53,6 +63,7 @@ mod read;
 mod rows;
 mod sort;
 mod source;
+mod stop;
 mod table;
 mod workbook;
 
@@ -77,39 +88,48 @@ pub use self::notice::{ColumnCount, Notice, NoticeSink, TableCounts};
 pub use self::parquet_file::float as float_cell;
 use self::read::Reading;
 pub use self::sort::SortedPosts;
+pub use self::stop::Stop;
 
 /// How an [`Input`] is read.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// The dialect of JSON values; where it is not told, every file's is recognised ([`Dialect::recognise`]), and is
-    /// [`Dialect::Lockstep`] if it is not known. Then, and with [`Dialect::Lockstep`], CSV and Parquet are taken, too;
-    /// [`Dialect::Csv`] takes nothing else than CSV.
+    /// The dialect of JSON values. If it is not given, every file's dialect is recognised
+    /// ([`Dialect::recognise`]), with [`Dialect::Lockstep`] as the default. In that case, and with
+    /// [`Dialect::Lockstep`], CSV and Parquet are accepted as well; [`Dialect::Csv`] accepts CSV
+    /// only.
     pub dialect: Option<Dialect>,
-    /// Whose posts an archive holds. Where it is not told, `account.js` beside the file is looked at.
+    /// The account whose posts an archive holds. If it is not given, `account.js` next to the file
+    /// is read.
     pub account: Option<ArchiveAccount>,
-    /// The platform of rows that name none.
+    /// The platform of rows without a platform.
     pub platform: Option<String>,
     /// Memory for one sorted run, in MiB.
     pub memory_mib: usize,
-    /// Whether the posts are for a peer's method: later posts of the same platform and id are kept, because it counts them, and times are
-    /// numbers from any start, because it looks at their differences only.
+    /// Whether the posts are for another tool's method. Then later posts of the same platform and
+    /// id are kept, because the method counts them, and times are numbers from any start, because
+    /// the method only uses their differences.
     pub keep_duplicates: bool,
-    /// Where runs are spilled; the system's temporary folder if not given.
+    /// Folder for spilled runs; the system's temporary folder if not given.
     pub spill_dir: Option<PathBuf>,
-    /// Posts later than this are rejected: their clock, or the unit of their time, is wrong. `None` takes any time.
+    /// Posts later than this are rejected: their clock, or the unit of their time, is wrong. `None`
+    /// accepts any time.
     pub latest: Option<Millis>,
-    /// What the user says of tables, and the zone of times that name none, in JSON too: where it is not told they are taken as UTC.
+    /// The user's settings for tables, and the time zone of times without one, also in JSON: UTC if
+    /// not given.
     pub mapping: Mapping,
-    /// The encoding of text; seen from the text where it is `None`.
+    /// The encoding of text; `None`: it is recognised from the text.
     pub encoding: Option<&'static encoding_rs::Encoding>,
-    /// The sheet of a workbook, by its name or its number from 1; the first that holds something where it is `None`.
+    /// The sheet of a workbook, by its name or its number from 1; `None`: the first sheet that is
+    /// not empty.
     pub sheet: Option<String>,
-    /// Who is told what files and columns were taken for, and what became of cells.
+    /// Ends the reading, and the run that uses it, when another thread or a callback requests it.
+    pub stop: Stop,
+    /// Receives the notices about files, columns and cells.
     pub notices: NoticeSink,
 }
 
 impl Options {
-    /// The mapping, with the platform of rows that name none.
+    /// The mapping, with the platform of rows without a platform.
     fn mapping_with_platform(&self) -> Mapping {
         let any_time = self.keep_duplicates || self.mapping.any_time;
         Mapping {
@@ -133,6 +153,7 @@ impl Default for Options {
             mapping: Mapping::default(),
             encoding: None,
             sheet: None,
+            stop: Stop::default(),
             notices: NoticeSink::default(),
         }
     }
@@ -149,12 +170,12 @@ pub struct Input {
 /// Where posts come from.
 enum InputSource {
     Files(Vec<PathBuf>),
-    /// A table: what messages call it, its header and its rows.
+    /// A table: its name in messages, its header and its rows.
     Table(PathBuf, Vec<String>, TableRows),
     Posts(MemoryPosts),
 }
 
-/// The rows of a table in memory, each with a cell for each column; an error ends the table.
+/// The rows of a table in memory, each with a cell for each column. An error ends the table.
 pub type TableRows = Box<dyn Iterator<Item = io::Result<Vec<String>>> + Send>;
 
 type MemoryPosts = Box<dyn Iterator<Item = Post<'static>> + Send>;
@@ -170,7 +191,7 @@ impl fmt::Debug for InputSource {
 }
 
 impl Input {
-    /// Looks at the files: each must be there, be a file and not be empty.
+    /// Checks the files: each must exist, be a file and not be empty.
     pub fn open(files: &[PathBuf], options: Options) -> Result<Input, InputError> {
         if files.is_empty() {
             return Err(InputError::NoFiles);
@@ -194,25 +215,29 @@ impl Input {
         Ok(Input { source: InputSource::Files(files.to_vec()), total, options })
     }
 
-    /// A table in memory. Its header is read as that of a file would be, and so are its cells: a time, a number or a list is written as
-    /// it would be in CSV, and an empty cell is not known. `name` stands in messages in place of a file's.
+    /// A table in memory. Its header and its cells are read like those of a file: a time, a number
+    /// or a list is written as in CSV, and an empty cell means unknown. `name` replaces the file's
+    /// name in messages.
     pub fn table(name: &str, header: Vec<String>, rows: TableRows, options: Options) -> Input {
         Input { source: InputSource::Table(name.into(), header, rows), total: None, options }
     }
 
-    /// Posts in memory, each with all its links, hashtags and mentions, which are not taken from its text. Each is checked as if it stood in
-    /// a file in the native dialect: one that lacks what every post needs is a bad line, numbered from 1.
+    /// Posts in memory, each with all its links, hashtags and mentions, which are not taken from
+    /// its text. Each is checked like a post in a file of the native dialect: a post without a
+    /// required field is a bad line, numbered from 1.
     pub fn posts(posts: impl IntoIterator<Item = Post<'static>, IntoIter: Send + 'static>, options: Options) -> Input {
         Input { source: InputSource::Posts(Box::new(posts.into_iter())), total: None, options }
     }
 
-    /// Size of all files as stored; `None` where one of them is a pipe or standard input, and for what is in memory.
+    /// Size of all files as stored; `None` if one of them is a pipe or standard input, and for
+    /// input in memory.
     pub fn total_bytes(&self) -> Option<u64> {
         self.total
     }
 
-    /// Reads everything, in the order of the files: each post with its bytes in the native dialect. Duplicates are dropped as by
-    /// [`Input::sorted`]. An error of `on_post` ends the reading and comes back.
+    /// Reads everything, in the order of the files, and hands over each post with its bytes in the
+    /// native dialect. Duplicates are dropped as by [`Input::sorted`]. An error of `on_post` ends
+    /// the reading and is returned.
     pub fn each<E: From<InputError>>(
         self,
         on_post: &mut OnPost<'_, E>,
@@ -222,7 +247,7 @@ impl Input {
         self.each_row(&mut |post, raw, _| on_post(post, raw), on_bad, on_progress)
     }
 
-    /// As [`Input::each`], with what a row in a peer's layout says beside the post.
+    /// As [`Input::each`], with the row if it is in the layout of another tool.
     pub fn each_row<E: From<InputError>>(
         self,
         on_post: &mut OnRow<'_, E>,
@@ -241,7 +266,8 @@ impl Input {
                     return Ok(());
                 }
                 Sight::OtherObject(object) => {
-                    // The engine takes each id once: the next object of a content is a post with an id of its own.
+                    // The engine accepts each id once, so the next object of a post becomes a post
+                    // with an id of its own.
                     let own = Post { id: format!("{} ({object})", post.id).into(), ..post.clone() };
                     on_post(&own, &messages::post::encode(&own), peer)
                 }
@@ -263,7 +289,7 @@ impl Input {
         }
     }
 
-    /// What would be done with the tables, from their first rows: nothing else is read.
+    /// How the tables would be read, from their first rows. Nothing else is read.
     pub fn preview(self, rows: usize) -> Result<Vec<Preview>, InputError> {
         let mut sink = |_: &Post<'_>, _: &[u8], _: Option<&PeerRow<'_>>| Ok(());
         let (mut on_bad, mut on_progress) = (|_: BadLine| {}, |_: Progress| {});
@@ -277,7 +303,8 @@ impl Input {
         on_bad: &mut dyn FnMut(BadLine),
         on_progress: &mut dyn FnMut(Progress),
     ) -> Result<SortedPosts, InputError> {
-        let mut sorter = sort::Sorter::new(self.options.memory_mib, self.options.spill_dir.clone());
+        let stop = self.options.stop.clone();
+        let mut sorter = sort::Sorter::new(self.options.memory_mib, self.options.spill_dir.clone(), stop);
         let counts = self.each::<InputError>(&mut |post, raw| sorter.push(post, raw), on_bad, on_progress)?;
         sorter.finish(counts)
     }
@@ -286,13 +313,14 @@ impl Input {
 /// Takes a post and its bytes in the native dialect.
 pub type OnPost<'c, E> = dyn FnMut(&Post<'_>, &[u8]) -> Result<(), E> + 'c;
 
-/// As [`OnPost`], with the row, where it is in a peer's layout.
+/// As [`OnPost`], with the row if it is in the layout of another tool.
 pub type OnRow<'c, E> = dyn FnMut(&Post<'_>, &[u8], Option<&PeerRow<'_>>) -> Result<(), E> + 'c;
 
-/// Cells of a row in a peer's layout, as they stand there: a post tidies some and drops what is finer than a millisecond.
+/// Cells of a row in the layout of another tool, unchanged. A post cleans some of them and drops
+/// fractions of a millisecond.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct PeerRow<'a> {
-    /// Whose layout; never the native one.
+    /// The layout; never the native one.
     pub layout: Layout,
     /// CooRTweet's `object_id`; empty in the other layout.
     pub object: &'a str,
@@ -318,20 +346,20 @@ impl<'a> PeerRow<'a> {
     }
 }
 
-/// What would be done with a table.
+/// How a table would be read.
 #[derive(Debug, Clone)]
 pub struct Preview {
-    /// The file, as given; of an archive with the name of its member.
+    /// The file, as given; for a member of an archive, with the member's name.
     pub file: Arc<Path>,
-    /// The layout of its columns, or how else it is written.
+    /// The layout of its columns, or its format if it has no columns.
     pub layout: String,
-    /// The platform of rows that name none.
+    /// The platform of rows without a platform.
     pub platform: Option<String>,
-    /// Its columns; none where it is no table.
+    /// Its columns; empty if it is not a table.
     pub columns: Vec<PreviewColumn>,
-    /// What the first rows give: posts in the native dialect, or why there is none.
+    /// The posts of the first rows in the native dialect, or why there is none.
     pub posts: Vec<Result<String, String>>,
-    /// What is doubtful, and why it would not be read.
+    /// Doubts about the columns, and why the table would be refused.
     pub concerns: Concerns,
 }
 
@@ -340,7 +368,7 @@ pub struct Preview {
 pub struct PreviewColumn {
     /// Its name in the header.
     pub column: String,
-    /// What it is taken for.
+    /// How it is read.
     pub taken: Taken,
     /// Its first cells.
     pub cells: Vec<String>,
@@ -357,38 +385,38 @@ pub struct Progress {
     pub posts: u64,
 }
 
-/// What was read.
+/// Counts of the input.
 #[derive(Debug, Default)]
 pub struct Counts {
     /// Posts given to the caller.
     pub posts: u64,
-    /// Lines, rows or elements that could not be read; each was handed to `on_bad`.
+    /// Lines, rows or elements that could not be read. Each was handed to `on_bad`.
     pub bad: u64,
-    /// Later posts of the same platform and id, dropped.
+    /// Later posts of the same platform and id, which were dropped.
     pub duplicates: u64,
-    /// Values that are no posts by their dialect, such as deletions and service messages.
+    /// Values that are not posts in their dialect, such as deletions and service messages.
     pub not_posts: u64,
-    /// Optional fields that are there and cannot be read, by name. The posts were read without them.
+    /// Optional fields that could not be read, by name. Their posts were read without them.
     pub unreadable: BTreeMap<String, Unreadable>,
-    /// Posts whose time has no offset from UTC and was taken as UTC for want of a zone.
+    /// Posts whose time has no offset from UTC and was read as UTC, because no time zone was given.
     pub local_times: u64,
-    /// Lines of tables that are no rows: before the header, and headers that come again.
+    /// Lines of tables that are not rows: lines before the header, and repeated headers.
     pub passed_over: u64,
-    /// Rows, lines and values: each is a post, a duplicate, bad, no post or passed over.
+    /// Rows, lines and values: each is a post, a duplicate, bad, not a post, or skipped.
     pub rows: u64,
-    /// What became of each table, in the order of reading.
+    /// Counts of each table, in the order of reading.
     pub tables: Vec<TableCounts>,
-    /// Files that broke off: all before the break was read.
+    /// Files that broke off. Everything before the break was read.
     pub damaged: Vec<InputError>,
 }
 
 impl Counts {
-    /// By name, in how many posts each field that could not be read was such.
+    /// For each field that could not be read somewhere: its name and the number of such posts.
     pub fn unreadable_fields(&self) -> BTreeMap<&str, u64> {
         self.unreadable.iter().map(|(field, unreadable)| (field.as_str(), unreadable.posts)).collect()
     }
 
-    /// What became of the columns of all tables, an entry a column, for `summary.json`.
+    /// One entry for each column of all tables, for `summary.json`.
     pub fn column_entries(&self) -> Vec<serde_json::Value> {
         self.tables.iter().flat_map(TableCounts::entries).collect()
     }
@@ -397,9 +425,9 @@ impl Counts {
 /// An optional field that could not be read.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Unreadable {
-    /// Posts in which it could not be read; they do without it.
+    /// Posts in which it could not be read. They were read without it.
     pub posts: u64,
-    /// The first one, with its place and why.
+    /// The first of them, with its place and the reason.
     pub first: String,
 }
 
@@ -410,12 +438,12 @@ pub struct BadLine {
     pub file: Arc<Path>,
     /// Its line from 1; the row, in Parquet.
     pub line: u64,
-    /// Which field, why, and how it looks.
+    /// The field, the reason, and the text.
     pub error: DecodeError,
-    /// The line as read; of a document the record. Of a Parquet row its cells, as a JSON array; of what is too long for any post, its
-    /// start.
+    /// The line as read; in a document, the record; in Parquet, the row's cells as a JSON array. If
+    /// it is too long for any post, only its start.
     pub raw: Vec<u8>,
-    /// Bytes that were read: more than `raw` has, if that is the start only.
+    /// Bytes that were read; larger than `raw` if that is only the start.
     pub length: u64,
 }
 

@@ -1,4 +1,5 @@
-//! What a reader of files is told beside the posts: what columns were taken for, and what became of their cells.
+//! What the user learns while files are read: how columns are read, and how many cells were read in
+//! which way.
 
 use std::fmt;
 use std::path::Path;
@@ -12,11 +13,11 @@ use super::error::shown;
 /// Something that the user should know of a file.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Notice {
-    /// The file, as given; of an archive with the name of its member.
+    /// The file, as given; for a member of an archive, with the member's name.
     pub file: Arc<Path>,
-    /// Whether it may be a mistake, and not only what was done.
+    /// Whether it may be a mistake; otherwise it is only information.
     pub warning: bool,
-    /// What there is to know.
+    /// The message.
     pub text: String,
 }
 
@@ -26,15 +27,15 @@ impl fmt::Display for Notice {
     }
 }
 
-/// Takes notices. Without one they go to the log.
+/// Receives notices. Without a receiver they go to the log.
 #[derive(Clone, Default)]
 pub struct NoticeSink(Option<Arc<Take>>);
 
-/// What is done with a notice.
+/// The receiver of a notice.
 type Take = dyn Fn(&Notice) + Send + Sync;
 
 impl NoticeSink {
-    /// Calls this for each notice.
+    /// Calls `take` for each notice.
     pub fn new(take: impl Fn(&Notice) + Send + Sync + 'static) -> NoticeSink {
         NoticeSink(Some(Arc::new(take)))
     }
@@ -54,32 +55,32 @@ impl fmt::Debug for NoticeSink {
     }
 }
 
-/// What became of a table.
+/// Counts of a table.
 #[derive(Debug, Clone)]
 pub struct TableCounts {
-    /// The file, as given; of an archive with the name of its member.
+    /// The file, as given; for a member of an archive, with the member's name.
     pub file: Arc<Path>,
     /// Its layout.
     pub layout: &'static str,
-    /// Rows after the header, and lines before it that were passed over.
+    /// Rows after the header, and skipped lines before it.
     pub rows: u64,
     /// Its columns, in the order of the header.
     pub columns: Vec<ColumnCount>,
 }
 
-/// What a column was taken for, and what became of its cells.
+/// How a column was read, and counts of its cells.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct ColumnCount {
     /// Its name in the header.
     pub column: String,
-    /// What it was taken for.
+    /// How it was read.
     pub taken: Taken,
-    /// What became of its cells; nothing of a column that is not read.
+    /// Counts of its cells; none for a column that is not read.
     pub cells: CellCount,
 }
 
 impl TableCounts {
-    /// One entry a column, for `summary.json`.
+    /// One entry per column, for `summary.json`.
     pub fn entries(&self) -> impl Iterator<Item = Value> {
         self.columns.iter().map(|column| {
             let (taken_for, by) = match column.taken {
@@ -102,7 +103,7 @@ impl TableCounts {
     }
 }
 
-/// What each column is taken for and which are not read, all of them named.
+/// How each column is read; all columns that are not read are named.
 pub(super) fn description(columns: &Columns) -> String {
     let mut read = Vec::new();
     let (mut ignored, mut left) = (Vec::new(), Vec::new());

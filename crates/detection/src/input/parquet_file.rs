@@ -56,19 +56,19 @@ impl Rows for ParquetRows {
         Ok(true)
     }
 
-    /// Columns are not read front to back: rows tell the progress.
+    /// Columns are not read from front to back, so the number of rows shows the progress.
     fn progress(&self) -> Option<u64> {
         Some((u128::from(self.given) * 1000 / u128::from(self.all)) as u64)
     }
 }
 
-/// The library panics on some damaged files; that is one more way for a file to be damaged. Nothing is used after a panic.
+/// The library panics on some damaged files; this counts as damage. Nothing is used after a panic.
 fn guarded<T>(read: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, ParquetError> {
     catch_unwind(AssertUnwindSafe(read))
         .unwrap_or_else(|_| Err(ParquetError::General("its pages contradict each other".to_owned())))
 }
 
-/// A value as the cell of a table: nothing for null, lists and groups as JSON.
+/// A value as the cell of a table: empty for null; lists and groups as JSON.
 fn cell(field: &Field) -> String {
     match field {
         Field::Null => String::new(),
@@ -82,11 +82,12 @@ fn cell(field: &Field) -> String {
     }
 }
 
-/// A floating-point number so that it can be told whether it is an exact whole number: `102.0`, and beyond 2^53 with an exponent.
+/// A floating-point number in a form that shows whether it is an exact whole number: `102.0`, and
+/// beyond 2^53 with an exponent.
 pub fn float(number: f64) -> String {
     if number.abs() > 9_007_199_254_740_992.0 && number.is_finite() {
         let text = format!("{number:.16e}");
-        // Without the sign, an exponent might be digits of an id.
+        // Without the sign, an exponent could be read as digits of an id.
         return text.replacen('e', "e+", 1);
     }
     if number.fract() == 0.0 { format!("{number:.1}") } else { number.to_string() }
@@ -111,7 +112,7 @@ fn json(field: &Field) -> Value {
         Field::Bytes(v) => String::from_utf8_lossy(v.data()).into(),
         Field::TimestampMillis(v) => time(Timestamp::from_millisecond(*v)),
         Field::TimestampMicros(v) => time(Timestamp::from_microsecond(*v)),
-        // A date alone: which time of day is meant is not known.
+        // A date without a time of day: the moment is unknown.
         Field::Date(v) => match Timestamp::from_second(i64::from(*v) * 86_400) {
             Ok(midnight) => midnight.strftime("%Y-%m-%d").to_string().into(),
             Err(_) => Value::Null,
@@ -122,7 +123,7 @@ fn json(field: &Field) -> Value {
                 group.get_column_iter().map(|(name, field)| (name.clone(), json(field))).collect();
             fields.into()
         }
-        // No column of a post is of any other kind: its text is an answer to whoever looks for one in a bad row.
+        // No column of a post is of any other kind. The text only helps whoever looks at a bad row.
         other => other.to_string().into(),
     }
 }

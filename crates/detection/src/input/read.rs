@@ -1,4 +1,4 @@
-//! From one file after another to posts.
+//! Reads one file after another and makes posts of them.
 
 mod lines;
 mod progress;
@@ -23,18 +23,20 @@ use super::rows::{Rows, TableRow};
 use super::source::{self, Failed, Found, Source};
 use super::{BadLine, Counts, InputError, InputSource, Options, PeerRow, Preview, Progress, TableRows};
 
-/// The longest line of a foreign dialect: a page of posts is one line.
+/// The longest line of a foreign dialect. A page of posts can be one line.
 const MAX_FOREIGN_LINE: usize = 256 << 20;
-/// The longest native line that is read to its end.
+/// The longest native line that is read completely.
 const MAX_NATIVE_LINE: usize = 4 * post::MAX_VALUE_BYTES;
-/// What is looked at of a JSON file to tell how it is written.
+/// Bytes of a JSON file that are read to recognise its format.
 const HEAD: usize = 64 * 1024;
 /// The largest `account.js` that is read.
 const MAX_ACCOUNT_BYTES: u64 = 1 << 20;
-/// A table's times may lie so far ahead of now: some posts are planned, and clocks are wrong.
+/// The latest accepted time in a table, from now on: some posts are scheduled, and some clocks are
+/// wrong.
 const AHEAD: Millis = 366 * 86_400_000;
 
-/// Receives a post, its bytes in the native dialect, and its row if that is in a peer's layout.
+/// Receives a post, its bytes in the native dialect, and its row if that is in the layout of
+/// another tool.
 pub(super) type Sink<'c> = super::OnRow<'c, InputError>;
 
 pub(super) struct Reading<'c> {
@@ -44,20 +46,20 @@ pub(super) struct Reading<'c> {
     on_progress: &'c mut dyn FnMut(Progress),
     total: Option<u64>,
     taken: Arc<AtomicU64>,
-    /// Bytes of the files before this one, and of this one; of a pipe none.
+    /// Bytes of the files before this one, and of this one; none for a pipe.
     before: u64,
     size: u64,
     since_progress: u64,
     file: Arc<Path>,
-    /// Of this file.
+    /// The dialect of this file.
     dialect: Dialect,
     context: Rc<Context>,
     counts: Counts,
-    /// No time of a table may be later.
+    /// The latest accepted time in a table.
     pub(super) latest: Millis,
     /// The layout of the table that is being read.
     pub(super) layout_name: &'static str,
-    /// Where tables are only looked at: rows that are shown.
+    /// For a preview: number of rows to show.
     pub(super) preview_rows: Option<usize>,
     pub(super) previews: Vec<Preview>,
 }
@@ -96,7 +98,7 @@ impl<'c> Reading<'c> {
         Ok(self.counts)
     }
 
-    /// What would be done with the input, from its first rows.
+    /// How the input would be read, from its first rows.
     pub(super) fn previews(mut self, source: InputSource, rows: usize) -> Result<Vec<Preview>, InputError> {
         self.preview_rows = Some(rows);
         self.source(source)?;
@@ -152,7 +154,7 @@ impl<'c> Reading<'c> {
         Ok(())
     }
 
-    /// JSON: which dialect and whether one value a line is told from the beginning.
+    /// Reads JSON. Its beginning shows which dialect it is, and whether each line is one value.
     fn json(&mut self, mut content: Box<dyn BufRead + '_>) -> Result<(), InputError> {
         let mut head = Vec::new();
         let failure = source::fill(&mut content, &mut head, HEAD, |_| false).err();
@@ -195,7 +197,7 @@ impl<'c> Reading<'c> {
         }
     }
 
-    /// What would be done with JSON: its dialect, and the first posts.
+    /// How JSON would be read: its dialect, and the first posts.
     fn preview_json(&mut self, head: &[u8], rows: usize) {
         let context = Context {
             account: self.options.account.clone(),
@@ -211,7 +213,7 @@ impl<'c> Reading<'c> {
                 match record.outcome {
                     Ok(Some(post)) => posts.push(Ok(String::from_utf8_lossy(&post::encode(&post)).into_owned())),
                     Ok(None) => {}
-                    // What is looked at may end in the midst of a value.
+                    // The part that was read may end inside a value.
                     Err(_) if head.ends_with(record.raw.trim_ascii_end()) && !posts.is_empty() => {}
                     Err(error) => posts.push(Err(error.to_string())),
                 }
@@ -228,7 +230,7 @@ impl<'c> Reading<'c> {
         });
     }
 
-    /// Whose archive it is: told, or in `account.js` beside the file.
+    /// The account of an archive: as given by the user, or from `account.js` next to the file.
     fn account(&mut self) -> Option<ArchiveAccount> {
         if self.options.account.is_some() || self.dialect != Dialect::TwitterArchive {
             return self.options.account.clone();
@@ -247,7 +249,7 @@ impl<'c> Reading<'c> {
                 Some(account)
             }
             Err(error) => {
-                self.notice(true, format!("{} does not tell the account: {error}", beside.display()));
+                self.notice(true, format!("{} does not name the account: {error}", beside.display()));
                 None
             }
         }
@@ -280,12 +282,12 @@ impl<'c> Reading<'c> {
                     return Ok(());
                 }
             }
-            self.count_towards_progress();
+            self.count_towards_progress()?;
         }
     }
 
-    /// A document: values over several lines, one after another. It is held in memory once, and its records are taken out of it one by
-    /// one.
+    /// A document: values over several lines, one after another. It is held in memory once, and its
+    /// records are taken out of it one by one.
     fn document(&mut self, mut content: Box<dyn BufRead + '_>) -> Result<(), InputError> {
         let mut bytes = Vec::new();
         let limit = MAX_DOCUMENT_BYTES as u64;
@@ -302,7 +304,7 @@ impl<'c> Reading<'c> {
             self.value(value, &mut lines)?;
         }
         if let Some(error) = failure {
-            // What there is of the last record was reported as one that is broken.
+            // The rest of the last record was reported as a broken one.
             self.damaged(lines_in(&bytes), error);
         }
         Ok(())
@@ -329,7 +331,7 @@ impl<'c> Reading<'c> {
     }
 
     fn record(&mut self, record: Record<'_>, lines: &mut Lines<'_>) -> Result<(), InputError> {
-        self.count_towards_progress();
+        self.count_towards_progress()?;
         match record.outcome {
             Ok(Some(post)) => {
                 if !record.unreadable.is_empty() || record.local_time {
@@ -365,7 +367,7 @@ impl<'c> Reading<'c> {
         }
     }
 
-    /// An optional field that is not known now, of a post that stays.
+    /// Counts an optional field that could not be read. The post is kept without it.
     fn unreadable(&mut self, line: u64, error: DecodeError) {
         let field = error.field();
         match self.counts.unreadable.get_mut(&field) {
@@ -377,7 +379,8 @@ impl<'c> Reading<'c> {
         }
     }
 
-    /// A post that was not read from the native dialect: it is written in it, and that may make it too long.
+    /// A post that was not read from the native dialect. It is written in that dialect, and may
+    /// then be too long.
     pub(super) fn foreign(
         &mut self,
         post: &Post<'_>,
@@ -404,7 +407,7 @@ impl<'c> Reading<'c> {
         (self.sink)(post, &native, row)
     }
 
-    /// Why a post is not taken that is later than any can be.
+    /// Why a post later than `latest` is rejected.
     fn too_late(&self, post: &Post<'_>) -> Option<DecodeError> {
         let latest = self.options.latest.filter(|latest| post.created_at > *latest)?;
         let shown = |at| Timestamp::from_millisecond(at).map_or_else(|_| format!("{at} ms"), |at| at.to_string());

@@ -1,7 +1,9 @@
 //! Rows of a table as text: lines, cells and quotation marks.
 //!
-//! A quotation mark that is opened and never closed is the plague of such tables: it swallows the rows after it. So a cell over several
-//! lines is doubted as soon as one of its lines is a row by itself; then its first line is read as it stands, and so are the others.
+//! A quotation mark that is opened and never closed is the most frequent fault of such tables: it
+//! swallows the rows after it. So a cell over several lines is doubted as soon as one of its lines
+//! is a row by itself. Then its first line is read with its quotation marks as ordinary characters,
+//! and the other lines are read as rows.
 
 use std::collections::VecDeque;
 use std::io::{self, BufRead, Read};
@@ -10,31 +12,31 @@ use memchr::{memchr, memchr_iter};
 use messages::DecodeError;
 use messages::post::MAX_VALUE_BYTES;
 
-/// The longest line that is kept whole, to be reported.
+/// The longest line that is kept completely, to be reported.
 const LONGEST_LINE: usize = 4 * MAX_VALUE_BYTES;
-/// What is kept of a longer one.
+/// Bytes that are kept of a longer one.
 const KEPT_OF_LONG_LINE: usize = 64 * 1024;
-/// Lines of one cell: beyond them, a quotation mark was opened and never closed.
+/// Most lines of one cell. Beyond them, a quotation mark was opened and never closed.
 const MOST_LINES: usize = 10_000;
 
-/// A row, or what stands in the place of one.
+/// A row, or a line that could not be read as one.
 #[derive(Debug, Default, Clone)]
 pub(super) struct TableRow {
     /// Its first line, from 1; the row in Parquet and in workbooks.
     pub(super) line: u64,
-    /// It as it was read, without its line end.
+    /// The bytes as read, without the line end.
     pub(super) raw: Vec<u8>,
-    /// Its cells, one behind the other, and where each ends.
+    /// Its cells, one after another, and the end of each.
     text: Vec<u8>,
     ends: Vec<usize>,
-    /// Why it is none.
+    /// Why it is not a row.
     pub(super) fault: Option<DecodeError>,
-    /// Whether the file breaks off in it.
+    /// Whether the file breaks off in this row.
     pub(super) broken: bool,
 }
 
 impl TableRow {
-    /// A row of cells that are known.
+    /// A row of given cells.
     pub(super) fn of<'c>(line: u64, cells: impl IntoIterator<Item = &'c str>) -> TableRow {
         let mut row = TableRow { line, ..TableRow::default() };
         for cell in cells {
@@ -52,7 +54,7 @@ impl TableRow {
             .ends
             .iter()
             .map(|end| {
-                // Ends lie at separators, which are ASCII.
+                // Ends are at separators, which are ASCII.
                 let cell = text.get(start..*end).unwrap_or_default();
                 start = *end;
                 cell
@@ -70,7 +72,7 @@ impl TableRow {
         })
     }
 
-    /// Roughly the memory it takes.
+    /// Approximate memory of the row.
     pub(super) fn size(&self) -> usize {
         self.raw.len() + self.text.len() + self.ends.len() * size_of::<usize>() + size_of::<TableRow>()
     }
@@ -78,16 +80,16 @@ impl TableRow {
 
 /// Gives the rows of a table, one after another.
 pub(super) trait Rows {
-    /// The next row, in the place of the one before; `false` after the last. `is_row` says whether cells are a row of the table by
-    /// themselves.
+    /// Reads the next row into `row`; `false` after the last. `is_row` says whether cells are a row
+    /// of the table by themselves.
     fn next(&mut self, row: &mut TableRow, is_row: &dyn Fn(&[&str]) -> bool) -> io::Result<bool>;
 
-    /// What of the whole is read, in thousandths, where the bytes taken do not tell.
+    /// The part that has been read, in thousandths, if the number of bytes does not show it.
     fn progress(&self) -> Option<u64> {
         None
     }
 
-    /// Lines with a quotation mark that is not closed, so that they were read as they stand.
+    /// Lines with a quotation mark that is not closed. It was read as an ordinary character.
     fn stray_quotes(&self) -> u64 {
         0
     }
@@ -97,12 +99,12 @@ pub(super) trait Rows {
 pub(super) struct TextRows<R> {
     content: R,
     delimiter: u8,
-    /// Lines that were read ahead, with their ends.
+    /// Lines that were read in advance, with their ends.
     ahead: VecDeque<Line>,
-    /// Lines taken from the content.
+    /// Lines read from the content.
     taken: u64,
     stray_quotes: u64,
-    /// How many cells a row has, once it is known.
+    /// Number of cells of a row, once known.
     width: Option<usize>,
     broken: Option<io::Error>,
 }
@@ -120,7 +122,7 @@ impl<R: BufRead> TextRows<R> {
         TextRows { content, delimiter, ahead: VecDeque::new(), taken: 0, stray_quotes: 0, width: None, broken: None }
     }
 
-    /// Passes over lines before the header.
+    /// Skips lines before the header.
     pub(super) fn pass_over(&mut self, lines: u64) -> io::Result<()> {
         for _ in 0..lines {
             self.line()?;
@@ -128,7 +130,7 @@ impl<R: BufRead> TextRows<R> {
         Ok(())
     }
 
-    /// Says how many cells a row has.
+    /// Sets the number of cells of a row.
     pub(super) fn width(&mut self, cells: usize) {
         self.width = Some(cells);
     }
@@ -151,14 +153,15 @@ impl<R: BufRead> TextRows<R> {
             }
             Ok(_) => {}
             Err(error) if line.bytes.trim_ascii().is_empty() => return Err(error),
-            // What came before the break is a row that breaks off.
+            // The bytes before the break are a row that breaks off.
             Err(error) => self.broken = Some(error),
         }
         self.taken += 1;
         Ok(Some(line))
     }
 
-    /// Reads a cell over several lines to its end. Where its lines are rows by themselves, the first is read as it stands.
+    /// Reads a cell over several lines to its end. If its lines are rows by themselves, the first
+    /// line is read with its quotation marks as ordinary characters.
     fn several_lines(
         &mut self,
         first: Line,
@@ -177,7 +180,8 @@ impl<R: BufRead> TextRows<R> {
             let Some(line) = self.line()? else { break true };
             size += line.bytes.len();
             let alone = split_line(trimmed(&line.bytes), self.delimiter);
-            // The end of a first cell over several lines is followed by as many cells as a row has: its mark tells it apart.
+            // At the end of a real first cell over several lines come as many cells as a row has;
+            // its quotation mark shows that it is such an end.
             let ends_a_cell = alone.first().is_some_and(|cell| cell.contains(&b'"'));
             let is_a_row = Some(alone.len()) == self.width && !ends_a_cell && {
                 let alone: Option<Vec<&str>> = alone.iter().map(|cell| std::str::from_utf8(cell).ok()).collect();
@@ -247,7 +251,8 @@ impl<R: BufRead> Rows for TextRows<R> {
         let open = cells.line(content, self.delimiter);
         let fits = |cells: &Cells| self.width.is_none_or(|width| cells.ends.len() == width);
         if open || !fits(&cells) {
-            // A mark inside a quoted cell that is not doubled may have ended the quotation: `"No" he said, …`.
+            // A quotation mark inside a quoted cell that is not doubled may have ended the
+            // quotation: `"No" he said, …`.
             let mut strict = Cells { strict: true, ..Cells::default() };
             if cells.junk && !strict.line(content, self.delimiter) && self.width == Some(strict.ends.len()) {
                 self.stray_quotes += 1;
@@ -273,7 +278,7 @@ impl<R: BufRead> Rows for TextRows<R> {
     }
 }
 
-/// Puts what was read into a row, whose memory is used again.
+/// Writes the result into a row, whose memory is reused.
 fn set(row: &mut TableRow, line: u64, raw: &[u8], cells: Cells) {
     row.line = line;
     row.raw.clear();
@@ -288,7 +293,7 @@ fn trimmed(line: &[u8]) -> &[u8] {
     line.strip_suffix(b"\r").unwrap_or(line)
 }
 
-/// The cells of one line, its quotation marks taken off.
+/// The cells of one line, without their quotation marks.
 pub(super) fn split_line(line: &[u8], delimiter: u8) -> Vec<Vec<u8>> {
     let mut cells = Cells::default();
     if cells.line(line, delimiter) {
@@ -313,14 +318,14 @@ struct Cells {
     ends: Vec<usize>,
     /// Whether a quotation is open.
     quoted: bool,
-    /// Whether a quotation mark stands in a quoted cell that neither is doubled nor ends it.
+    /// Whether a quoted cell contains a quotation mark that is neither doubled nor at its end.
     junk: bool,
     /// Whether such a mark ends the quotation.
     strict: bool,
 }
 
 impl Cells {
-    /// Cells of a line whose quotation marks are letters like others.
+    /// Cells of a line whose quotation marks are ordinary characters.
     fn unquoted(line: &[u8], delimiter: u8) -> Cells {
         let mut cells = Cells { text: Vec::with_capacity(line.len()), ..Cells::default() };
         let mut start = 0;
@@ -334,12 +339,12 @@ impl Cells {
         cells
     }
 
-    /// What belongs to an open cell as it stands: a line end.
+    /// Adds bytes to an open cell: a line end.
     fn feed(&mut self, bytes: &[u8]) {
         self.text.extend_from_slice(bytes);
     }
 
-    /// Takes a line without its end; whether a quotation is open at its end.
+    /// Reads a line without its end. Returns whether a quotation is open at its end.
     fn line(&mut self, line: &[u8], delimiter: u8) -> bool {
         let mut at = 0;
         let mut fresh = !self.quoted;
@@ -373,7 +378,7 @@ impl Cells {
         self.quoted
     }
 
-    /// Takes a quotation mark in a quoted cell; how many bytes after it belong to it.
+    /// Handles a quotation mark in a quoted cell. Returns how many bytes after it belong to it.
     fn mark(&mut self, next: Option<u8>, delimiter: u8) -> usize {
         match next {
             Some(b'"') => {
@@ -382,7 +387,7 @@ impl Cells {
             }
             None => self.quoted = false,
             Some(next) if next == delimiter => self.quoted = false,
-            // Some programs write `\"` for a mark in a text.
+            // Some programs write `\"` for a quotation mark in a text.
             Some(_) if self.text.last() == Some(&b'\\') && !self.strict => {
                 self.text.pop();
                 self.text.push(b'"');
@@ -391,7 +396,7 @@ impl Cells {
                 self.junk = true;
                 self.text.push(b'"');
                 if self.strict {
-                    // The mark at its start belongs to the text as well.
+                    // The quotation mark at the start belongs to the text as well.
                     let start = self.ends.last().copied().unwrap_or(0);
                     self.text.insert(start, b'"');
                     self.quoted = false;

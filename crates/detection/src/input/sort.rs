@@ -1,4 +1,5 @@
-//! Posts by event time in bounded memory: runs sorted in memory, spilled where there are several, merged on the way out.
+//! Posts by event time in bounded memory: runs are sorted in memory, spilled if there are several,
+//! and merged when they are read.
 
 use std::cmp::Reverse;
 use std::collections::BinaryHeap;
@@ -9,29 +10,30 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use coordination::{Millis, Post};
 
-use super::{Counts, InputError};
+use super::{Counts, InputError, Stop};
 
-/// What is read of one run at a time while merging.
+/// Bytes of one run that are read at a time while merging.
 const READ_AHEAD: usize = 256 * 1024;
 /// Fixed bytes of a record in a spilled run, before its key and its post.
 const RECORD_HEAD: usize = 16;
 
-/// Takes posts in any order.
+/// Accepts posts in any order.
 pub(super) struct Sorter {
     run: Run,
     most: usize,
     spilled: Option<Spill>,
     dir: Option<PathBuf>,
+    stop: Stop,
 }
 
 impl Sorter {
-    pub(super) fn new(memory_mib: usize, dir: Option<PathBuf>) -> Self {
-        Sorter { run: Run::default(), most: memory_mib.max(1) << 20, spilled: None, dir }
+    pub(super) fn new(memory_mib: usize, dir: Option<PathBuf>, stop: Stop) -> Self {
+        Sorter { run: Run::default(), most: memory_mib.max(1) << 20, spilled: None, dir, stop }
     }
 
     #[cfg(test)]
     pub(super) fn with_bytes(most: usize) -> Self {
-        Sorter { most, ..Sorter::new(1, None) }
+        Sorter { most, ..Sorter::new(1, None, Stop::default()) }
     }
 
     pub(super) fn push(&mut self, post: &Post<'_>, raw: &[u8]) -> Result<(), InputError> {
@@ -52,12 +54,12 @@ impl Sorter {
                 Order::Memory { run: self.run, next: 0 }
             }
             Some(spill) => {
-                // The run's memory goes before the readers' is taken.
+                // The run's memory is freed before the readers' memory is allocated.
                 drop(self.run);
                 Order::Merge(Merge::new(spill)?)
             }
         };
-        Ok(SortedPosts { order, counts })
+        Ok(SortedPosts { order, counts, stop: self.stop })
     }
 
     fn spill(&mut self) -> Result<(), InputError> {
@@ -82,6 +84,7 @@ impl Sorter {
 pub struct SortedPosts {
     order: Order,
     counts: Counts,
+    stop: Stop,
 }
 
 enum Order {
@@ -90,9 +93,11 @@ enum Order {
 }
 
 impl SortedPosts {
-    /// The next post's bytes in the native dialect, or `None` after the last; they decode without error. An error means that the temporary file cannot
-    /// be read.
+    /// The next post's bytes in the native dialect, or `None` after the last; they decode without
+    /// error. An error means that the temporary file cannot be read, or that a [`Stop`] was
+    /// requested.
     pub fn advance(&mut self) -> Result<Option<&[u8]>, InputError> {
+        self.stop.check()?;
         match &mut self.order {
             Order::Memory { run, next } => {
                 let Some(entry) = run.entries.get(*next) else {
@@ -105,7 +110,8 @@ impl SortedPosts {
         }
     }
 
-    /// Id and platform of the post that [`advance`](Self::advance) gave last, with a zero between; empty before the first.
+    /// Id and platform of the post that [`advance`](Self::advance) returned last, with a zero byte
+    /// between; empty before the first.
     pub fn key(&self) -> &[u8] {
         match &self.order {
             Order::Memory { run, next } => {
@@ -115,7 +121,7 @@ impl SortedPosts {
         }
     }
 
-    /// The bytes of the post that [`advance`](Self::advance) gave last; empty before the first.
+    /// The bytes of the post that [`advance`](Self::advance) returned last; empty before the first.
     pub fn raw(&self) -> &[u8] {
         match &self.order {
             Order::Memory { run, next } => {
@@ -125,7 +131,7 @@ impl SortedPosts {
         }
     }
 
-    /// Goes back before the first post, so that all come again in the same order.
+    /// Goes back before the first post, so that all posts come again in the same order.
     pub fn rewind(&mut self) -> Result<(), InputError> {
         match &mut self.order {
             Order::Memory { next, .. } => {
@@ -136,17 +142,22 @@ impl SortedPosts {
         }
     }
 
-    /// What was read of the files; the posts given are [`Counts::posts`].
+    /// The request that ends the run.
+    pub(crate) fn stop(&self) -> &Stop {
+        &self.stop
+    }
+
+    /// Counts of the input; the posts are in [`Counts::posts`].
     pub fn counts(&self) -> &Counts {
         &self.counts
     }
 
-    /// The same, for keeps.
+    /// The same, by value.
     pub fn into_counts(self) -> Counts {
         self.counts
     }
 
-    /// Runs that had to be spilled to a temporary file; none where all fitted into memory.
+    /// Runs that were spilled to a temporary file; none if everything fitted into memory.
     pub fn spilled_runs(&self) -> usize {
         match &self.order {
             Order::Memory { .. } => 0,
@@ -155,10 +166,11 @@ impl SortedPosts {
     }
 }
 
-/// Bytes that posts are put into together; a longer post has as many for itself. One stretch for all would be moved whenever it grows.
+/// Bytes of a chunk, which holds many posts; a longer post has a chunk of its own. One large buffer
+/// would be copied whenever it grows.
 const CHUNK: usize = 1 << 20;
 
-/// Posts in memory: their bytes, and where each lies in them.
+/// Posts in memory: their bytes, and the place of each.
 #[derive(Default)]
 struct Run {
     chunks: Vec<Vec<u8>>,
@@ -166,7 +178,7 @@ struct Run {
     entries: Vec<Entry>,
 }
 
-/// A post at `at` in a chunk: its key (id, a zero, platform), then its bytes.
+/// A post at `at` in a chunk: its key (id, zero byte, platform), then its bytes.
 struct Entry {
     created_at: Millis,
     chunk: u32,
@@ -194,7 +206,8 @@ impl Run {
         chunk.extend_from_slice(post.platform.as_bytes());
         chunk.extend_from_slice(raw);
         self.bytes += size;
-        // Neither can be near 4 GiB: a post's values are limited by its dialect, and a key is made of two of them.
+        // Neither can be near 4 GiB: a post's values are limited by its dialect, and a key consists
+        // of two of them.
         let (chunk, at, key, raw) = (place as u32, at as u32, key as u32, raw.len() as u32);
         self.entries.push(Entry { created_at: post.created_at, chunk, at, key, raw });
     }
@@ -207,7 +220,8 @@ impl Run {
         &self.chunks[entry.chunk as usize][(entry.at + entry.key) as usize..][..entry.raw as usize]
     }
 
-    /// Stable, so that equal keys stay in the order of reading; and fast on posts that are sorted already, as most files are.
+    /// Stable, so that equal keys stay in the order of reading. It is fast on sorted posts, and
+    /// most files are sorted.
     fn sort(&mut self) {
         let mut entries = std::mem::take(&mut self.entries);
         entries.sort_by(|a, b| a.created_at.cmp(&b.created_at).then_with(|| self.key(a).cmp(self.key(b))));
@@ -221,7 +235,7 @@ impl Run {
     }
 }
 
-/// Sorted runs, one behind the other in one unnamed file, which is gone with its last handle.
+/// Sorted runs, one after another in one unnamed file, which is deleted with its last handle.
 struct Spill {
     file: File,
     ends: Vec<u64>,
@@ -251,9 +265,9 @@ impl Spill {
 
 struct Merge {
     runs: Vec<RunReader>,
-    /// The first record of every run that has one left: (time, key, run).
+    /// The first remaining record of every run: (time, key, run).
     heads: BinaryHeap<Reverse<(Millis, Vec<u8>, usize)>>,
-    /// The run whose record was given last; it moves on only when the next one is asked for.
+    /// The run whose record was returned last. It moves on only when the next record is asked for.
     given: Option<(usize, Vec<u8>)>,
     dir: PathBuf,
 }
@@ -305,7 +319,7 @@ impl Merge {
         Ok(Some(self.runs[run].raw()))
     }
 
-    /// Moves a run to its next record; `key` is room for that record's key.
+    /// Moves a run to its next record; `key` is a buffer for that record's key.
     fn step(&mut self, run: usize, mut key: Vec<u8>) -> Result<(), InputError> {
         let reader = &mut self.runs[run];
         let more = reader.step().map_err(|source| InputError::Spill { dir: self.dir.clone(), source })?;
@@ -324,7 +338,7 @@ struct RunReader {
     next: u64,
     end: u64,
     buffer: Vec<u8>,
-    /// Where the present record starts, and how long it and its key are.
+    /// Start of the current record, and the lengths of its key and its post.
     at: usize,
     record: usize,
     key: usize,
@@ -363,7 +377,7 @@ impl RunReader {
         &self.buffer[self.at + RECORD_HEAD + self.key..self.at + self.record]
     }
 
-    /// Whether the run has `wanted` more bytes; they are in the buffer then.
+    /// Whether the run has `wanted` more bytes. If so, they are in the buffer.
     fn have(&mut self, wanted: usize) -> io::Result<bool> {
         if self.buffer.len() - self.at >= wanted {
             return Ok(true);
@@ -374,7 +388,7 @@ impl RunReader {
         let left = self.end - self.next;
         let more = left.min(READ_AHEAD.max(wanted - kept) as u64) as usize;
         self.buffer.resize(kept + more, 0);
-        // The lock is for `Send` alone: one thread merges.
+        // The lock is only needed for `Send`: one thread merges.
         let mut file = self.file.lock().unwrap_or_else(PoisonError::into_inner);
         file.seek(SeekFrom::Start(self.next))?;
         file.read_exact(&mut self.buffer[kept..])?;

@@ -1,4 +1,5 @@
-//! One file: counted, decompressed, taken out of its archive, made UTF-8, and its format told from its first bytes.
+//! One file: counts its bytes, decompresses it, opens archives, converts it to UTF-8, and
+//! recognises its format from the first bytes.
 
 use std::fs::File;
 use std::io::{self, BufRead, BufReader, Cursor, Read, Seek};
@@ -17,23 +18,23 @@ use super::encoding::{self, Seen, Transcoding};
 use super::rows::split_line;
 use super::{InputError, Options};
 
-/// How much is looked at to tell the format.
+/// Bytes that are read to recognise the format.
 const HEAD: usize = 64 * 1024;
 const BUFFER: usize = 128 * 1024;
-/// Memory that unpacking .xz may take, in KiB: what `xz -9` needs, many times over.
+/// Memory that unpacking .xz may use, in KiB: many times what `xz -9` needs.
 const XZ_MEMORY: u32 = 1 << 20;
-/// Archives in archives are opened so deep.
+/// Greatest depth of archives inside archives.
 const DEEPEST: usize = 3;
-/// Lines among which the header of a table is looked for: some tools write a few lines before it.
+/// Lines among which the header of a table is searched: some tools write a few lines before it.
 const PREAMBLE: usize = 30;
 
 /// A file whose format is known.
 pub(super) enum Source<'s> {
-    /// JSON values, one a line or printed over several.
+    /// JSON values, one per line or over several lines.
     Json(Box<dyn BufRead + 's>),
     /// Rows under a header.
     Table(TableSource<'s>),
-    /// Columns.
+    /// A Parquet file.
     Parquet(File),
     /// A workbook of a spreadsheet.
     Workbook(File, Workbook),
@@ -47,7 +48,7 @@ pub(super) struct TableSource<'s> {
     pub(super) preamble: u64,
 }
 
-/// How a workbook is stored.
+/// The format of a workbook.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Workbook {
     /// Office Open XML, .xlsx.
@@ -58,19 +59,19 @@ pub(super) enum Workbook {
     Ods,
 }
 
-/// A file or a member of an archive, found to be something.
+/// A file or a member of an archive, with its recognised format.
 pub(super) struct Found<'s> {
-    /// Its path; of a member, with its name behind the archive's.
+    /// Its path; for a member, the archive's path and the member's name.
     pub(super) path: PathBuf,
     pub(super) source: Source<'s>,
-    /// In which encoding other than UTF-8 it is read, and whether that was seen and not told.
+    /// The encoding, if it is not UTF-8, and whether it was recognised or given by the user.
     pub(super) encoding: Option<(&'static str, bool)>,
 }
 
-/// Receives what a file holds: one source, or one a member of an archive.
+/// Receives the content of a file: one source, or one for each member of an archive.
 pub(super) type Take<'t> = dyn FnMut(Found<'_>) -> Result<(), InputError> + 't;
 
-/// Opens a file; `taken` counts the bytes that are taken from it.
+/// Opens a file. `taken` counts the bytes that are read from it.
 pub(super) fn open(
     path: &Path,
     options: &Options,
@@ -95,9 +96,9 @@ struct Opening<'o> {
     path: PathBuf,
     options: &'o Options,
     depth: usize,
-    /// Bytes taken from the files before this one.
+    /// Bytes read from the files before this one.
     start: u64,
-    /// Whether all of it is there; a pipe may give its next line in an hour.
+    /// Whether all of it is stored; a pipe may give its next line in an hour.
     stored: bool,
 }
 
@@ -140,7 +141,7 @@ impl Opening<'_> {
                 let decoder = XzReader::new_mem_limit(Cursor::new(magic).chain(raw), true, XZ_MEMORY);
                 Box::new(BufReader::with_capacity(BUFFER, decoder))
             }
-            // With the start of a block, or of an empty file, behind its name.
+            // The start of a block, or of an empty file, follows the name.
             [b'B', b'Z', b'h', b'1'..=b'9', 0x31, 0x41, 0x59, ..]
             | [b'B', b'Z', b'h', b'1'..=b'9', 0x17, 0x72, 0x45, ..] => {
                 Box::new(BufReader::with_capacity(BUFFER, MultiBzDecoder::new(Cursor::new(magic).chain(raw))))
@@ -150,10 +151,11 @@ impl Opening<'_> {
         self.text(content, take)
     }
 
-    /// Tells the encoding and the format of text.
+    /// Recognises the encoding and the format of text.
     fn text(&self, mut content: Box<dyn BufRead + '_>, take: &mut Take<'_>) -> Result<(), InputError> {
         let path = &self.path;
-        // A failure here comes again when the content is read, and is reported there with its place.
+        // A failure here occurs again when the content is read, and is reported there with its
+        // place.
         let mut head = Vec::new();
         let one_line = |head: &[u8]| !self.stored && head.trim_ascii_start().starts_with(b"{") && head.contains(&b'\n');
         let failure = fill(&mut content, &mut head, HEAD, one_line).err();
@@ -196,7 +198,7 @@ impl Opening<'_> {
         take(Found { path: path.clone(), source, encoding })
     }
 
-    /// Opens what lies in an archive, or the workbook that it is.
+    /// Opens the members of an archive, or the workbook that the archive is.
     fn zip(&self, file: File, taken: &Arc<AtomicU64>, take: &mut Take<'_>) -> Result<(), InputError> {
         let damaged = |error: zip::result::ZipError| InputError::Open {
             file: self.path.clone(),
@@ -220,7 +222,7 @@ impl Opening<'_> {
             self.native("a workbook")?;
             return take(Found { path: self.path.clone(), source: Source::Workbook(file, workbook), encoding: None });
         }
-        // What was looked at, and more, is read again: members are counted as they are packed.
+        // The bytes that were looked at are read again: members are counted by their packed size.
         if self.depth == 0 {
             taken.store(self.start, Ordering::Relaxed);
         }
@@ -245,7 +247,7 @@ impl Opening<'_> {
                 start: self.start,
             };
             match inside.stream(Box::new(BufReader::with_capacity(BUFFER, member)), None, taken, take) {
-                // An archive may hold a file of notes without a line in it.
+                // An archive may contain an empty file of notes.
                 Err(InputError::Empty { .. }) if names.len() > 1 => {}
                 outcome => outcome?,
             }
@@ -262,7 +264,8 @@ impl Opening<'_> {
         Ok(())
     }
 
-    /// Tables that are no text are read by the native dialect and as tables, and by no other.
+    /// Tables that are not text are read with the native dialect and as tables; other dialects
+    /// refuse them.
     fn native(&self, what: &str) -> Result<(), InputError> {
         let Some(dialect) = self.options.dialect else { return Ok(()) };
         if dialect == Dialect::Lockstep || (dialect == Dialect::Csv && what != "Parquet") {
@@ -305,8 +308,8 @@ impl Opening<'_> {
         }
     }
 
-    /// What parts the cells, and which line is the header: those with which most names are known. Where none is, the most frequent sign of
-    /// the first line parts the cells.
+    /// The separator of the cells and the line of the header: those with which most names are
+    /// known. If no name is known, the separator is the most frequent candidate in the first line.
     fn table(&self, head: &[u8]) -> Format {
         let lines: Vec<&[u8]> = head.split(|b| *b == b'\n').take(PREAMBLE).collect();
         let told = lines.first().and_then(|line| {
@@ -328,7 +331,7 @@ impl Opening<'_> {
                 let cells: Vec<String> =
                     split_line(line, delimiter).iter().map(|cell| String::from_utf8_lossy(cell).into_owned()).collect();
                 let known = if cells.len() > 1 { known_names(&cells, &self.options.mapping) } else { 0 };
-                // A line below the first must be more than a row that holds a word or two.
+                // A header below the first line must be more than a row with a word or two.
                 if known > best.0 && (number == 0 || known >= 3) {
                     best = (known, cells.len(), delimiter, number as u64);
                 }
@@ -352,8 +355,9 @@ enum Format {
     Table { delimiter: u8, preamble: u64 },
 }
 
-/// Whether bytes are no text: in the first line that is more than zeros stands a control character, or what is no UTF-8 stands beside
-/// zeros. A zero in a later line makes that line bad, and no other.
+/// Whether bytes are binary: the first line that is more than zeros contains a control character,
+/// or has both zeros and bytes that are not UTF-8. A zero byte in a later line only makes that line
+/// bad.
 fn is_binary(head: &[u8]) -> bool {
     let Some(first) = head.split(|b| *b == b'\n').find(|line| line.iter().any(|b| *b != 0 && !b.is_ascii_whitespace()))
     else {
@@ -367,7 +371,8 @@ fn is_binary(head: &[u8]) -> bool {
         || (!text && (head.contains(&0) || first.iter().any(control)))
 }
 
-/// The file itself where it can be read from its end, as Parquet and archives are; else its content is stored first.
+/// The file itself if it can be read from its end, as Parquet and archives require; else its
+/// content is stored in a temporary file first.
 fn seekable(magic: Vec<u8>, raw: Box<dyn BufRead + '_>, file: Option<File>) -> Result<File, InputError> {
     if let Some(mut file) = file.filter(|file| file.metadata().is_ok_and(|about| about.is_file())) {
         let spill = |source| InputError::Spill { dir: std::env::temp_dir(), source };
@@ -381,14 +386,14 @@ fn seekable(magic: Vec<u8>, raw: Box<dyn BufRead + '_>, file: Option<File>) -> R
     Ok(stored)
 }
 
-/// Takes bytes off until they are enough, at most [`HEAD`].
+/// Reads bytes until they are enough, at most [`HEAD`].
 fn peek(reader: &mut dyn BufRead, enough: impl Fn(&[u8]) -> bool) -> io::Result<Vec<u8>> {
     let mut head = Vec::new();
     fill(reader, &mut head, HEAD, enough)?;
     Ok(head)
 }
 
-/// Takes bytes off until they are enough, at most `most`; what was taken before an error is in `head`.
+/// Reads bytes until they are enough, at most `most`. Bytes before an error are in `head`.
 pub(super) fn fill(
     reader: &mut dyn BufRead,
     head: &mut Vec<u8>,
@@ -410,7 +415,7 @@ pub(super) fn fill(
     Ok(())
 }
 
-/// Takes off a known number of bytes.
+/// Skips a known number of bytes.
 fn skip(content: &mut dyn BufRead, bytes: u64) -> io::Result<()> {
     io::copy(&mut content.take(bytes), &mut io::sink()).map(|_| ())
 }
@@ -428,7 +433,7 @@ impl<R: Read> Read for Counted<R> {
     }
 }
 
-/// Gives back an error met while looking ahead.
+/// Returns an error that occurred while looking ahead.
 pub(super) struct Failed(pub(super) Option<io::Error>);
 
 impl Read for Failed {

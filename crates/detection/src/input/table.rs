@@ -1,7 +1,8 @@
 //! Tables: from rows to posts, whatever stores the rows.
 //!
-//! The first rows are looked at before any is read: they settle how dates are written and whether the header is whole, and what is
-//! doubtful is told or refused while nothing was handed over yet.
+//! The first rows are examined before any is handed over: they decide how dates are written and
+//! whether the header is complete. Doubts are reported, or the table is refused, before the first
+//! post.
 
 use messages::DecodeError;
 use messages::dialect::csv::{CellCounts, Columns, Field, RowError, Taken};
@@ -13,9 +14,9 @@ use super::rows::{Rows, TableRow, TextRows};
 use super::source::TableSource;
 use super::{InputError, PeerRow, Preview, PreviewColumn};
 
-/// Rows that are looked at before any is read, at most.
+/// Most rows that are examined first.
 const SAMPLE: usize = 5_000;
-/// Their bytes, at most.
+/// Most bytes of these rows.
 const SAMPLE_BYTES: usize = 4 << 20;
 
 impl Reading<'_> {
@@ -50,7 +51,8 @@ impl Reading<'_> {
         self.table(&mut rows, names, Some(&separator), &mut |rows, width| rows.width(width))
     }
 
-    /// A table of which the header was read. `width` tells the rows how many cells they have, where that matters.
+    /// A table whose header was read. `width` tells the rows how many cells they have, if that
+    /// matters.
     pub(super) fn table<R: Rows>(
         &mut self,
         rows: &mut R,
@@ -58,7 +60,8 @@ impl Reading<'_> {
         separator: Option<&str>,
         width: &mut dyn FnMut(&mut R, usize),
     ) -> Result<(), InputError> {
-        // The header may have to grow, and whether a line is a row of the table takes its columns: so they are found twice.
+        // The header may have to grow, and whether a line is a row depends on the columns: so the
+        // columns are determined twice.
         let known = self.columns(&header, separator)?;
         let mut sample = Vec::new();
         let mut size = 0;
@@ -117,7 +120,8 @@ impl Reading<'_> {
                 ),
             });
         }
-        // Before anything is handed over: a reader that passes posts on could not take them back.
+        // This happens before anything is handed over: a reader that passes posts on could not take
+        // them back.
         let mut scratch = CellCounts::new(columns.len());
         for (row, cells) in sample.iter().filter_map(|row| Some((row, row.cells().ok()?))) {
             if let Err(RowError::Table(error)) = columns.read(&cells, &mut scratch)
@@ -186,11 +190,10 @@ impl Reading<'_> {
                 return Err(InputError::Rounded { file: self.path(), line: row.line, error: error.into() });
             }
         }
-        self.count_towards_progress();
-        Ok(())
+        self.count_towards_progress()
     }
 
-    /// Tells what is to be told of a table as a whole.
+    /// Reports the notices about a table as a whole.
     fn ended(&mut self, columns: &Columns, counting: Counting, stray_quotes: u64) -> Result<(), InputError> {
         let Counting { counts, rows, not_utf8, first_not_utf8, headers, .. } = counting;
         if not_utf8 * 2 > rows {
@@ -304,7 +307,7 @@ impl Reading<'_> {
     }
 }
 
-/// What is counted of a table while it is read.
+/// Counts while a table is read.
 struct Counting {
     counts: CellCounts,
     rows: u64,
@@ -330,7 +333,8 @@ impl Counting {
     }
 }
 
-/// R's `write.table` names one column less than there are, and some programs end each row with a separator: what the header lacks.
+/// The complete header: R's `write.table` names one column less than there are, and some programs
+/// end each row with a separator.
 fn whole_header(header: &[String], sample: &[TableRow]) -> Option<Vec<String>> {
     let rows: Vec<Vec<&str>> =
         sample.iter().filter(|row| row.fault.is_none()).filter_map(|row| row.cells().ok()).collect();
@@ -345,7 +349,8 @@ fn whole_header(header: &[String], sample: &[TableRow]) -> Option<Vec<String>> {
     Some(whole)
 }
 
-/// Whether a first line is a row already: no name is known in it, and one of its cells is a number or a time.
+/// Whether the first line is already a row: no name is known in it, and one of its cells is a
+/// number or a time.
 fn looks_like_a_row(header: &[String]) -> bool {
     header.len() > 1
         && header.iter().any(|cell| {
@@ -355,7 +360,8 @@ fn looks_like_a_row(header: &[String]) -> bool {
         })
 }
 
-/// The column of ids that a spreadsheet has cut to 15 digits: all long ones end in zeros. With one of them.
+/// The column of ids that a spreadsheet has cut to 15 digits, so that all long ids end in zeros;
+/// with one of these ids.
 fn shortened_ids<'c>(columns: &'c Columns, cells: &[Vec<&'c str>]) -> Option<(&'c str, &'c str)> {
     [Field::Id, Field::AccountId, Field::RepostOf, Field::ReplyTo].into_iter().find_map(|field| {
         let mut long: Vec<&str> = cells

@@ -1,6 +1,7 @@
 //! Tables in workbooks of spreadsheets.
 //!
-//! Ids are text there, or numbers of 15 digits at most: a longer number has been rounded, and is refused as such.
+//! Ids are text there, or numbers of at most 15 digits: a longer number has been rounded, and is
+//! refused.
 
 use std::fs::File;
 use std::io::{self, BufReader};
@@ -14,14 +15,14 @@ use super::read::Reading;
 use super::rows::{Rows, TableRow};
 use super::source::Workbook;
 
-/// Rows among which the header is looked for.
+/// Rows among which the header is searched.
 const PREAMBLE: usize = 30;
 
 impl Reading<'_> {
     pub(super) fn workbook(&mut self, content: File, kind: Workbook) -> Result<(), InputError> {
         let content = BufReader::new(content);
         let chosen = self.options.sheet.clone();
-        // The library may panic on damaged files; nothing is used after it.
+        // The library may panic on damaged files. Nothing is used after a panic.
         let read = catch_unwind(AssertUnwindSafe(|| match kind {
             Workbook::Xlsx => {
                 Xlsx::new(content).map_err(|e| e.to_string()).and_then(|book| sheet(book, chosen.as_deref()))
@@ -79,7 +80,7 @@ struct Sheet {
     range: Range<Data>,
 }
 
-/// The sheet that was chosen by its name or number, or else the first that holds something.
+/// The sheet that was chosen by its name or number, or else the first that is not empty.
 fn sheet<B: Reader<BufReader<File>>>(mut book: B, chosen: Option<&str>) -> Result<Sheet, String>
 where
     B::Error: std::fmt::Display,
@@ -107,7 +108,8 @@ where
     Ok(Sheet { name, others, range })
 }
 
-/// Of each column, whether any of its dates has a time of day: only then a whole day is a midnight.
+/// For each column, whether any of its dates has a time of day: only then does a date without one
+/// mean midnight.
 fn clocked(range: &Range<Data>) -> Vec<bool> {
     let mut clocked = vec![false; range.width()];
     for row in range.rows() {

@@ -8,42 +8,42 @@ pub enum LexiconError {
     Read {
         /// Which file.
         path: String,
-        /// Why.
+        /// The reason.
         source: std::io::Error,
-        /// What to do, where that is plain; begins with a semicolon.
+        /// What to do, if known; begins with a semicolon.
         advice: String,
     },
-    /// The folder has nothing to read.
+    /// The folder has no lexicon files.
     #[error("lexicon {path}: the folder has no file whose name ends in .toml")]
     Empty {
         /// Which folder.
         path: String,
     },
-    /// A subject makes no sense.
+    /// A subject is invalid.
     #[error("lexicon {path}: {what}")]
     Subject {
         /// Which file.
         path: String,
-        /// Which subject, what is wrong with it and what to do.
+        /// Which subject, what is wrong with it, and what to do.
         what: String,
     },
-    /// It is no lexicon.
+    /// The file is not a lexicon.
     #[error("lexicon {path}: {source}")]
     Parse {
         /// Which file.
         path: String,
-        /// Where and why.
+        /// Place and reason.
         source: toml::de::Error,
     },
-    /// A pattern is no regular expression, or all together are too large.
+    /// A pattern is not a regular expression, or all together are too large.
     #[error("lexicon {path}: {source}")]
     Pattern {
         /// Which file.
         path: String,
-        /// Which pattern and why.
+        /// Which pattern, and the reason.
         source: regex::Error,
     },
-    /// More subjects than a mask holds.
+    /// There are more subjects than a mask has bits.
     #[error("lexicon {path}: {count} topics and targets, at most 64 are possible")]
     TooMany {
         /// Which file.

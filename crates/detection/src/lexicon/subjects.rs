@@ -1,4 +1,4 @@
-//! What posts are about, and what a group of them is about.
+//! Subjects of posts, and of groups of posts.
 
 use std::collections::{HashMap, VecDeque};
 
@@ -8,12 +8,12 @@ use super::Lexicon;
 
 /// Posts whose subjects are remembered.
 const REMEMBERED: usize = 1_000_000;
-/// A cluster is about what at least this share of its posts is about ...
+/// A subject of a cluster is a subject of at least this share of its posts ...
 const SHARE: f64 = 0.1;
-/// ... and at least so many of them.
+/// ... and of at least this number of them.
 const LEAST: usize = 3;
 
-/// What each post of late was about.
+/// Subjects of each recent post.
 #[derive(Debug, Default)]
 pub(crate) struct Subjects {
     pub(super) masks: HashMap<u64, u64, foldhash::fast::FixedState>,
@@ -33,12 +33,12 @@ impl Subjects {
         }
     }
 
-    /// Posts with their subjects, the oldest first; a checkpoint keeps them so.
+    /// Posts with their subjects, the oldest first, for a checkpoint.
     pub(crate) fn kept(&self) -> Vec<(u64, u64)> {
         self.order.iter().filter_map(|post| Some((*post, *self.masks.get(post)?))).collect()
     }
 
-    /// As they were when they were [`kept`](Self::kept).
+    /// Restores what [`kept`](Self::kept) returned.
     pub(crate) fn again(kept: Vec<(u64, u64)>) -> Subjects {
         Subjects { order: kept.iter().map(|(post, _)| *post).collect(), masks: kept.into_iter().collect() }
     }
@@ -64,7 +64,7 @@ impl Subjects {
     }
 }
 
-/// A post's name, as a hash.
+/// The name of a post, as a hash.
 pub(crate) fn name(platform: &str, id: &str) -> u64 {
     xxh3_64(format!("{platform}\0{id}").as_bytes())
 }

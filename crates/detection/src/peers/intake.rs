@@ -1,4 +1,4 @@
-//! What the methods read of posts.
+//! Reads posts for the methods of other tools.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -13,7 +13,7 @@ use crate::input::{Layout, PeerRow};
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub(super) enum Kind {
-    /// CooRTweet's layout, whose objects are of a kind that nobody named.
+    /// The objects of CooRTweet's layout, whose kind is not named.
     Object,
     Of(Trace),
 }
@@ -98,7 +98,7 @@ impl Intake {
         Ok(())
     }
 
-    /// What a post acts on by a trace.
+    /// The keys of a post for a trace.
     fn keys<'p>(&self, trace: Trace, post: &'p Post<'_>, row: Option<&PeerRow<'p>>) -> Vec<Cow<'p, str>> {
         let list = |list: &'p [Cow<'_, str>]| list.iter().map(|item| Cow::Borrowed(item.as_ref())).collect();
         let other_post = |kind: TraceKind| kind.other_post(post).map(Cow::Borrowed).into_iter().collect();
@@ -127,7 +127,7 @@ impl Intake {
         }
     }
 
-    /// Holds the posts to one trace where none was named.
+    /// Requires one trace in all posts if none was named.
     fn recognise(&mut self, post: &Post<'_>, object: bool) -> Result<(), PeersError> {
         let has = [
             (object, Kind::Object),
@@ -166,7 +166,8 @@ impl Intake {
     }
 }
 
-/// The time as a peer reads it: numbers as they stand, unless their size tells another unit than seconds.
+/// The time as the other tool reads it: numbers unchanged, unless their size shows another unit
+/// than seconds.
 fn seconds(post: &Post<'_>, row: Option<&PeerRow<'_>>) -> f64 {
     let number = row.and_then(|row| row.timestamp.trim().parse::<f64>().ok()).filter(|number| number.abs() < 1e11);
     number.unwrap_or(post.created_at as f64 / 1e3)

@@ -1,4 +1,5 @@
-//! Parity with what the published tools printed, and what each layout and trace gives to the methods.
+//! Equality with the output of the published tools, and what the methods use of each layout and
+//! trace.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
@@ -61,7 +62,7 @@ impl Results {
     }
 }
 
-/// The folder of what the tools printed: `parity` in that of real posts.
+/// The folder with the output of the tools: `parity` in the folder of real posts.
 fn parity() -> PathBuf {
     PathBuf::from(std::env::var_os("LOCKSTEP_TEST_POSTS").expect("the folder in LOCKSTEP_TEST_POSTS")).join("parity")
 }
@@ -72,7 +73,7 @@ fn printed(path: PathBuf) -> Vec<BTreeMap<String, String>> {
     rows(&text)
 }
 
-/// Some cells of each row, in order of the rows' cells.
+/// Some cells of each row, sorted.
 fn cells(rows: &[BTreeMap<String, String>], names: &[&str]) -> Vec<Vec<String>> {
     let mut cells: Vec<Vec<String>> =
         rows.iter().map(|row| names.iter().map(|name| row[*name].clone()).collect()).collect();
@@ -80,7 +81,8 @@ fn cells(rows: &[BTreeMap<String, String>], names: &[&str]) -> Vec<Vec<String>> 
     cells
 }
 
-/// Undirected edges with all of CooRTweet's attributes. The mean was printed by R's `fwrite`, which rounds to 16 digits and then to 15.
+/// Undirected edges with all of CooRTweet's attributes. R's `fwrite` printed the mean, rounded to
+/// 16 digits and then to 15.
 fn edges(rows: &[BTreeMap<String, String>], from: &str, to: &str) -> Vec<Vec<String>> {
     let mut edges: Vec<Vec<String>> = rows
         .iter()
@@ -161,7 +163,8 @@ fn native_real_posts_give_what_their_rows_give() {
 
 #[test]
 fn objects_of_coortweets_layout_are_compared_as_they_stand() {
-    // A link, two spellings of a tag, quotes and a comma; times with fractions of a millisecond, at the window's edge.
+    // A link, two spellings of a tag, quotes and a comma; times with fractions of a millisecond, at
+    // the window's edge.
     let rows = "object_id,account_id,content_id,timestamp_share\n\
         https://a.example/x,ann,1,10.0001\n\
         https://a.example/x,bob,2,20.0001\n\
@@ -205,7 +208,7 @@ fn texts_match_after_the_tools_own_tidying() {
     assert_eq!(texts.ties(), ["ann>bob 1", "bob>ann 1"]);
     let words = run_on(&rows, &cooccurrence(0.4), Some(Trace::Similar)).unwrap();
     assert_eq!(words.ties(), [""; 0], "too far apart");
-    // Two messages of mentions only have the same text, and no words.
+    // Two messages that consist of mentions have the same text, and no words.
     let mentions = rows.replace("Same  words here", "@a").replace("@x SAME words here", "@b");
     assert_eq!(run_on(&mentions, &cooccurrence(1.0), Some(Trace::Kind(TraceKind::Text))).unwrap().ties().len(), 2);
     assert_eq!(run_on(&mentions, &cooccurrence(1.0), Some(Trace::Similar)).unwrap().ties().len(), 0);

@@ -1,7 +1,9 @@
-//! What the published tools' methods say of posts in which Lockstep flagged nothing: a second look for whoever has to look on.
+//! Results of the published tools' methods on posts in which Lockstep flagged nothing: places to
+//! look at next.
 //!
-//! Both run with the tools' own defaults but for a window of ten seconds for both, once for each kind of trace that is quick to compare.
-//! Neither asks how often accounts meet by chance, so what they join is a place to look at and no finding.
+//! Both methods run with the tools' own defaults, except for a window of ten seconds, once for each
+//! kind of trace that is fast to compare. Neither method asks how often accounts meet by chance, so
+//! its ties are a place to look at, and not a finding.
 
 use std::{borrow::Cow, path::PathBuf};
 
@@ -14,11 +16,12 @@ use super::{Intake, Method, PeersError, Trace};
 use crate::input::SortedPosts;
 use coordination::TraceKind;
 
-/// More posts than this are not looked at: their shares would take more memory than all else.
+/// With more posts than this nothing is compared: the shares would need more memory than everything
+/// else.
 pub const MOST_POSTS: u64 = 1_000_000;
 /// Seconds within which two posts are together.
 const WINDOW_S: f64 = 10.0;
-/// Ties that are told one by one.
+/// Ties that are listed one by one.
 const STRONGEST: usize = 5;
 
 /// A method of a published tool on one kind of trace.
@@ -32,7 +35,7 @@ pub struct PeerView {
     pub time_window: f64,
     /// Accounts with a tie that the method keeps.
     pub accounts: u64,
-    /// Ties that it keeps: of CooRTweet those above the threshold.
+    /// Ties that it keeps; for CooRTweet those above the threshold.
     pub ties: u64,
     /// The heaviest of them: two account ids and the weight.
     pub strongest: Vec<(String, String, u32)>,
@@ -56,7 +59,7 @@ impl PeerView {
     }
 }
 
-/// The heaviest ties so far, and who has any.
+/// The heaviest ties so far, and the accounts with a tie.
 #[derive(Default)]
 struct Kept {
     accounts: std::collections::BTreeSet<String>,
@@ -85,7 +88,8 @@ impl Kept {
     }
 }
 
-/// Every method on every quick trace that joins anybody, those of the most accounts last. Reads the posts anew for each.
+/// Every method on every fast trace that joins any accounts, sorted so that the view with the most
+/// accounts comes last. Reads the posts again for each.
 pub(crate) fn views(posts: &mut SortedPosts) -> Result<Vec<PeerView>, PeersError> {
     let mut views = Vec::new();
     for trace in [
@@ -123,7 +127,7 @@ pub(crate) fn views(posts: &mut SortedPosts) -> Result<Vec<PeerView>, PeersError
         let mut kept = Kept::default();
         let taken = intake(posts, &toolkit, trace)?;
         taken.messages.ties(WINDOW_S, 2, Match::Same, false, |tie: Tie<'_>| {
-            // It ties both ways: each pair is told once.
+            // The toolkit writes each tie in both directions; it is counted once.
             if tie.user_1 < tie.user_2 {
                 kept.tie(tie.user_1, tie.user_2, tie.weight);
             }
@@ -139,7 +143,7 @@ fn intake(posts: &mut SortedPosts, method: &Method, trace: Trace) -> Result<Inta
     let mut intake = Intake::new(method, Some(trace));
     posts.rewind()?;
     while let Some(raw) = posts.advance()? {
-        // What was sorted has been decoded once before.
+        // Sorted posts were decoded once before.
         if let Ok(post) = messages::post::decode(raw) {
             intake.take(&post, None)?;
         }

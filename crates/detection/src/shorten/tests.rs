@@ -19,12 +19,12 @@ fn message() -> ClusterMessage {
     written(&fixtures::coordinated(Shape { seed: 1, members: 4, keys: 3 }, true)).unwrap()
 }
 
-/// How far a sum of numbers that are rounded to 1e-9 may be off.
+/// Tolerance of a sum of numbers that are rounded to 1e-9.
 fn close(a: f64, b: f64) -> bool {
     (a - b).abs() < 1e-6
 }
 
-/// All that a message has to say of its test adds up, window by window.
+/// Checks all sums of a message, window by window.
 fn adds_up(message: &ClusterMessage) {
     for (at, window) in message.windows.iter().enumerate() {
         let listed: f64 = message.evidence.iter().map(|evidence| evidence.by_window[at]).sum();
@@ -77,7 +77,7 @@ proptest! {
             Ok(cut) => cut,
             Err(ClusterError::TooLarge { bytes, limit, accounts, .. }) => {
                 prop_assert_eq!((limit, accounts), (room, full.accounts.len()));
-                // So many bytes are enough.
+                // The limit is large enough.
                 prop_assert!(bytes > room);
                 shortened(full.clone(), bytes).unwrap()
             }
@@ -87,7 +87,7 @@ proptest! {
         prop_assert!(bytes.len() <= room.max(bytes.len()));
         prop_assert_eq!(ClusterMessage::decode(&bytes).unwrap(), cut.clone());
         adds_up(&cut);
-        // Every part is there, or counted.
+        // Every post is listed or counted.
         let posts = |message: &ClusterMessage| message.evidence.iter().map(|e| e.posts.len() as u64).sum::<u64>();
         let gone = cut.unlisted.trials - full.unlisted.trials + cut.unlisted.posts;
         prop_assert_eq!(posts(&cut) + gone, posts(&full));
@@ -99,7 +99,7 @@ proptest! {
             let kept: f64 = cut.dropped.iter().map(|dropped| dropped.nats).sum();
             prop_assert!(close(kept + cut.dropped_nats.unwrap_or_default(), dropped));
         }
-        // The strongest keys stay in full.
+        // The strongest keys remain complete.
         let strongest = cut.evidence.iter().map(|e| &e.key).zip(full.evidence.iter().map(|e| &e.key));
         prop_assert!(strongest.into_iter().all(|(cut, full)| cut == full), "{:?}", cut.evidence);
     }
@@ -115,7 +115,7 @@ fn weak_keys_go_first_and_a_strong_one_only_as_far_as_it_must() {
     assert_eq!(changed, [full.evidence.len() - 1], "one key gives room for one byte");
     assert_eq!((&cut.sources, &cut.ties, &cut.accounts), (&full.sources, &full.ties, &full.accounts));
 
-    // A single flood of one tag: some of its posts go, the first one stays.
+    // A single flood of one tag: some of its posts are cut, the first one remains.
     let mut flood = full.clone();
     flood.evidence.truncate(1);
     let post = flood.evidence[0].posts.last().unwrap().clone();
@@ -129,7 +129,7 @@ fn weak_keys_go_first_and_a_strong_one_only_as_far_as_it_must() {
     assert!(size <= room && size > room - 1_000, "{size} of {room}");
 }
 
-/// 300 accounts have so many ties that they alone would fill a record, and so many sources.
+/// 300 accounts have so many ties and sources that these alone would fill a record.
 #[test]
 fn ties_and_sources_that_fill_a_message_go_before_its_evidence() {
     let mut full = written(&fixtures::coordinated(Shape { seed: 3, members: 12, keys: 40 }, false)).unwrap();

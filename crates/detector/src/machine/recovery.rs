@@ -1,4 +1,4 @@
-//! What the machine keeps for a checkpoint, and how it continues from one.
+//! The state that the machine stores in a checkpoint, and how it continues from one.
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -13,15 +13,15 @@ use super::{Machine, Now};
 use crate::published::PublishedState;
 use crate::state::{Ends, Note, State, StateError};
 
-/// A checkpoint: taking one, and going on from one.
+/// Creating a checkpoint, and continuing from one.
 impl Machine {
-    /// Everything that is known, with the offsets at which it stands. `ends` is where the topics of
-    /// clusters end.
+    /// The whole state, with the offsets up to which posts were read. `ends` are the end offsets of
+    /// the topics of clusters.
     pub(crate) fn state(&mut self, ends: Ends) -> Result<(BTreeMap<i32, i64>, Vec<u8>), StateError> {
         self.ends = ends;
         let state = State {
             lineage: self.lineage,
-            shards: self.settings.shards,
+            threads: self.settings.threads,
             clock: Cow::Borrowed(&self.clock),
             published: Cow::Borrowed(&self.published),
             window: Cow::Borrowed(&self.window),
@@ -30,8 +30,8 @@ impl Machine {
         Ok((self.clock.offsets(), state.write(self.pipeline.snapshot()?)?))
     }
 
-    /// Goes back to a checkpoint's state, if it fits what is committed: each partition's next
-    /// offset. After an error everything is as before.
+    /// Restores a checkpoint's state if it fits the committed offsets (each partition's next one).
+    /// After an error the machine is unchanged.
     pub(crate) fn restore(
         &mut self,
         state: &[u8],
@@ -46,8 +46,8 @@ impl Machine {
         if offsets.iter().any(beyond) {
             return Err(StateError::Ahead);
         }
-        if state.shards != self.settings.shards {
-            return Err(StateError::Shards(state.shards));
+        if state.threads != self.settings.threads {
+            return Err(StateError::Threads(state.threads));
         }
         self.pipeline.restore(pipeline)?;
         self.clock = state.clock.into_owned();
@@ -58,35 +58,35 @@ impl Machine {
         Ok(())
     }
 
-    /// What is committed was committed with this note.
+    /// Continues the lineage of this note, with which the offsets were committed.
     pub(crate) fn continue_from(&mut self, note: &Note) {
         self.lineage = note.lineage;
     }
 
-    /// Lets this model judge what is read again; returns the one whose place it takes.
+    /// Lets this model judge the posts that are read again. Returns the model that it replaces.
     pub(crate) fn judge_by(&mut self, model: Arc<Model>) -> Arc<Model> {
         self.pipeline.set_model(model)
     }
 
-    /// What was committed when event time was `until` is read again, of so many partitions. Returns
-    /// where to begin.
+    /// Begins a replay of the posts that were committed when event time was `until`, in this number
+    /// of partitions. Returns the offsets from which to read.
     pub(crate) fn begin_replay(&mut self, until: Option<Millis>, partitions: usize) -> BTreeMap<i32, i64> {
         self.clock.replay(until, partitions);
         self.clock.offsets()
     }
 
-    /// Takes in records again; what is found in them is published already.
+    /// Processes records again. Their findings are already published.
     pub(crate) fn replay(&mut self, now: Now, records: &[Record]) {
         self.take_in(now, records, None);
         self.pipeline.discard();
     }
 
-    /// Nothing more of this partition is read again.
+    /// The replay of this partition is complete.
     pub(crate) fn replayed(&mut self, partition: i32) {
         self.clock.replayed(partition);
     }
 
-    /// The replay of so many posts is over: everything is where it was.
+    /// The replay of this number of posts is over: the state is that of the last commit.
     pub(crate) fn end_replay(&mut self, now: Now, posts: usize) {
         self.clock.live();
         self.pipeline.time(self.clock.now());
@@ -94,33 +94,34 @@ impl Machine {
         self.unsaved = (posts > 0).then_some(now.running);
     }
 
-    /// Where to read on in the topics of clusters.
+    /// Offsets from which to continue reading the topics of clusters.
     pub(crate) fn ends(&self) -> &Ends {
         &self.ends
     }
 
-    /// `clusters.flagged` speaks of this cluster.
+    /// Records that `clusters.flagged` contains this cluster.
     pub(crate) fn flagged_before(&mut self, id: String) {
         self.published.flagged_before(id);
     }
 
-    /// What `clusters` says of a cluster; `None` where it was taken out. In the order of the topic.
+    /// Records the state of a cluster in `clusters`; `None` if it was removed. Call it in the order
+    /// of the topic.
     pub(crate) fn published_before(&mut self, id: String, state: Option<PublishedState>) {
         self.published.published_before(id, state);
     }
 
-    /// How many clusters have each status.
+    /// Number of clusters with each status.
     pub(crate) fn by_status(&self) -> BTreeMap<Status, usize> {
         self.published.by_status()
     }
 
-    /// As if the engine had found a cluster.
+    /// Adds a cluster as if the engine had found it.
     #[cfg(test)]
     pub(crate) fn find(&mut self, cluster: coordination::Cluster) {
         self.pipeline.find(cluster);
     }
 
-    /// What is said of each cluster, and those of which readers of `clusters.flagged` know.
+    /// The status of each cluster, and the clusters that readers of `clusters.flagged` know.
     #[cfg(test)]
     pub(crate) fn statuses_and_flagged(&self) -> (BTreeMap<String, Status>, std::collections::BTreeSet<String>) {
         self.published.statuses_and_flagged()

@@ -24,7 +24,7 @@ fn machine() -> (Machine, tempfile::TempDir) {
     let config = Config { models, model: "cluster/1".to_owned(), ..Config::default() };
     let settings = Settings {
         future_tolerance: 300_000,
-        shards: config.shards,
+        threads: config.threads,
         checkpoint_every: Some(Duration::from_secs(60)),
         lineage: 7,
     };
@@ -55,7 +55,7 @@ fn aborted() -> Event {
     Event::NotCommitted(LogError::Aborted { reason: "for a test".to_owned() })
 }
 
-/// What is to be done, in a word each; of what is only observed, what tells about time.
+/// The effects as short texts; of observations only those about time.
 fn descriptions(effects: &[Effect]) -> Vec<String> {
     let description = |effect: &Effect| {
         Some(match effect {
@@ -141,7 +141,8 @@ fn it_gives_up_after_five_tries_in_a_row_and_at_once_where_trying_does_not_help(
 fn a_post_from_the_future_is_a_dead_letter_by_the_time_of_its_coming() {
     let (mut machine, _dir) = machine();
     let tolerated = START + 300_000;
-    // An hour later the clock has come to all of them; they came too early all the same.
+    // An hour later the clock has reached all of these times. The posts were too early
+    // nevertheless.
     for (created_at, came, dead) in
         [(tolerated, START, 0), (tolerated + 1, START, 1), (tolerated + 1, 0, 0), (START + 3_600_000 + 300_001, 0, 1)]
     {
@@ -179,7 +180,7 @@ fn the_end_of_a_stream_is_told_once_everything_is_published() {
     assert_eq!(descriptions(&machine.on(seconds(2), aborted())), ["pause 200 ms"]);
     assert!(descriptions(&machine.on(seconds(3), Event::StreamEnded))[0].starts_with("commit 2 "), "it is not lost");
     assert_eq!(descriptions(&machine.on(seconds(4), Event::Committed)), ["published a 1", "all published"]);
-    assert!(descriptions(&machine.on(seconds(500), Event::Stopping)).is_empty(), "nothing can go on from there");
+    assert!(descriptions(&machine.on(seconds(500), Event::Stopping)).is_empty(), "no checkpoint is written from there");
 }
 
 #[test]

@@ -9,7 +9,7 @@ pub(crate) fn promote(models: &Path, version: &str) {
     Registry::open(models).unwrap().promote("cluster", version, Timestamp::now()).unwrap();
 }
 
-/// Damages a model as a torn copy does; returns what it takes to mend it.
+/// Damages a model like an incomplete copy. Returns a function that repairs it.
 pub(crate) fn damage(models: &Path, version: &str) -> impl FnOnce() + use<> {
     let path = models.join("cluster").join(version).join("model.json");
     let whole = fs::read(&path).unwrap();
@@ -33,12 +33,12 @@ impl Stand {
         self.dir.path().join("models")
     }
 
-    fn look_out(&self) -> LookOut {
-        LookOut::new(&self.config, &self.config.detection().model().unwrap())
+    fn model_watcher(&self) -> ModelWatcher {
+        ModelWatcher::new(&self.config, &self.config.detection().model().unwrap())
     }
 }
 
-/// News in a line each.
+/// The results of a check, one line each.
 fn said(news: &[News]) -> Vec<String> {
     let line = |news: &News| match news {
         News::Loaded(role, model, _) => format!("{} {}", role.name(), model.full_name()),
@@ -55,13 +55,13 @@ fn a_promoted_model_is_seen_once() {
         put_model(&stand.models(), version, true);
     }
     promote(&stand.models(), "1");
-    let mut looking = stand.look_out();
-    assert!(looking.look().is_empty());
+    let mut watcher = stand.model_watcher();
+    assert!(watcher.check().is_empty());
     promote(&stand.models(), "2");
-    assert_eq!(said(&looking.look()), ["active cluster/2"]);
-    assert!(looking.look().is_empty());
+    assert_eq!(said(&watcher.check()), ["active cluster/2"]);
+    assert!(watcher.check().is_empty());
     Registry::open(&stand.models()).unwrap().rollback(Subject::Cluster, Timestamp::now()).unwrap();
-    assert_eq!(said(&looking.look()), ["active cluster/1"]);
+    assert_eq!(said(&watcher.check()), ["active cluster/1"]);
 }
 
 #[test]
@@ -71,35 +71,35 @@ fn a_model_that_cannot_be_used_is_told_once_and_tried_again() {
         put_model(&stand.models(), version, true);
     }
     promote(&stand.models(), "1");
-    let mut looking = stand.look_out();
+    let mut watcher = stand.model_watcher();
     promote(&stand.models(), "2");
     let mend = damage(&stand.models(), "2");
-    let news = said(&looking.look());
+    let news = said(&watcher.check());
     assert!(news.len() == 1 && news[0].starts_with("active refused: ") && news[0].contains("not JSON"), "{news:?}");
-    assert!(looking.look().is_empty(), "told already");
+    assert!(watcher.check().is_empty(), "told already");
     mend();
-    assert_eq!(said(&looking.look()), ["active cluster/2"]);
+    assert_eq!(said(&watcher.check()), ["active cluster/2"]);
 
-    // Nothing to be found where it ought to be is no reason to fall back to the model that comes with the program.
+    // A missing registry entry is no reason to use the model that is bundled with the program.
     let active = stand.models().join("active.toml");
     let text = fs::read(&active).unwrap();
     fs::remove_file(&active).unwrap();
-    assert!(said(&looking.look())[0].contains("no model is in service: there is no active.toml"));
+    assert!(said(&watcher.check())[0].contains("no model is in service: there is no active.toml"));
     fs::write(&active, text).unwrap();
-    assert_eq!(said(&looking.look()), ["active settled"]);
+    assert_eq!(said(&watcher.check()), ["active settled"]);
     fs::rename(stand.models(), stand.dir.path().join("elsewhere")).unwrap();
-    assert!(said(&looking.look())[0].contains("cannot list"));
+    assert!(said(&watcher.check())[0].contains("cannot list"));
 }
 
 #[test]
 fn a_registry_that_appears_takes_the_place_of_the_bundled_model() {
     let stand = Stand::new();
-    let mut looking = stand.look_out();
-    assert!(looking.look().is_empty());
+    let mut watcher = stand.model_watcher();
+    assert!(watcher.check().is_empty());
     put_model(&stand.models(), "77", true);
-    assert!(said(&looking.look())[0].contains("no model is in service"));
+    assert!(said(&watcher.check())[0].contains("no model is in service"));
     promote(&stand.models(), "77");
-    assert_eq!(said(&looking.look()), ["active cluster/77"]);
+    assert_eq!(said(&watcher.check()), ["active cluster/77"]);
 }
 
 #[test]
@@ -110,9 +110,9 @@ fn a_named_model_stays_whatever_is_promoted() {
     }
     promote(&stand.models(), "1");
     stand.config.model = "cluster/2".to_owned();
-    let mut looking = stand.look_out();
+    let mut watcher = stand.model_watcher();
     assert_eq!(stand.config.detection().model().unwrap().version(), "2");
-    assert!(looking.look().is_empty());
+    assert!(watcher.check().is_empty());
     stand.config.model = "cluster/3".to_owned();
     let error = stand.config.detection().model().unwrap_err().to_string();
     assert!(error.starts_with("configuration: detector.model: no model \"cluster 3\" in "), "{error}");
@@ -127,11 +127,11 @@ fn a_shadow_that_is_missing_is_told_and_taken_when_it_comes() {
     put_model(&stand.models(), "1", true);
     promote(&stand.models(), "1");
     stand.config.shadow_model = "cluster/2".to_owned();
-    let mut looking = stand.look_out();
-    let news = said(&looking.look());
+    let mut watcher = stand.model_watcher();
+    let news = said(&watcher.check());
     assert!(news[0].starts_with("shadow refused: configuration: detector.shadow_model: no model"), "{news:?}");
-    assert!(looking.look().is_empty());
+    assert!(watcher.check().is_empty());
     put_model(&stand.models(), "2", false);
-    assert_eq!(said(&looking.look()), ["shadow cluster/2"]);
-    assert!(looking.look().is_empty());
+    assert_eq!(said(&watcher.check()), ["shadow cluster/2"]);
+    assert!(watcher.check().is_empty());
 }

@@ -1,4 +1,4 @@
-//! Back to where the last commit was.
+//! Restores the state of the last commit.
 
 use std::{sync::Arc, time::Instant};
 
@@ -10,15 +10,15 @@ use super::{GROUP, Service};
 use crate::{error::ServiceError, state::Note};
 
 impl Service {
-    /// Brings everything to where it was at the last commit: from a checkpoint and the posts after
-    /// it, or from all posts.
+    /// Restores the state of the last commit: from a checkpoint and the posts after it, or from all
+    /// posts.
     pub(super) async fn recover(&mut self, shutdown: &Shutdown) -> Result<(), ServiceError> {
         let began = Instant::now();
         self.log.take_over(GROUP).await?;
         let committed = self.log.committed_noted(GROUP, POSTS).await?;
         let ends: Vec<i64> = committed.iter().map(|end| end.as_ref().map_or(0, |end| end.next)).collect();
         if ends.iter().all(|end| *end == 0) {
-            // Where posts are read anew, versions go on all the same.
+            // Versions continue even if posts are read again from the start.
             return self.recall().await;
         }
         let notes = committed.iter().flatten().filter_map(|end| Note::parse(&end.note));
@@ -42,11 +42,11 @@ impl Service {
         self.observer.passed_over(self.machine.stats());
         let (from, seconds) = (if restored { "checkpoint" } else { "log" }, began.elapsed().as_secs_f64());
         self.observer.metrics.restored(from, seconds);
-        tracing::info!(from, posts, seconds, "the engine is where it was");
+        tracing::info!(from, posts, seconds, "the state of the last commit is restored");
         Ok(())
     }
 
-    /// Takes over the newest checkpoint that fits, if there is one.
+    /// Restores the newest checkpoint that fits, if there is one.
     fn restore(&mut self, ends: &[i64]) -> bool {
         let Some(checkpoints) = &self.checkpoints else {
             tracing::info!("rebuilding the engine from the log: checkpoints are turned off");
@@ -69,12 +69,12 @@ impl Service {
                 Err(reason) => tracing::warn!(%file, age_s, %reason, "a checkpoint is not used"),
             }
         }
-        tracing::info!("rebuilding the engine from the log: there is no checkpoint to go on from");
+        tracing::info!("rebuilding the engine from the log: there is no checkpoint");
         false
     }
 
-    /// Puts the model in service that judged what was committed; returns the one that it takes the
-    /// place of, if that is another.
+    /// Puts the model in service that judged the committed posts. Returns the model that it
+    /// replaces, if that is another one.
     pub(super) fn judge_by(&mut self, name: &ModelName) -> Option<Arc<Model>> {
         if self.machine.model().full_name() == *name {
             return None;
@@ -96,7 +96,8 @@ impl Service {
         }
     }
 
-    /// Reads what is committed again, from where the machine stands on; how many records that are.
+    /// Reads the committed posts again, from the machine's offsets on. Returns the number of
+    /// records.
     async fn replay(&mut self, note: Option<&Note>, ends: &[i64], shutdown: &Shutdown) -> Result<usize, ServiceError> {
         let offsets = self.machine.begin_replay(note.map(|note| note.now), ends.len());
         let mut readers = Vec::new();
@@ -109,7 +110,7 @@ impl Service {
             }
         }
         let mut count = 0;
-        // In turns, a batch of each partition at a time, as they were read at first.
+        // A batch of each partition in turn, as in the first reading.
         while !readers.is_empty() && !shutdown.is_stopping() {
             let mut open = Vec::with_capacity(readers.len());
             for (partition, mut stream) in readers {
@@ -137,8 +138,8 @@ impl Service {
         Ok(count)
     }
 
-    /// Reads what was told of clusters. That counts, and not what would be told now: since then,
-    /// another model may have come into service.
+    /// Reads the published states of clusters. These count, and not what would be published now:
+    /// another model may have come into service since then.
     async fn recall(&mut self) -> Result<(), ServiceError> {
         let ends = self.machine.ends().clone();
         let mut published = self.log.read_all(CLUSTERS_FLAGGED, &numbered(&ends.flagged)).await?;
@@ -152,7 +153,7 @@ impl Service {
             match value.map(|value| serde_json::from_slice(&value)).transpose() {
                 Ok(state) => self.machine.published_before(id, state),
                 Err(error) => {
-                    tracing::warn!(topic = CLUSTERS, offset, %error, "what was told of a cluster cannot be read")
+                    tracing::warn!(topic = CLUSTERS, offset, %error, "the published state of a cluster cannot be read")
                 }
             }
         }
@@ -161,7 +162,7 @@ impl Service {
     }
 }
 
-/// A partition's number and where to read on.
+/// Partition numbers with their offsets.
 fn numbered(offsets: &[i64]) -> Vec<(i32, i64)> {
     (0..).zip(offsets.iter().copied()).collect()
 }

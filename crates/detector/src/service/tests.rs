@@ -19,10 +19,11 @@ use super::*;
 use crate::models::tests::{damage, promote};
 
 const REGISTRY_CHECK_INTERVAL: Duration = Duration::from_millis(20);
-/// Appended at a time.
+/// Posts appended at a time.
 const PIECE: usize = 400;
 
-/// A log, a registry with the models 1 (calls every cluster inauthentic) and 2 (none), and the posts of a world.
+/// A log, a registry with the models 1 (calls every cluster inauthentic) and 2 (none), and the
+/// posts of a world.
 struct Stand {
     dir: tempfile::TempDir,
     config: Config,
@@ -30,7 +31,7 @@ struct Stand {
     posts: Vec<NewRecord>,
 }
 
-/// A service at work.
+/// A running service.
 struct Running {
     metrics: Metrics,
     shutdown: Shutdown,
@@ -82,7 +83,7 @@ impl Stand {
         self.log.read_all(topic, &[]).await.unwrap().try_collect().await.unwrap()
     }
 
-    /// What is said of each cluster in the log, and which were ever told as flagged.
+    /// The status of each cluster in the log, and the clusters that were ever published as flagged.
     async fn published(&self) -> (BTreeMap<String, Status>, BTreeSet<String>) {
         let mut statuses = BTreeMap::new();
         for record in self.read(CLUSTERS).await {
@@ -101,7 +102,8 @@ impl Stand {
         records.map(|value| ClusterMessage::decode(&value).unwrap()).collect()
     }
 
-    /// Holds everything published against the rules, whatever models were in service; returns the versions that judged.
+    /// Checks everything published against the rules, whatever models were in service. Returns the
+    /// model versions that judged.
     async fn check(&self) -> BTreeSet<String> {
         let states = self.states(CLUSTERS).await;
         let registry = Registry::open(&self.config.models).unwrap();
@@ -142,7 +144,10 @@ impl Stand {
                 to_tell.push(state.clone());
             }
         }
-        assert!(self.states(CLUSTERS_FLAGGED).await == to_tell, "who was told once is told of every later state");
+        assert!(
+            self.states(CLUSTERS_FLAGGED).await == to_tell,
+            "readers of a flagged cluster receive every later state"
+        );
         judged_by
     }
 }
@@ -179,7 +184,7 @@ impl Running {
         self.until("all is read", |running| read(running) >= posts as f64).await;
     }
 
-    /// To the end of the stream.
+    /// Runs to the end of the stream.
     async fn finish(mut self) -> Metrics {
         self.ended.send_replace(true);
         self.done.wait_for(|done| *done).await.unwrap();
@@ -207,13 +212,14 @@ async fn promotions_in_mid_stream_lose_nothing_and_double_nothing() {
 
     let stand = Stand::new().await;
     put_model(&stand.config.models, "3", true);
-    // It says what model 1 says: which groups are one cluster depends on the verdict.
+    // It has the same verdicts as model 1: which groups are one cluster depends on the verdict.
     put_model(&stand.config.models, "4", true);
     let running = stand.start();
     let (first, rest) = stand.posts.split_at(stand.posts.len() * 2 / 3);
     stand.log.append(first.to_vec()).await.unwrap();
     running.until_read(first.len()).await;
-    // One to the other and back, as fast as they are taken, while posts go in.
+    // Promotes one model and the other in turn, as fast as they are loaded, while posts are
+    // processed.
     let mut promotions = 0;
     let mut pieces = rest.chunks(rest.len().div_ceil(10));
     while let Some(piece) = pieces.next() {
@@ -224,7 +230,8 @@ async fn promotions_in_mid_stream_lose_nothing_and_double_nothing() {
             promotions += 1;
         }
         if promotions == 6 {
-            // One that is damaged, as by a copy that is still going on: the one before it goes on, posts too.
+            // A damaged model, as during a copy: the previous model stays in service, and posts are
+            // processed.
             let mend = damage(&stand.config.models, "3");
             fs::write(stand.config.models.join("active.toml"), "name = \"cluster\"\nversion = \"3\"\n").unwrap();
             let refused = r#"lockstep_model_refused{role="active"}"#;
@@ -241,7 +248,7 @@ async fn promotions_in_mid_stream_lose_nothing_and_double_nothing() {
     running.until_read(stand.posts.len()).await;
     let taken = running.metric(r#"lockstep_model_reloads_total{outcome="taken",role="active"}"#);
     assert!(promotions == 18 && taken >= f64::from(promotions), "{promotions} {taken}");
-    // What stands at the end is told once more, and the other model has its say on it.
+    // Clusters at the end are reported once more, and the other model judges them.
     promote(&stand.config.models, "4");
     running.until_in_service("4").await;
     let metrics = running.finish().await.text();
@@ -270,7 +277,8 @@ async fn promotions_in_mid_stream_lose_nothing_and_double_nothing() {
     }
 }
 
-/// Accounts of each cluster when it was last told. Near misses are told as they come nearer, and name nobody.
+/// Accounts of each cluster in its last report. Near misses are reported as they come nearer, and
+/// name nobody.
 fn last(states: &[ClusterMessage]) -> BTreeMap<&str, usize> {
     let clusters = states.iter().filter(|state| state.status != Status::NearMiss);
     clusters.map(|state| (state.cluster_id.as_str(), state.accounts.len())).collect()
@@ -296,7 +304,8 @@ async fn after_a_crash_what_was_told_counts_whatever_model_is_in_service() {
     let (statuses, flagged) = stand.published().await;
     assert!(!flagged.is_empty() && statuses.values().any(|status| *status == Status::Flagged));
 
-    // The other model would flag none of them. Once from the older checkpoint, once from the log alone.
+    // The other model would flag none of them. Once from the older checkpoint, once from the log
+    // alone.
     promote(&stand.config.models, "2");
     fs::remove_dir_all(&stand.config.checkpoints).unwrap();
     copy(&kept, &stand.config.checkpoints);
@@ -306,7 +315,7 @@ async fn after_a_crash_what_was_told_counts_whatever_model_is_in_service() {
         service.recover(&Shutdown::new()).await.unwrap();
         assert!(metrics.text().contains(&format!("lockstep_restore_seconds{{from={from:?}}}")), "{}", metrics.text());
         assert_eq!(service.machine.statuses_and_flagged(), (statuses.clone(), flagged.clone()), "{from}");
-        assert_eq!(service.machine.model().version(), "2", "the model that judged before has only judged what is old");
+        assert_eq!(service.machine.model().version(), "2", "the earlier model judges only the replayed posts");
         let living = format!("lockstep_clusters_standing{{status=\"flagged\"}} {}", count(&statuses, Status::Flagged));
         assert!(metrics.text().contains(&living), "{living}\n{}", metrics.text());
     }
@@ -321,10 +330,10 @@ async fn after_a_crash_what_was_told_counts_whatever_model_is_in_service() {
     );
     assert_eq!(stand.check().await, ["1".to_owned(), "2".to_owned()].into());
     let after = stand.states(CLUSTERS_FLAGGED).await;
-    assert!(after.iter().any(|state| state.status == Status::Coordinated), "told that it is flagged no longer");
+    assert!(after.iter().any(|state| state.status == Status::Coordinated), "its withdrawal is published");
 }
 
-/// A group as the engine finds it.
+/// A group in the form of the engine.
 fn group(id: &str, finding: Finding, absorbed: &[&str]) -> Cluster {
     let shape = fixtures::Shape::default();
     let cluster = match finding {
@@ -347,7 +356,7 @@ async fn what_is_found_is_told_once_and_goes_on_after_a_restart_under_another_mo
         service.handle(&mut consumer, Event::Read(records)).await.unwrap();
         consumer.close().await.unwrap();
     };
-    // What a topic says, in order: cluster, version and status; "gone" where it was taken out.
+    // The content of a topic, in order: cluster, version and status; "gone" if it was removed.
     let said = async |stand: &Stand, topic: &str| -> Vec<String> {
         let line = |record: Record| match record.value {
             None => format!("{} gone", String::from_utf8(record.key).unwrap()),

@@ -1,4 +1,5 @@
-//! Labelled accounts of simulated worlds to train models with: those with any evidence against them, as `lockstep detect` ranks them.
+//! Labelled accounts of simulated worlds to train models with: accounts with any evidence, as
+//! `lockstep detect` ranks them.
 
 use std::collections::HashMap;
 
@@ -11,15 +12,16 @@ use simulator::{AccountKey, AccountTruth, Label};
 use super::{Seen, name_of};
 use crate::{EvaluationError, truth::key};
 
-/// The group of those who were planted nowhere.
+/// The group of accounts that were not planted.
 pub const CROWD: &str = "crowd";
 
-/// Accounts of one stream, the most suspect first, with what they are.
+/// Accounts of one stream, by suspicion, with their labels.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Accounts {
-    /// One row an account.
+    /// One row per account.
     pub rows: Vec<Row>,
-    /// Accounts that the rows stand for: those left out by [`thinned`](Accounts::thinned) count here.
+    /// Number of accounts that the rows represent, including those left out by
+    /// [`thinned`](Accounts::thinned).
     pub accounts: u64,
     /// Inauthentic ones among them.
     pub inauthentic: u64,
@@ -31,15 +33,15 @@ impl Accounts {
         Accounts { accounts: rows.len() as u64, inauthentic, rows }
     }
 
-    /// Takes in the accounts of another stream.
+    /// Adds the accounts of another stream.
     pub fn add(&mut self, more: Accounts) {
         self.rows.extend(more.rows);
         self.accounts += more.accounts;
         self.inauthentic += more.inauthentic;
     }
 
-    /// How to train on them: with the share of inauthentic accounts that there was before any were left out. `worlds` says in words
-    /// where they were found.
+    /// Options of training on them, with the share of inauthentic accounts before any were left
+    /// out. `worlds` describes where they were found.
     pub fn options(&self, version: &str, worlds: &str) -> scoring::Options {
         let Accounts { accounts, inauthentic, .. } = self;
         scoring::Options {
@@ -53,9 +55,11 @@ impl Accounts {
         }
     }
 
-    /// With no more of the crowd than of those who were planted, campaigns and look-alikes together: a crowd of thousands would drown
-    /// them. Every k-th of the crowd stays, in the order of suspicion, so that its suspects and its quiet ones keep their proportion.
-    /// What is left out counts in `accounts`, and so in the share of inauthentic accounts that a model is to expect.
+    /// Reduces the crowd to at most the number of planted accounts, campaigns and look-alikes
+    /// together: a crowd of thousands would dominate training. Every k-th account of the crowd
+    /// remains, in the order of suspicion, so that suspicious and quiet accounts keep their
+    /// proportion. Removed accounts still count in `accounts`, and so in the share of inauthentic
+    /// accounts that a model expects.
     #[must_use]
     pub fn thinned(mut self) -> Accounts {
         let crowd = self.rows.iter().filter(|row| row.origin.campaign == CROWD).count();
@@ -71,17 +75,17 @@ impl Accounts {
 }
 
 impl Seen {
-    /// The accounts with any evidence against them, as they are ranked with what this model says of clusters.
+    /// The accounts with any evidence, ranked with this model's verdicts on clusters.
     pub fn accounts(&self, model: &Model) -> Result<Accounts, EvaluationError> {
         let stands = self.found[self.before_the_end..].iter();
         let message = |cluster: &Cluster| {
             let verdict = ClusterMessage::takes_verdict(cluster).then(|| model.verdict(cluster));
-            // The engine ran without a judge, so that one run serves any model.
+            // The engine ran without a judge, so that one run serves all models.
             let flagged = cluster.finding == Finding::Coordinated && verdict.as_ref().is_some_and(|v| v.inauthentic);
             let cluster = Cluster { flagged, ..cluster.clone() };
             ClusterMessage::new(&cluster, verdict.as_ref(), Vec::new(), Vec::new())
         };
-        // What has faded is no finding to learn from.
+        // A faded cluster is not a finding to learn from.
         let stands = stands.filter(|cluster| cluster.finding != Finding::Faded);
         let clusters: Result<Vec<ClusterMessage>, _> = stands.map(message).collect();
         let (_, accounts) = ranked(clusters?, self.accounts.clone(), None);

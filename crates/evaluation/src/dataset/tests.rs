@@ -6,7 +6,7 @@ use scoring::Dataset;
 
 use super::*;
 
-/// Real clusters of a small world, as messages.
+/// Clusters that the engine finds in a small world, as messages.
 fn found() -> BTreeMap<String, ClusterMessage> {
     let world = World::named("demo").unwrap();
     let posts = world.stream(1).0;
@@ -21,7 +21,7 @@ fn found() -> BTreeMap<String, ClusterMessage> {
     let coordinated = found.iter().filter(|cluster| cluster.finding == Finding::Coordinated);
     coordinated
         .map(|cluster| {
-            // As datasets of worlds have them: no judge took part.
+            // As in datasets of worlds: without a judge.
             let verdict = model.verdict(cluster);
             let cluster = Cluster { flagged: verdict.inauthentic, ..cluster.clone() };
             let message = ClusterMessage::new(&cluster, Some(&verdict), Vec::new(), Vec::new()).unwrap();
@@ -71,7 +71,8 @@ fn voices_add_up_to_one_row_a_cluster() {
     let (a, b) = (ids.next().unwrap().as_str(), ids.next().unwrap().as_str());
     let trust = Trust { cap: 1.0, ..Trust::default() };
     let hear = |words: &[Feedback]| of_feedback(&clusters, words, &trust, 100.0, "service");
-    // The last word counts; a word on the whole stands before words on accounts.
+    // The last verdict counts; a verdict on the whole cluster has priority over verdicts on
+    // accounts.
     let heard = hear(&[
         word(a, "birds", Verdict::Confirmed, None, 1),
         word(a, "birds", Verdict::Rejected, None, 2),
@@ -79,7 +80,7 @@ fn voices_add_up_to_one_row_a_cluster() {
     ]);
     assert_eq!((heard.rows.len(), heard.rows[0].origin.inauthentic, heard.rows[0].origin.weight), (1, false, 0.5));
     assert_eq!(heard.rows[0].origin.label_source, LabelSource::Partner);
-    // Accounts for and against make part of a voice.
+    // Accounts for and against make a partial vote.
     let heard = hear(&[
         word(a, "birds", Verdict::Confirmed, Some("1"), 1),
         word(a, "birds", Verdict::Actioned, Some("2"), 1),
@@ -87,13 +88,13 @@ fn voices_add_up_to_one_row_a_cluster() {
         word(a, "birds", Verdict::Rejected, Some("4"), 1),
     ]);
     assert_eq!((heard.rows[0].origin.inauthentic, heard.rows[0].origin.weight), (true, 0.25));
-    // Two partners against each other cancel out; a reviewer decides.
+    // Two partners with opposite verdicts cancel out; a reviewer decides.
     let two = [word(a, "birds", Verdict::Confirmed, None, 1), word(a, "skies", Verdict::Rejected, None, 1)];
     let heard = hear(&two);
     assert_eq!((heard.rows.len(), heard.undecided.iter().map(String::as_str).collect::<Vec<_>>()), (0, vec![a]));
     let heard = hear(&[&two[..], &[word(a, "reviewer:ann", Verdict::Rejected, None, 1)]].concat());
     assert_eq!((heard.rows[0].origin.inauthentic, heard.rows[0].origin.label_source), (false, LabelSource::Reviewer));
-    // What nobody knows is said.
+    // Unknown clusters are reported.
     let heard =
         hear(&[word("c-none", "birds", Verdict::Confirmed, None, 1), word(b, "birds", Verdict::Confirmed, None, 1)]);
     assert_eq!((heard.rows.len(), heard.unknown.len()), (1, 1));
@@ -108,13 +109,13 @@ fn what_was_said_of_clusters_with_other_features_is_left_out_and_counted() {
         of_feedback(clusters, &words, &Trust::default(), 100.0, "service")
     };
     assert_eq!((hear(&clusters).rows.len(), hear(&clusters).older.len()), (3, 0));
-    // As a version with other features wrote it: a name is missing, and another is there.
+    // Written by a version with other features: one name is missing, and another one is present.
     let older = &mut clusters.get_mut(&ids[0]).unwrap().features;
     older.remove("own_words_share");
     older.insert("key_entropy".to_owned(), Some(1.0));
-    // A value that is not known is no reason to leave a cluster out.
+    // An unknown value is no reason to leave a cluster out.
     clusters.get_mut(&ids[1]).unwrap().features.insert("own_words_share".to_owned(), None);
-    // As a version wrote it that wrote no features.
+    // Written by a version without features.
     clusters.get_mut(&ids[2]).unwrap().features.clear();
     let heard = hear(&clusters);
     assert_eq!(heard.rows.iter().map(|row| &row.cluster_id).collect::<Vec<_>>(), [&ids[1]]);
@@ -129,7 +130,8 @@ fn one_partner_cannot_turn_a_model_round() {
     let rows: Vec<Row> = worlds.into_iter().flat_map(of).collect();
     let options = scoring::Options::new("cluster", "1");
     let honest = scoring::train(&Dataset::split(&rows).rows, &options).unwrap();
-    // The poisoner says of everything that is inauthentic that it is not, hundreds of times over in clusters that look the same.
+    // The dishonest partner rejects everything inauthentic, hundreds of times, in clusters that
+    // look the same.
     let mut liar = found();
     liar.retain(|_, cluster| cluster.status == Status::Flagged);
     assert!(!liar.is_empty(), "the test would prove nothing");
@@ -160,12 +162,12 @@ fn one_partner_cannot_turn_a_model_round() {
         let scores = liar.values().map(|c| model.verdict_on(&row_of(c, rows[0].origin.clone()).unwrap().values).score);
         scores.sum::<f64>() / liar.len() as f64
     };
-    // Without a cap the lie outweighs everything else: it is believed, or training refuses, since what was learned elsewhere
-    // contradicts it.
+    // Without a cap the false feedback outweighs everything else: the model follows it, or training
+    // refuses, because it contradicts the other rows.
     match &uncapped {
         Ok(uncapped) => assert!(mean(&uncapped.model) < 0.0, "the test would prove nothing"),
         Err(error) => assert!(matches!(error, scoring::TrainError::NoSkill(_)), "{error}"),
     }
     let (honest, capped) = (mean(&honest.model), mean(&capped.unwrap().model));
-    assert!(honest > 0.0 && capped > 0.0, "with the cap the lie does not win: {capped}, {honest} before");
+    assert!(honest > 0.0 && capped > 0.0, "with the cap the false feedback does not win: {capped}, {honest} before");
 }

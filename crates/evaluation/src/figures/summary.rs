@@ -1,4 +1,4 @@
-//! The runs of one method on one world, put together over all seeds.
+//! The runs of one method on one world, combined over all seeds.
 
 use std::collections::BTreeMap;
 
@@ -14,69 +14,72 @@ pub struct Summary {
     pub seeds: u64,
     /// Posts of all seeds.
     pub posts: u64,
-    /// Hypotheses tested, where the method tests any.
+    /// Hypotheses tested, if the method tests any.
     pub candidates_tested: Option<u64>,
-    /// Clusters published as coordinated, whatever the model says of them.
+    /// Clusters published as coordinated, whatever the model's verdict.
     pub coordinated: Option<PublishedSummary>,
-    /// Clusters published as flagged. `None` where the method has no model.
+    /// Clusters published as flagged. `None` if the method has no model.
     pub flagged: Option<PublishedSummary>,
-    /// Clusters that were never more than single-source.
+    /// Clusters that never had a higher status than single-source.
     pub single_source: Tally,
-    /// Pairs of accounts, where the method publishes any.
+    /// Pairs of accounts, if the method publishes any.
     pub pairs: Option<Pairs>,
 }
 
-/// What was published, over all seeds. Proportions have the interval of Clopper and Pearson, the others a bootstrap over seeds.
+/// The published clusters, over all seeds. Proportions have the interval of Clopper and Pearson,
+/// the others a bootstrap over seeds.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct PublishedSummary {
     /// Clusters ever published.
     pub ever: Tally,
-    /// Those that stand at the end.
+    /// Those that are active at the end.
     pub standing: Tally,
-    /// What the false ones are.
+    /// The groups of the false ones.
     pub false_groups: BTreeMap<String, u64>,
-    /// Accounts of no campaign, by kind, and how many of them were named.
+    /// Accounts of no campaign, by kind, and the number of named ones.
     pub innocents: BTreeMap<String, Innocents>,
-    /// False among the clusters published: the false discovery proportion. `None` where nothing was published.
+    /// Share of false clusters among the published ones: the false discovery proportion. `None` if
+    /// nothing was published.
     pub false_share: Option<Estimate>,
-    /// Share of seeds in which anything false was published. On a world with nothing planted this is the false discovery rate, to be
-    /// held against the nominal level.
+    /// Share of seeds with any false publication. In a world with nothing planted this is the false
+    /// discovery rate, to be compared with the nominal level.
     pub seeds_with_false: Option<Estimate>,
-    /// False among the hypotheses tested.
+    /// Share of false clusters among the tested hypotheses.
     pub false_of_tested: Option<Estimate>,
-    /// Accounts named that belong to a campaign, of all named.
+    /// Share of accounts of a campaign among the named accounts.
     pub precision: Option<Estimate>,
-    /// Accounts named, of all accounts of campaigns that took part in an action.
+    /// Share of named accounts among the accounts of campaigns that took part in an action.
     pub recall: Option<Estimate>,
-    /// Campaigns of which a published cluster is found, of all that acted.
+    /// Share of campaigns with a published cluster, among those that acted.
     pub campaigns: Option<Estimate>,
-    /// How many acted.
+    /// Number of campaigns that acted.
     pub campaigns_acted: u64,
-    /// Delay of those found.
+    /// Delay of the found campaigns.
     pub delay: Option<Delay>,
 }
 
-/// How long it took, over the campaigns found.
+/// Delay until the first publication, over the campaigns found.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Delay {
     /// Actions begun until the first publication: the median.
     pub actions_median: f64,
-    /// What nine of ten campaigns do not exceed.
+    /// The value that nine of ten campaigns do not exceed.
     pub actions_p90: f64,
     /// Hours of event time: the median.
     pub hours_median: f64,
-    /// What nine of ten campaigns do not exceed.
+    /// The value that nine of ten campaigns do not exceed.
     pub hours_p90: f64,
 }
 
 impl Summary {
-    /// What the method publishes, by name: flagged clusters, where it has a model, and coordinated ones.
+    /// The publications of the method, by name: flagged clusters, if it has a model, and
+    /// coordinated ones.
     pub fn columns(&self) -> impl Iterator<Item = (&'static str, &PublishedSummary)> {
         let columns = [("flagged", &self.flagged), ("coordinated", &self.coordinated)];
         columns.into_iter().filter_map(|(name, published)| published.as_ref().map(|published| (name, published)))
     }
 
-    /// Puts the seeds of one method on one world together.
+    /// Combines the seeds of one method on one world.
     pub fn of(runs: &[Run]) -> Summary {
         let tested: Option<u64> = runs.iter().map(|run| run.candidates_tested).sum();
         let pairs: Option<Vec<Pairs>> = runs.iter().map(|run| run.pairs).collect();
@@ -102,7 +105,7 @@ struct View<'r> {
 }
 
 impl<'r> View<'r> {
-    /// `None` where the method has no such column.
+    /// `None` if the method has no such column.
     fn of(run: &'r Run, column: Column) -> Option<View<'r>> {
         Some(match column {
             Column::Coordinated => View {
@@ -118,7 +121,7 @@ impl<'r> View<'r> {
 }
 
 impl PublishedSummary {
-    /// `None` where the method has no such column.
+    /// `None` if the method has no such column.
     fn of(runs: &[Run], tested: Option<u64>, column: Column) -> Option<PublishedSummary> {
         let views: Vec<View<'_>> = runs.iter().map(|run| View::of(run, column)).collect::<Option<_>>()?;
         let ever = sum(views.iter().map(|view| view.published.ever));
@@ -132,7 +135,7 @@ impl PublishedSummary {
             of_kind.accounts += of_seed.accounts;
             of_kind.named += of_seed.named;
         }
-        // A ratio of sums over seeds, where a seed is drawn with all that is in it.
+        // A ratio of sums over seeds; the bootstrap draws whole seeds.
         let ratio = |part: fn(&View<'_>) -> u64, whole: fn(&View<'_>) -> u64| {
             bootstrap(views.len(), |drawn| {
                 let sum = |of: fn(&View<'_>) -> u64| drawn.iter().map(|i| of(&views[*i])).sum::<u64>() as f64;

@@ -1,4 +1,4 @@
-//! Which features decide: learners that see only some of them.
+//! Measures which features decide, with learners that see only some of them.
 
 use std::{collections::BTreeSet, fmt};
 
@@ -9,9 +9,9 @@ use scoring::{
 use serde::Serialize;
 
 use super::{
-    Judged, Judgements,
+    Budget, Judged, Judgements,
     compare::{Comparison, Difference, MARGIN},
-    figures::{Budget, Figures, Judgement},
+    figures::{Figures, Judgement},
     splits::{Split, hold_out, taught_elsewhere},
 };
 use crate::{run::in_order, stats::Estimate};
@@ -20,17 +20,18 @@ use crate::{run::in_order, stats::Estimate};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Group {
-    /// What the accounts' posts repeat of each other, how rare that is, and how much evidence it makes.
+    /// How much the accounts' posts repeat each other, how rare the repeated objects are, and how
+    /// much evidence that gives.
     Evidence,
-    /// What it consists of: kinds of trace, sources, keys.
+    /// The composition of the evidence: kinds of trace, sources, keys.
     Composition,
     /// When the accounts act, and how soon after each other.
     Timing,
-    /// What the accounts do beside it.
+    /// The other activity of the accounts.
     Activity,
     /// How densely the accounts are tied, and how many were found afterwards.
     Shape,
-    /// What the accounts are like: age, profile, client, names.
+    /// Properties of the accounts: age, profile, client, names.
     Profile,
 }
 
@@ -39,7 +40,8 @@ impl Group {
     pub const ALL: [Group; 6] =
         [Group::Evidence, Group::Composition, Group::Timing, Group::Activity, Group::Shape, Group::Profile];
 
-    /// The group of a feature, by what it reads of a cluster: features that are added later fall into place.
+    /// The group of a feature, derived from the fields that it uses, so that later features are
+    /// assigned automatically.
     pub fn of(feature: &Feature) -> Group {
         let reads = |part: &str| feature.reads.contains(part);
         match () {
@@ -66,23 +68,23 @@ impl fmt::Display for Group {
     }
 }
 
-/// Features that follow how a collection was made as much as how its accounts behave: which kinds of trace its posts can carry at all,
-/// and whether it keeps reposts, deleted posts and clients. On collections that were put together in different ways they may tell the
-/// collections apart.
+/// Features that depend on how a collection was made as much as on the behaviour of its accounts:
+/// which kinds of trace its posts can have, and whether it contains reposts, deleted posts and
+/// clients. On collections that were made in different ways, they may distinguish the collections.
 const OF_FORMAT: [&str; 4] = ["trace_diversity", "repost_share", "deletion_rate", "client_homogeneity"];
 
 fn of_format(feature: &Feature) -> bool {
     feature.name.starts_with("nats_share_") || OF_FORMAT.contains(&feature.name)
 }
 
-/// One learner with ever other features, in one kind of split.
+/// One learner with different sets of features, in one kind of split.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Ablation {
     /// The learner.
     pub learner: String,
-    /// What it is judged on, and what it has not seen of that, in words.
+    /// The judged rows, and what the learner has not seen of them, as text.
     pub about: String,
-    /// Whether that is real posts.
+    /// Whether the rows are real posts.
     pub real: bool,
     /// Rows judged with all features.
     pub rows: usize,
@@ -90,24 +92,25 @@ pub struct Ablation {
     pub inauthentic: usize,
     /// Campaigns and organic groups.
     pub campaigns: usize,
-    /// All features first.
+    /// The variants; the first has all features.
     pub variants: Vec<Variant>,
 }
 
 /// A learner that sees some of the features.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Variant {
-    /// What it sees.
+    /// Name of the set of features.
     pub name: String,
-    /// How many features that are.
+    /// Number of features.
     pub features: usize,
-    /// Rows judged: fewer than with all features where nothing could be learned.
+    /// Judged rows: fewer than with all features if some fold could not be trained.
     pub rows: usize,
-    /// Why nothing could be learned, where that is so.
+    /// Why training failed, if it did.
     pub refused: Option<String>,
     /// Average precision; `None` unless both labels occur.
     pub average_precision: Option<Estimate>,
-    /// Average precision with all features, with these, and the paired difference of these and all.
+    /// Average precision with all features, with these features, and the paired difference between
+    /// them.
     pub difference: Option<Difference>,
     /// Brier score.
     pub brier: Option<Estimate>,
@@ -121,7 +124,7 @@ pub struct Variant {
     pub organic: usize,
 }
 
-/// What a variant sees.
+/// The features of a variant.
 struct View {
     name: String,
     kept: BTreeSet<usize>,
@@ -133,7 +136,7 @@ fn views() -> Vec<View> {
         kept: (0..FEATURES.len()).filter(|at| keep(&FEATURES[*at])).collect(),
     };
     let mut views =
-        vec![view("all features".to_owned(), &|_| true), view("nothing of format".to_owned(), &|f| !of_format(f))];
+        vec![view("all features".to_owned(), &|_| true), view("without format".to_owned(), &|f| !of_format(f))];
     for group in Group::ALL {
         views.push(view(format!("without {group}"), &|f| Group::of(f) != group));
     }
@@ -143,13 +146,14 @@ fn views() -> Vec<View> {
     views
 }
 
-/// How many variants there are of each ablation.
+/// Number of variants of each ablation.
 pub(crate) fn variants() -> usize {
     views().len()
 }
 
 impl Ablation {
-    /// On simulated rows, collection by collection, and on real ones as taught by all that are simulated, as far as there are any.
+    /// On simulated rows, collection by collection; and on real rows, if there are any, after
+    /// training on all simulated rows.
     pub(crate) fn run(
         rows: &[Row],
         (name, learner): (&str, &Learner),
@@ -170,13 +174,13 @@ impl Ablation {
             ablations.push(Ablation::of(name, about, real, judged, &views, &said));
         };
         if !simulated.is_empty() {
-            run(&simulated, "simulated worlds, each judged by what the others taught", false, &|view| {
+            run(&simulated, "simulated worlds, each judged after training on the others", false, &|view| {
                 let (said, folds) = hold_out(&simulated, learner, Split::Collection, &|row| view.of(row), 1);
                 (said, folds.into_iter().find_map(|fold| fold.refused))
             });
         }
         if !real.is_empty() && !simulated.is_empty() {
-            run(&real, "real posts, judged by what all simulated worlds taught", true, &|view| {
+            run(&real, "real posts, judged after training on all simulated worlds", true, &|view| {
                 let (said, fold) = taught_elsewhere(&real, &simulated, learner, &|row| view.of(row));
                 (said, fold.refused)
             });
@@ -190,7 +194,7 @@ impl Ablation {
         for (view, (judged, refused)) in views.iter().zip(said) {
             let both: (Vec<&Row>, Vec<Judged>) =
                 rows.iter().zip(judged).filter_map(|(row, said)| Some((row, (*said)?))).unzip();
-            // The budget plays no part in these figures.
+            // The budget has no effect on these figures.
             let figures = Figures::of(&Judgement::new(both.0, both.1), Budget::PerThousand(1_000.0));
             let comparison = Comparison::of(rows, (&view.name, judged), ("all features", whole), MARGIN);
             variants.push(Variant {
@@ -221,11 +225,11 @@ impl Ablation {
     }
 }
 
-/// What was said of each row, and why of some nothing.
+/// The judgements of the rows, and why some are missing.
 type Said = (Judgements, Option<String>);
 
 impl View {
-    /// A row as it is seen: what is left out is not known.
+    /// A row as the learner sees it: left-out features are not known.
     fn of(&self, row: &Row) -> Row {
         let mut seen = row.clone();
         for (at, value) in seen.values.iter_mut().enumerate() {

@@ -1,4 +1,4 @@
-//! Two models on the same labelled clusters.
+//! Compares two models on the same labelled clusters.
 
 use std::{collections::BTreeSet, fmt};
 
@@ -8,15 +8,16 @@ use serde::Serialize;
 use super::{Judged, figures::Judgement, figures::mean};
 use crate::stats::{Estimate, Ranking, Resamples};
 
-/// How far a candidate may fall behind and still count as no worse, in average precision, Brier score and share of false positives.
+/// By how much a candidate may be worse and still count as no worse, in average precision, Brier
+/// score and share of false positives.
 pub const MARGIN: f64 = 0.01;
 
-/// A candidate held against another model, on the same rows and the same resamples of campaigns.
+/// A candidate compared with another model, on the same rows and the same resamples of campaigns.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Comparison {
     /// The candidate.
     pub candidate: String,
-    /// What it is held against.
+    /// The reference.
     pub against: String,
     /// Rows that both judged.
     pub rows: usize,
@@ -26,36 +27,37 @@ pub struct Comparison {
     pub average_precision: Option<Difference>,
     /// ROC AUC; more is better.
     pub roc_auc: Option<Difference>,
-    /// Brier score; less is better. `None` against a figure that is no probability.
+    /// Brier score; less is better. `None` if the reference is not a probability.
     pub brier: Option<Difference>,
     /// Share of organic clusters flagged at each model's own threshold; less is better.
     pub false_positives: Option<Difference>,
     /// Share of inauthentic clusters flagged at each model's own threshold; more is better.
     pub recall: Option<Difference>,
-    /// Average precision within each world or collection that has both labels, where there are several: scores of learners that were
-    /// taught by different parts meet in the figures above, and here they do not.
+    /// Average precision within each world or collection that has both labels, if there are
+    /// several. The figures above mix scores of learners that were trained on different parts;
+    /// these do not.
     pub by_collection: Vec<Within>,
-    /// How far a candidate may fall behind and still count as no worse.
+    /// By how much a candidate may be worse and still count as no worse.
     pub margin: f64,
-    /// What it comes to.
+    /// The outcome.
     pub outcome: ComparisonOutcome,
 }
 
-/// A figure of both, and by how much the candidate's is greater, with a paired interval.
+/// A figure of both, and the candidate's minus the reference's, with a paired interval.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Difference {
     /// The candidate's.
     pub candidate: f64,
-    /// The other's.
+    /// The reference's.
     pub against: f64,
-    /// Candidate's less the other's.
+    /// The candidate's minus the reference's.
     pub difference: Estimate,
 }
 
 /// A comparison within one world or collection.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Within {
-    /// Which.
+    /// The world or collection.
     pub collection: String,
     /// Rows that both judged.
     pub rows: usize,
@@ -63,18 +65,20 @@ pub struct Within {
     pub average_precision: Difference,
 }
 
-/// What a comparison comes to.
+/// The outcome of a comparison.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum ComparisonOutcome {
-    /// Average precision is higher, its interval leaves 0 out, and neither the Brier score nor the false positives are worse by theirs.
+    /// Average precision is higher, its interval excludes 0, and neither the Brier score nor the
+    /// false positives are worse with an interval that excludes 0.
     Better,
-    /// Not better, but the intervals leave out that any of the three is worse by more than the margin.
+    /// Not better, but the intervals exclude that any of the three is worse by more than the
+    /// margin.
     NoWorse,
-    /// Average precision, Brier score or false positives are worse, by an interval that leaves 0 out, and average precision is not better
-    /// by one.
+    /// Average precision, Brier score or false positives are worse with an interval that excludes
+    /// 0, and average precision is not better with such an interval.
     Worse,
-    /// None of these: too few campaigns, or better in one thing and worse in another.
+    /// None of these: too few campaigns, or better in one figure and worse in another.
     NotDecided,
 }
 
@@ -90,7 +94,7 @@ impl fmt::Display for ComparisonOutcome {
 }
 
 impl Comparison {
-    /// Holds two models against each other on the rows that both judged.
+    /// Compares two models on the rows that both judged.
     pub fn of(
         rows: &[Row],
         (candidate, judged): (&str, &[Option<Judged>]),
@@ -122,7 +126,7 @@ impl Comparison {
         comparison
     }
 
-    /// Holds a model's order of rows against that of a bare figure.
+    /// Compares a model's order of rows with the order by a single number.
     pub(crate) fn with_figure(judgement: &Judgement<'_>, name: &str, against: &str, figure: &[f64]) -> Comparison {
         let ranking = judgement.ranking();
         let plain = Ranking::new(figure.iter().copied().zip(judgement.labels()).collect());
@@ -150,11 +154,12 @@ impl Comparison {
     }
 
     fn decide(&self) -> ComparisonOutcome {
-        // Each as a loss: by how much the candidate is worse, from and to.
+        // Each figure as a loss: the interval of how much worse the candidate is.
         let Some((precise_from, precise_to)) = ends(self.average_precision).map(|(low, high)| (-high, -low)) else {
             return ComparisonOutcome::NotDecided;
         };
-        // Where a loss does not apply, or nothing is known of how it varies, it does not speak for the candidate.
+        // A loss that does not apply, or whose variation is not known, is no evidence for the
+        // candidate.
         let others = [self.brier, self.false_positives];
         let others: Vec<(f64, f64)> =
             others.into_iter().flatten().map(|d| ends(Some(d)).unwrap_or((f64::NEG_INFINITY, f64::INFINITY))).collect();
@@ -173,7 +178,7 @@ impl Comparison {
     }
 }
 
-/// One of the two, ready to be measured again and again.
+/// One of the two models, prepared for repeated measurements.
 struct Side<'r> {
     judgement: Judgement<'r>,
     ranking: Ranking,
@@ -231,7 +236,7 @@ impl fmt::Display for Difference {
 }
 
 impl fmt::Display for Comparison {
-    /// A table whose last line says what it comes to.
+    /// A table whose last line is the outcome.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(
             f,

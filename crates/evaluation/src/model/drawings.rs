@@ -12,7 +12,7 @@ fn square(unit: &str) -> Svg {
     svg
 }
 
-/// What happened over what was said; on the dashed line, both agree.
+/// Observed share over predicted probability; on the dashed line, both are equal.
 pub(crate) fn reliability(label: &str, place: usize, bins: &[Bin]) -> String {
     let mut svg = square("mean probability of the bin");
     svg.line("nominal", (x(0.0), y(0.0)), (x(1.0), y(1.0)));
@@ -28,7 +28,8 @@ pub(crate) fn reliability(label: &str, place: usize, bins: &[Bin]) -> String {
     svg.finish(label)
 }
 
-/// How rows spread over probabilities: inauthentic ones upwards, organic ones downwards, each as a share of its own.
+/// Distribution of probabilities: inauthentic rows upwards, organic rows downwards, each as a share
+/// of its label.
 pub(crate) fn histogram(label: &str, bars: &[Bar]) -> String {
     let mut svg = Svg { body: String::new(), height: HEIGHT };
     let sums = bars.iter().fold((0, 0), |sums, bar| (sums.0 + bar.inauthentic, sums.1 + bar.organic));
@@ -50,7 +51,7 @@ pub(crate) fn histogram(label: &str, bars: &[Bar]) -> String {
             [(bar.inauthentic, sums.0, "inauthentic", 2, true), (bar.organic, sums.1, "organic", 0, false)]
         {
             if n > 0 {
-                // So that a single row can be seen.
+                // The least height, so that a single row is visible.
                 let height = (half * n as f64 / of as f64).max(1.5);
                 let top = if up { middle - height } else { middle };
                 let title = format!("{range}: {n} of {of} {name} rows");

@@ -1,61 +1,25 @@
-//! What one model's judgements of labelled clusters come to.
+//! The figures of one model's judgements of labelled clusters.
 
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    fmt,
-    str::FromStr,
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use scoring::Row;
 use serde::Serialize;
 
-use super::Judged;
+use super::{Budget, Judged};
 use crate::stats::{Estimate, Ranking, Resamples, proportion};
 
 /// Bins of the reliability plot and of the expected calibration error, of equal width.
 const BINS: usize = 10;
 /// Bars of the histogram of probabilities.
 const BARS: usize = 20;
-/// Under so many clusters a share says little: an interval of Clopper and Pearson is then wider than 0.16 even at none of them.
+/// With fewer clusters than this, a share says little: an interval of Clopper and Pearson is then
+/// wider than 0.16 even at a share of 0.
 const FEW: u64 = 20;
-/// Shares of inauthentic clusters in service for which precision is worked out.
+/// Shares of inauthentic clusters in service for which precision is computed.
 const BASE_RATES: [f64; 5] = [0.01, 0.05, 0.1, 0.25, 0.5];
 const DAY_MS: i64 = 86_400_000;
 
-/// How many clusters people can look at: those that score highest.
-#[derive(Debug, Clone, Copy, PartialEq)]
-pub enum Budget {
-    /// So many of the clusters of each day (UTC, event time) of each stream: a world with its seed, or a collection.
-    PerDay(f64),
-    /// So many of every thousand, all taken together.
-    PerThousand(f64),
-}
-
-impl FromStr for Budget {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Budget, String> {
-        let wrong = || format!("`{text}` is not a number of alerts: write 5/day or 100/1000");
-        let (n, of) = text.split_once('/').ok_or_else(wrong)?;
-        let n: f64 = n.trim().parse().ok().filter(|n: &f64| n.is_finite() && *n > 0.0).ok_or_else(wrong)?;
-        match of.trim() {
-            "day" => Ok(Budget::PerDay(n)),
-            "1000" => Ok(Budget::PerThousand(n)),
-            _ => Err(wrong()),
-        }
-    }
-}
-
-impl fmt::Display for Budget {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Budget::PerDay(n) => write!(f, "{n} alerts a day and stream"),
-            Budget::PerThousand(n) => write!(f, "{n} alerts of 1,000 clusters"),
-        }
-    }
-}
-
-/// Rows, the clusters that they are states of, and what was said of each.
+/// Rows, the clusters that they are states of, and the judgement of each row.
 pub(crate) struct Judgement<'r> {
     pub rows: Vec<&'r Row>,
     pub judged: Vec<Judged>,
@@ -65,13 +29,14 @@ pub(crate) struct Judgement<'r> {
     pub resamples: Resamples,
 }
 
-/// A cluster: an alert, if it is flagged. One whose states have different labels is two.
+/// A cluster: an alert, if it is flagged. A cluster whose states have different labels is two
+/// units.
 pub(crate) struct Unit {
     pub inauthentic: bool,
-    /// The state that scored highest.
+    /// The state with the highest score.
     pub row: usize,
     pub score: f64,
-    /// Flagged in any of its states, as whoever was told once has been told.
+    /// Whether it is flagged in any of its states, because one alert is enough.
     pub flagged: bool,
 }
 
@@ -114,7 +79,7 @@ impl<'r> Judgement<'r> {
     }
 }
 
-/// The mean of values that count so many times; `None` of nothing.
+/// The weighted mean of values; `None` if all weights are 0.
 pub(crate) fn mean(values: impl Iterator<Item = (f64, u32)>) -> Option<f64> {
     let (sum, n) = values.fold((0.0, 0.0), |(sum, n), (v, w)| (sum + v * f64::from(w), n + f64::from(w)));
     (n > 0.0).then(|| sum / n)
@@ -122,10 +87,10 @@ pub(crate) fn mean(values: impl Iterator<Item = (f64, u32)>) -> Option<f64> {
 
 /// All figures of one model on one set of labelled clusters.
 ///
-/// Intervals are of 95 %: bootstrap over campaigns and organic groups, or of Clopper and Pearson where it says so.
+/// Intervals are of 95 %: bootstrap over campaigns and organic groups, or as the field says.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Figures {
-    /// States of clusters that were judged: the first and the last of each that changed.
+    /// Judged states of clusters: the first and the last of each cluster that changed.
     pub rows: usize,
     /// Inauthentic ones among them.
     pub inauthentic: usize,
@@ -133,40 +98,42 @@ pub struct Figures {
     pub clusters: usize,
     /// Inauthentic ones among them.
     pub inauthentic_clusters: usize,
-    /// Campaigns and organic groups: what the bootstrap draws.
+    /// Campaigns and organic groups: the units of the bootstrap.
     pub campaigns: usize,
-    /// Average precision (area under the precision-recall curve) over rows. By chance it is the share of inauthentic rows. `None`
-    /// unless both labels occur.
+    /// Average precision (area under the precision-recall curve) over rows. By chance it is the
+    /// share of inauthentic rows. `None` unless both labels occur.
     pub average_precision: Option<Estimate>,
-    /// The chance that an inauthentic row scores above an organic one. `None` unless both labels occur.
+    /// The chance that an inauthentic row scores above an organic one. `None` unless both labels
+    /// occur.
     pub roc_auc: Option<Estimate>,
     /// Mean squared distance of probability and label over rows.
     pub brier: Option<Estimate>,
     /// Expected calibration error over ten bins of equal width.
     pub calibration_error: Option<Estimate>,
-    /// At the model's own threshold, in clusters.
+    /// Figures at the model's own threshold, over clusters.
     pub at_threshold: AtThreshold,
-    /// With an alert budget, in clusters.
+    /// Figures with an alert budget, over clusters.
     pub at_budget: AtBudget,
-    /// Precision at the threshold to be expected where another share of clusters is inauthentic.
+    /// Expected precision at the threshold for other shares of inauthentic clusters.
     pub expected: Vec<Expected>,
-    /// How probabilities fit what happened.
+    /// Observed shares by probability.
     pub reliability: Vec<Bin>,
-    /// Rows by probability, organic and inauthentic.
+    /// Number of organic and inauthentic rows by probability.
     pub histogram: Vec<Bar>,
     /// Recall and precision at every threshold, at most a few hundred points.
     pub curve: Vec<(f64, f64)>,
-    /// Organic clusters flagged, by platform.
+    /// Flagged organic clusters, by platform.
     pub by_platform: Vec<FalsePositives>,
     /// By language.
     pub by_language: Vec<FalsePositives>,
     /// By kind of organic group.
     pub by_benign_class: Vec<FalsePositives>,
-    /// By world or collection, with what was found there.
+    /// By world or collection, with the results there.
     pub by_collection: Vec<Collection>,
 }
 
-/// What a model's own threshold does, in clusters: one counts as flagged if it is in any of its states.
+/// Figures at a model's own threshold, over clusters: a cluster counts as flagged if any of its
+/// states is.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct AtThreshold {
     /// Clusters flagged.
@@ -181,24 +148,25 @@ pub struct AtThreshold {
     pub false_positives: Option<Estimate>,
 }
 
-/// What people find who look at so many clusters, the highest scores first. A cluster's day is that of the state that scored highest.
+/// Results of examining the clusters with the highest scores. A cluster's day is that of the state
+/// with the highest score.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct AtBudget {
-    /// The budget in words.
+    /// The budget, as text.
     pub budget: String,
     /// Days with clusters, over all streams.
     pub days: usize,
-    /// Clusters that are looked at.
+    /// Number of clusters that are examined.
     pub alerts: f64,
-    /// Whether that is all there are, so that no order could do better or worse.
+    /// Whether these are all clusters, so that the order has no effect.
     pub takes_all: bool,
     /// Share of them that are inauthentic.
     pub precision: Option<Estimate>,
-    /// Share of inauthentic clusters among them.
+    /// Share of inauthentic clusters that are examined.
     pub recall: Option<Estimate>,
 }
 
-/// Precision that a share of inauthentic clusters leads to.
+/// Expected precision for a share of inauthentic clusters.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Expected {
     /// Share of coordinated clusters that are inauthentic.
@@ -210,15 +178,16 @@ pub struct Expected {
 /// One bin of the reliability plot.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Bin {
-    /// From this probability.
+    /// Lower bound of the probability.
     pub from: f64,
-    /// To this one.
+    /// Upper bound of the probability.
     pub to: f64,
     /// Rows in it.
     pub rows: u64,
-    /// Mean probability of them.
+    /// Their mean probability.
     pub probability: f64,
-    /// Share of them that is inauthentic, with the interval of Clopper and Pearson, which takes rows as independent.
+    /// Share of inauthentic ones among them, with the interval of Clopper and Pearson, which treats
+    /// rows as independent.
     pub inauthentic: Option<Estimate>,
 }
 
@@ -234,30 +203,30 @@ pub struct Bar {
 /// Organic clusters of one kind.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct FalsePositives {
-    /// Which.
+    /// Its name.
     pub name: String,
     /// Organic clusters.
     pub clusters: u64,
-    /// Organic groups that they are of: clusters of one group are less than independent.
+    /// Number of organic groups of these clusters: clusters of one group are not independent.
     pub groups: usize,
     /// Flagged ones.
     pub wrong: u64,
-    /// Their share, with the interval of Clopper and Pearson.
+    /// Share of flagged ones, with the interval of Clopper and Pearson.
     pub share: Option<Estimate>,
-    /// Under 20 clusters: too few to say much.
+    /// Fewer than 20 clusters: too few for a conclusion.
     pub few: bool,
 }
 
 /// One world or collection.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Collection {
-    /// Which.
+    /// Its name.
     pub name: String,
     /// Rows judged.
     pub rows: usize,
     /// Inauthentic clusters.
     pub inauthentic: u64,
-    /// Share of them that is flagged, with the interval of Clopper and Pearson.
+    /// Share of flagged ones among them, with the interval of Clopper and Pearson.
     pub recall: Option<Estimate>,
     /// Average precision; `None` unless both labels occur.
     pub average_precision: Option<Estimate>,
@@ -353,7 +322,7 @@ fn or<'r>(name: &'r str, otherwise: &'r str) -> &'r str {
     if name.is_empty() { otherwise } else { name }
 }
 
-/// A stream and a day of it.
+/// Stream and day of a cluster.
 fn day<'r>(judgement: &Judgement<'r>, unit: &Unit) -> (&'r str, u64, i64) {
     let row = judgement.rows[unit.row];
     (&row.origin.world, row.origin.seed, row.at_ms.div_euclid(DAY_MS))
@@ -363,7 +332,7 @@ fn days(judgement: &Judgement<'_>) -> usize {
     judgement.clusters.iter().map(|unit| day(judgement, unit)).collect::<BTreeSet<_>>().len()
 }
 
-/// Clusters that are looked at together, ranked, and how many of them at most.
+/// Clusters that are examined together, ranked, and the most of them that are examined.
 struct Queue {
     ranking: Ranking,
     units: Vec<usize>,
@@ -383,7 +352,7 @@ fn queues(judgement: &Judgement<'_>, budget: Budget) -> Vec<Queue> {
     of.into_values().map(|units| Queue { ranking: ranked(&units), units, most: budget }).collect()
 }
 
-/// How many of the clusters that the budget allows for are inauthentic, and how many these are.
+/// Number of inauthentic clusters among those within the budget, and number of these clusters.
 fn looked_at(judgement: &Judgement<'_>, queues: &[Queue], weights: &[u32]) -> (f64, f64) {
     queues.iter().fold((0.0, 0.0), |(hits, taken), queue| {
         let weights: Vec<u32> = queue.units.iter().map(|at| weights[judgement.clusters[*at].row]).collect();
@@ -400,7 +369,8 @@ fn bin(probability: f64, bins: usize) -> usize {
     ((probability * bins as f64) as usize).min(bins - 1)
 }
 
-/// Expected calibration error: the distance of mean probability and share of inauthentic rows, over bins by their rows.
+/// Expected calibration error: the difference between mean probability and share of inauthentic
+/// rows, averaged over bins with the number of rows as weight.
 fn calibration_gap(judgement: &Judgement<'_>, weights: &[u32]) -> Option<f64> {
     let mut bins = [0.0; BINS];
     let mut total = 0.0;
@@ -438,7 +408,7 @@ fn histogram(judgement: &Judgement<'_>) -> Vec<Bar> {
     bars
 }
 
-/// Not more points than a drawing can show.
+/// Reduces the curve to the points that a drawing can show.
 fn thinned(curve: Vec<(f64, f64)>) -> Vec<(f64, f64)> {
     const MOST: usize = 300;
     let step = curve.len().div_ceil(MOST).max(1);

@@ -1,4 +1,4 @@
-//! The page of a model's figures: one HTML file that loads nothing.
+//! The page of a model's figures: one HTML file without external files.
 
 use askama::Template;
 
@@ -28,7 +28,7 @@ struct Page<'r> {
     ablations: Vec<Ablated<'r>>,
 }
 
-/// One contender in a table of all.
+/// One row of the table of all judges.
 struct ContenderRow {
     title: String,
     rows: String,
@@ -113,11 +113,11 @@ impl ModelReport {
                 .collect(),
             ablations: self.ablations.iter().map(ablated).collect(),
         };
-        // A template fails only where a value's Display does, and ours do not.
+        // A template fails only if a value's Display fails, and ours do not.
         page.render().unwrap_or_default()
     }
 
-    /// Who judged, under whatever split: each has a colour and a mark.
+    /// Names of the judges, without the split: each has a colour and a mark.
     fn names(&self) -> Vec<&str> {
         let mut names: Vec<&str> = Vec::new();
         for contender in &self.contenders {
@@ -147,7 +147,7 @@ impl ModelReport {
         ]
     }
 
-    /// One drawing for stored models and one a split.
+    /// One drawing for stored models, and one for each split.
     fn curves(&self) -> Vec<(String, String)> {
         let mut splits: Vec<Option<Split>> = self.contenders.iter().map(|contender| contender.split).collect();
         splits.dedup();
@@ -167,7 +167,7 @@ impl ModelReport {
             .collect()
     }
 
-    /// Average precision against each other and against bare figures.
+    /// Differences in average precision between models and from single numbers.
     fn differences(&self) -> Vec<(String, String)> {
         let difference = |comparison: &Comparison| comparison.average_precision.map(|d| d.difference);
         let mut drawings = Vec::new();
@@ -194,7 +194,7 @@ impl ModelReport {
     }
 }
 
-/// The name without the split, which the other side has said.
+/// The name without the split, which the title already contains.
 fn plain(name: &str) -> &str {
     name.split(',').next().unwrap_or(name)
 }

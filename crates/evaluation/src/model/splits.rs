@@ -1,4 +1,4 @@
-//! Learners judged on what they have not seen.
+//! Learners judged on rows that they were not trained on.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,22 +8,23 @@ use serde::Serialize;
 use super::{Judgements, judge_row};
 use crate::run::in_order;
 
-/// What a learner does not see of what it is judged on.
+/// Which rows a learner is not trained on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "snake_case")]
 pub enum Split {
-    /// Each tenth of the campaigns and organic groups is judged by what the others taught.
+    /// Each tenth of the campaigns and organic groups is judged after training on the others.
     Campaign,
-    /// Each world or collection is judged by what the others taught.
+    /// Each world or collection is judged after training on the others.
     Collection,
-    /// Each tenth of time is judged by what came before it, without campaigns that go on into it.
+    /// Each tenth of time is judged after training on the time before, without campaigns that
+    /// continue into it.
     Time,
-    /// Everything is judged by what another dataset taught.
+    /// Everything is judged after training on another dataset.
     Other,
 }
 
 impl Split {
-    /// Those within one dataset.
+    /// The splits within one dataset.
     pub const WITHIN: [Split; 3] = [Split::Campaign, Split::Collection, Split::Time];
 
     /// The name on the command line.
@@ -36,7 +37,7 @@ impl Split {
         }
     }
 
-    /// What is held out, in words.
+    /// The held-out part, as text.
     pub fn description(self) -> &'static str {
         match self {
             Split::Campaign => "campaigns held out",
@@ -56,10 +57,10 @@ impl Split {
     }
 }
 
-/// One part of a dataset, judged by what the rest taught.
+/// One part of a dataset, judged after training on the rest.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Fold {
-    /// Which part: a collection's name, or a number from 1.
+    /// The part: a collection's name, or a number from 1.
     pub name: String,
     /// Rows trained on.
     pub trained_on: usize,
@@ -69,12 +70,13 @@ pub struct Fold {
     pub held_out: usize,
     /// Inauthentic ones among them.
     pub inauthentic: usize,
-    /// Why the rest taught nothing, so that these rows were not judged.
+    /// Why training on the rest failed, so that these rows were not judged.
     pub refused: Option<String>,
 }
 
-/// What a learner says of each row, having seen nothing of its fold, and the folds. Rows are looked at through `seen`, so that features
-/// can be left out. The work is done on so many threads, on which the result does not depend.
+/// The judgements of a learner on each row, without training on the row's fold, and the folds. Rows
+/// are passed through `seen`, so that features can be left out. The work is spread over threads;
+/// the result does not depend on their number.
 pub(crate) fn hold_out(
     rows: &[Row],
     learner: &Learner,
@@ -87,7 +89,7 @@ pub(crate) fn hold_out(
     let results = in_order(folds.len(), threads, |at| {
         let fold = folds[at];
         let held_out: Vec<usize> = (0..rows.len()).filter(|place| split.fold(&rows[*place]) == fold).collect();
-        // In time, a campaign that is still there has been seen before: it must not be on both sides.
+        // In the split by time, a campaign that continues into the tenth must not be on both sides.
         let campaigns: BTreeSet<_> = held_out.iter().map(|place| rows[*place].campaign_key()).collect();
         let teaches = |row: &&Row| match split {
             Split::Time => row.folds.time < fold && !campaigns.contains(&row.campaign_key()),
@@ -113,7 +115,7 @@ pub(crate) fn hold_out(
     (judgements, folds)
 }
 
-/// What a learner that was taught by other rows says of these.
+/// The judgements of a learner that was trained on other rows.
 pub(crate) fn taught_elsewhere(
     rows: &[Row],
     others: &[Row],
@@ -154,10 +156,11 @@ fn teach_and_judge(
     }
 }
 
-/// A learner by its name on the command line: `logistic` or `boosted`, perhaps with settings as `boosted:depth=2,rounds=100`.
+/// A learner by its name on the command line: `logistic` or `boosted`, optionally with settings, as
+/// in `boosted:depth=2,rounds=100`.
 ///
 /// # Errors
-/// Says what is not known of it.
+/// An unknown name or setting.
 pub fn learner(text: &str) -> Result<Learner, String> {
     let (name, settings) = text.split_once(':').unwrap_or((text, ""));
     let mut given: BTreeMap<&str, f64> = BTreeMap::new();

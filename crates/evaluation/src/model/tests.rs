@@ -3,7 +3,7 @@ use scoring::{Folds, Options, Origin, features::FEATURES, train};
 use super::*;
 use crate::stats::Estimate;
 
-/// An inauthentic or organic row of a campaign; everything else is alike.
+/// An inauthentic or organic row of a campaign; everything else is equal.
 fn row(cluster: &str, campaign: &str, inauthentic: bool) -> Row {
     Row {
         cluster_id: cluster.to_owned(),
@@ -42,7 +42,8 @@ fn near(a: f64, b: f64) {
     assert!((a - b).abs() < 1e-9, "{a} is not {b}");
 }
 
-/// Rows that a learner can tell apart: the first feature says it, up to noise; three worlds of two seeds.
+/// Rows that a learner can separate: by the first feature, up to noise; three worlds with two seeds
+/// each.
 pub(crate) fn learnable(noise: f64) -> Vec<Row> {
     let rows: Vec<Row> = (0..120u64)
         .map(|n| {
@@ -51,7 +52,7 @@ pub(crate) fn learnable(noise: f64) -> Vec<Row> {
             row.origin.world = format!("w{}", n % 3 % 2 + n % 2);
             row.origin.seed = n / 2 % 2;
             row.at_ms = (n * 7_919 % 1_000) as i64;
-            // A fixed scatter in -1 to 1.
+            // A fixed deviation from -1 to 1.
             let scatter = (n * 2_654_435_761 % 1_000) as f64 / 500.0 - 1.0;
             row.values[0] = Some(f64::from(u8::from(inauthentic)) + noise * scatter);
             row.values[1] = Some(scatter);
@@ -165,7 +166,7 @@ fn budgets_are_read_as_they_are_written() {
 
 #[test]
 fn comparisons_are_paired_and_decided_by_their_intervals() {
-    // Forty campaigns; one model puts all of them right, the other is chance.
+    // Forty campaigns; one model has all of them right, the other guesses.
     let rows: Vec<Row> = (0..80).map(|n| row(&format!("c{n}"), &format!("g{n}"), n % 2 == 0)).collect();
     let right: Judgements = (0..80).map(|n| Some(said(if n % 2 == 0 { 0.9 } else { 0.1 }))).collect();
     let chance: Judgements = (0..80).map(|n| Some(said(if n / 2 % 2 == 0 { 0.9 } else { 0.1 }))).collect();
@@ -181,24 +182,24 @@ fn comparisons_are_paired_and_decided_by_their_intervals() {
     assert_eq!(worse.outcome, ComparisonOutcome::Worse);
     let (there, back) = (precision.difference, worse.average_precision.unwrap().difference);
     near(there.low.unwrap(), -back.high.unwrap());
-    // The same again: no difference in any resample.
+    // The same model twice: no difference in any resample.
     let same = of(&right, &right);
     assert_eq!(same.outcome, ComparisonOutcome::NoWorse);
     let none = Estimate { value: 0.0, low: Some(0.0), high: Some(0.0) };
     assert_eq!(same.average_precision.unwrap().difference, none);
     assert_eq!(of(&right, &right), same, "the same draws again");
-    // A better order at the price of false positives decides nothing.
+    // A better order together with more false positives decides nothing.
     let bold: Judgements = right.iter().map(|said| Some(Judged { inauthentic: true, ..(*said)? })).collect();
     assert_eq!(of(&bold, &chance).outcome, ComparisonOutcome::NotDecided);
     assert_eq!(of(&bold, &right).outcome, ComparisonOutcome::Worse);
-    // Nor does a single campaign.
+    // A single campaign decides nothing either.
     let one: Vec<Row> = rows.iter().map(|of| row(&of.cluster_id, "g", of.origin.inauthentic)).collect();
     assert_eq!(Comparison::of(&one, ("a", &right), ("b", &chance), MARGIN).outcome, ComparisonOutcome::NotDecided);
-    // Only what both judged is compared.
+    // Only rows that both judged are compared.
     let mut half = right.clone();
     half.iter_mut().take(40).for_each(|said| *said = None);
     assert_eq!(of(&half, &chance).rows, 40);
-    // Within collections, those with both labels only.
+    // Within collections, only those with both labels.
     assert!(better.by_collection.is_empty(), "there is one collection");
     let mut apart = rows.clone();
     for (n, row) in apart.iter_mut().enumerate() {
@@ -222,7 +223,7 @@ fn a_model_near_enough_is_no_worse_within_the_margin_only() {
     near(compare(0.1).brier.unwrap().difference.value, 0.0021);
     assert_eq!(compare(0.1).outcome, ComparisonOutcome::Worse, "by little, but surely");
     let less = |margin| Comparison::of(&rows, ("a", &of(0.9)), ("b", &of(0.89)), margin);
-    assert_eq!(less(0.0).outcome, ComparisonOutcome::NoWorse, "a better Brier score alone is no better order");
+    assert_eq!(less(0.0).outcome, ComparisonOutcome::NoWorse, "a better Brier score alone is not a better order");
 }
 
 #[test]
@@ -230,7 +231,7 @@ fn what_a_learner_is_judged_on_it_has_not_seen() {
     let rows = learnable(0.8);
     for split in Split::WITHIN {
         let seen = std::sync::Mutex::new(Vec::new());
-        // Threads would mix up what is seen for which part.
+        // Several threads would mix the parts in the record.
         let (_, folds) = splits::hold_out(
             &rows,
             &Learner::default(),
@@ -337,7 +338,7 @@ fn plan(threads: usize) -> Plan {
     }
 }
 
-/// The report that the tests look at, made once, and how many steps it told of.
+/// The report of the tests, made once, and its number of steps.
 fn report() -> &'static (ModelReport, usize) {
     static REPORT: std::sync::OnceLock<(ModelReport, usize)> = std::sync::OnceLock::new();
     REPORT.get_or_init(|| {
@@ -360,7 +361,8 @@ fn a_report_does_not_depend_on_threads() {
 #[test]
 fn a_report_is_whole() {
     let (report, _) = report();
-    // Two stored models and two learners under four splits; each but the first of its kind is held against another.
+    // Two stored models and two learners under four splits; all but the first of each kind are
+    // compared with another.
     assert_eq!((report.contenders.len(), report.comparisons.len(), report.ablations.len()), (10, 5, 4));
     assert_eq!(
         (report.comparisons[0].candidate.as_str(), report.comparisons[0].against.as_str()),
@@ -370,7 +372,7 @@ fn a_report_is_whole() {
     let first = &report.contenders[2];
     assert_eq!((first.name.as_str(), first.split, first.folds.len()), ("logistic", Some(Split::Campaign), 10));
     assert!(value(first.figures.average_precision) > 0.6, "{first}");
-    // The only feature that tells is one of evidence: without it, hardly anything is left.
+    // The only informative feature belongs to the evidence: without it, hardly anything remains.
     let variant = |name: &str| report.ablations[0].variants.iter().find(|variant| variant.name == name).unwrap();
     let (all, without) = (variant("all features"), variant("without evidence"));
     assert!(all.rows > 0 && all.difference.unwrap().difference.value == 0.0, "{}", report.ablations[0]);
@@ -413,7 +415,8 @@ fn the_page_is_whole_and_loads_nothing() {
     }
 }
 
-/// A configuration with a registry of its own in this folder, whose model is in service and knows nothing of real clusters.
+/// A configuration with its own registry in this folder. The model in service there knows nothing
+/// about real clusters.
 pub(crate) fn config(dir: &std::path::Path) -> detection::Config {
     let rows = learnable(0.1);
     scoring::train(&rows, &scoring::Options::new("cluster", "1")).unwrap().save(dir).unwrap();

@@ -1,12 +1,12 @@
-//! Drawings of what was found in files.
+//! Drawings of the findings in files.
 
 use super::{Svg, TOP, WIDTH};
 
 /// One row: parts of a whole, side by side.
 pub(crate) struct Stack {
-    /// What stands above it.
+    /// Its label.
     pub name: String,
-    /// What fills the whole width.
+    /// The total, which fills the whole width.
     pub of: u64,
     /// Its parts, from the left.
     pub parts: Vec<Part>,
@@ -16,9 +16,9 @@ pub(crate) struct Stack {
 pub(crate) struct Part {
     /// Its colour.
     pub place: usize,
-    /// How much of the row's whole.
+    /// Its size.
     pub n: u64,
-    /// What is said of it.
+    /// Its tooltip.
     pub title: String,
 }
 
@@ -33,7 +33,7 @@ pub(crate) fn stacks(label: &str, rows: &[Stack]) -> String {
         svg.line("grid", (2.0, top + 16.0 + BAR), (WIDTH - 2.0, top + 16.0 + BAR));
         let mut x = 2.0;
         for part in row.parts.iter().filter(|part| part.n > 0) {
-            // So that a single account can be seen.
+            // The least width, so that a single account is visible.
             let width = ((WIDTH - 4.0) * part.n as f64 / row.of.max(1) as f64).max(1.5);
             svg.bar(part.place, (x, top + 16.0), (width, BAR), &part.title);
             x += width;

@@ -3,12 +3,12 @@
 use super::{BOTTOM, HEIGHT, LEFT, RIGHT, Series, Svg, TOP, WIDTH, y};
 use crate::stats::Estimate;
 
-/// Where a share stands on the axis from left to right.
+/// The horizontal position of a share.
 pub(crate) fn x(share: f64) -> f64 {
     LEFT + (WIDTH - LEFT - RIGHT) * share.clamp(0.0, 1.0)
 }
 
-/// Precision over recall. The axis of precision begins where there is something to see.
+/// Precision over recall. The axis of precision begins below the lowest point.
 pub(crate) fn recall_precision(label: &str, chance: f64, series: &[Series<'_, (f64, f64)>]) -> String {
     let lowest = series.iter().flat_map(|one| &one.points).map(|point| point.1).fold(chance, f64::min);
     let least = ((lowest * 10.0).floor() / 10.0).clamp(0.0, 0.9);
@@ -26,7 +26,7 @@ pub(crate) fn recall_precision(label: &str, chance: f64, series: &[Series<'_, (f
     for one in series {
         let line: Vec<(f64, f64)> = one.points.iter().map(|(recall, precision)| (x(*recall), y(*precision))).collect();
         svg.path(&format!("curve s{}", one.place % 4), &line);
-        // The mark stands at half of the recall, which tells series apart that have one colour.
+        // The mark is at half of the recall. It distinguishes series of the same colour.
         let half = one.points.iter().find(|(recall, _)| *recall >= 0.5);
         if let Some((recall, precision)) = half {
             let title = format!("{}: precision {precision:.3} at recall {recall:.3}", one.name);
@@ -36,7 +36,8 @@ pub(crate) fn recall_precision(label: &str, chance: f64, series: &[Series<'_, (f
     svg.finish(label)
 }
 
-/// Figures with their intervals, one a row, on an axis of their own; `nominal` is drawn as a dashed line.
+/// Figures with their intervals, one per row, on their own axis; `nominal` is drawn as a dashed
+/// line.
 pub(crate) fn rows(label: &str, nominal: f64, said: &str, rows: &[(String, usize, Option<Estimate>)]) -> String {
     const ROW: f64 = 32.0;
     let ends = rows.iter().filter_map(|(_, _, estimate)| *estimate);

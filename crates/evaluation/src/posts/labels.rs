@@ -10,18 +10,18 @@ use simulator::{AccountKey, Label};
 
 use crate::EvaluationError;
 
-/// What the accounts of a file are.
+/// The labels of the accounts of a file.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub struct Labels {
     pub(super) of_account: BTreeMap<AccountKey, AccountLabel>,
-    /// Whether anything was labelled, be it as unknown.
+    /// Whether anything was labelled, even as unknown.
     any: bool,
 }
 
-/// What one account is.
+/// The label of one account.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct AccountLabel {
-    /// `None` where that is not known.
+    /// `None` if not known.
     pub(super) inauthentic: Option<bool>,
     pub(super) campaigns: BTreeSet<String>,
     /// Its first post; `None` in a table of labels.
@@ -35,13 +35,13 @@ struct Labelled {
 }
 
 impl Labels {
-    /// Reads all accounts of files of posts, with the labels that their posts carry. Reading what cannot be read is left to
-    /// detection, which counts it.
+    /// Reads all accounts of files of posts, with the labels of their posts. Unreadable lines are
+    /// ignored here: detection counts them.
     pub fn read(files: &[PathBuf], options: Options) -> Result<Labels, EvaluationError> {
         Labels::read_posts(files, options, &mut |_| {})
     }
 
-    /// The same, and hands over every post.
+    /// The same, and passes on every post.
     pub(crate) fn read_posts(
         files: &[PathBuf],
         options: Options,
@@ -57,7 +57,7 @@ impl Labels {
                 let key = AccountKey { platform: post.platform.to_string(), account_id: post.account_id.to_string() };
                 let account = labels.of_account.entry(key).or_default();
                 account.first_post = account.first_post.into_iter().chain([post.created_at]).min();
-                // What is not JSON of the native dialect carries no label.
+                // A line that is not JSON of the native dialect has no label.
                 if let Ok(Labelled { label, campaign }) = serde_json::from_slice(raw) {
                     let (label, campaign) = (label.unwrap_or_default(), campaign.unwrap_or_default());
                     labels.any |= !label.is_empty();
@@ -80,9 +80,9 @@ impl Labels {
         Ok(labels)
     }
 
-    /// Takes the labels of a table in place of those of posts: columns `account_id` and `label`, perhaps `platform` and `campaign`,
-    /// separated by tabs. Without a platform, a row speaks of the account on every platform. Accounts that the table does not name
-    /// are unknown.
+    /// Uses the labels of a table instead of those of posts: columns `account_id` and `label`,
+    /// optionally `platform` and `campaign`, separated by tabs. A row without a platform applies to
+    /// the account on every platform. Accounts that the table does not name are unknown.
     pub fn overlay(&mut self, path: &Path) -> Result<(), EvaluationError> {
         self.overlay_all(&[path])
     }
@@ -120,17 +120,17 @@ impl Labels {
         Ok(())
     }
 
-    /// Whether any account was labelled, be it as unknown.
+    /// Whether any account was labelled, even as unknown.
     pub(crate) fn any(&self) -> bool {
         self.any
     }
 
-    /// Every account of the files, with whether it is inauthentic, where that is known.
+    /// Every account of the files, and whether it is inauthentic, if known.
     pub(crate) fn accounts(&self) -> impl Iterator<Item = (&AccountKey, Option<bool>)> {
         self.of_account.iter().map(|(key, account)| (key, account.inauthentic))
     }
 
-    /// The campaigns that an account is of, if it is inauthentic.
+    /// The campaigns of an account, if it is inauthentic.
     pub(crate) fn campaigns_of(&self, account: &AccountKey) -> impl Iterator<Item = &str> {
         let account = self.get(account).filter(|account| account.inauthentic == Some(true));
         account.into_iter().flat_map(|account| &account.campaigns).map(String::as_str)
@@ -145,7 +145,7 @@ impl Labels {
         self.of_account.get(account)
     }
 
-    /// The campaign that most of these accounts are of.
+    /// The campaign of most of these accounts.
     pub(crate) fn campaign_of(&self, accounts: &[AccountKey]) -> Option<String> {
         let mut counts: BTreeMap<&String, usize> = BTreeMap::new();
         for campaign in accounts.iter().filter_map(|account| self.get(account)).flat_map(|a| &a.campaigns) {
@@ -160,7 +160,7 @@ impl Labels {
 }
 
 impl AccountLabel {
-    /// One inauthentic post makes an account so. A label that is none comes back.
+    /// One inauthentic post makes an account inauthentic. Returns an invalid label as the error.
     pub(super) fn add(&mut self, label: &str, campaign: &str) -> Result<(), String> {
         match label {
             "inauthentic" => self.inauthentic = Some(true),
@@ -168,7 +168,8 @@ impl AccountLabel {
                 self.inauthentic.get_or_insert(false);
             }
             "unknown" | "" => {}
-            // The simulator says what kind of innocent group an account is in; that group is no campaign.
+            // The simulator labels accounts of innocent groups with the kind of group, which is not
+            // a campaign.
             other if Label::ALL.iter().any(|known| known.as_str() == other) => {
                 self.inauthentic.get_or_insert(false);
                 return Ok(());

@@ -1,4 +1,4 @@
-//! The page: one HTML file that loads nothing.
+//! The page: one HTML file without external files.
 
 use askama::Template;
 
@@ -34,7 +34,7 @@ struct File<'r> {
     groups: Vec<[String; 6]>,
 }
 
-/// How methods rank, and the colour of each.
+/// The rankings of methods, and the colour of each.
 struct Curves {
     svg: String,
     legend: Vec<(String, String)>,
@@ -61,7 +61,7 @@ impl RealReport {
             files: self.files.iter().map(File::of).collect(),
             peers: self.files.iter().any(|file| file.methods.len() > 1),
         };
-        // A template fails only where a value's Display does, and ours do not.
+        // A template fails only if a value's Display fails, and ours do not.
         page.render().unwrap_or_default()
     }
 }
@@ -116,7 +116,7 @@ fn counted(reported: super::StatusCounts) -> String {
     format!("{} accounts in {} {group}", reported.accounts.total(), reported.groups)
 }
 
-/// Of each operation, how its accounts are told.
+/// The accounts of each operation, by status.
 fn operations(report: &FileReport) -> String {
     let stack = |one: &super::Operation| {
         let counts = [one.flagged, one.coordinated, one.single_source, one.near_miss];
@@ -136,7 +136,7 @@ fn operations(report: &FileReport) -> String {
 }
 
 impl Curves {
-    /// Lockstep and the others that rank best; `None` where nothing is ranked.
+    /// Lockstep and the other methods with the best rankings; `None` if there is no ranking.
     fn of(report: &FileReport) -> Option<Curves> {
         let mut ranked = report.methods.iter().filter_map(|one| Some((one.method.as_str(), one.ranking.as_ref()?)));
         let ours = ranked.next()?;

@@ -1,4 +1,4 @@
-//! One file: read, detected in, and held against its labels.
+//! Measures one file: reads it, detects, and compares the findings with the labels.
 
 use std::{
     borrow::Cow,
@@ -22,45 +22,47 @@ use crate::{
     truth::key,
 };
 
-/// Seconds of processor time that this process has taken so far: the crate itself asks no clock.
+/// Seconds of processor time that this process has used so far. This crate has no clock of its own.
 pub type Clock<'c> = &'c dyn Fn() -> f64;
 
-/// How files are measured.
+/// Settings of the measurement.
 pub struct Measuring<'m> {
     /// The detector's configuration.
     pub config: &'m detection::Config,
-    /// Tables of labels for every file; without any, a table [beside](beside()) the file, else the labels of its posts.
+    /// Tables of labels for every file. Without any, a table [next to](beside()) the file, else the
+    /// labels of its posts.
     pub labels: &'m [PathBuf],
-    /// Whether the other methods run, too.
+    /// Whether the other methods run as well.
     pub peers: bool,
     /// Processor time.
     pub clock: Clock<'m>,
 }
 
-/// What is being done to a file.
+/// A step of the measurement.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum FileStep {
     /// Its labels are read.
     Labels,
-    /// Labels come from these tables, one of which lies beside the file if it was not named.
+    /// Labels come from these tables. A table that was not named was found next to the file.
     Tables(Vec<PathBuf>),
     /// A method runs.
     Method(&'static str),
 }
 
-/// What CooRTweet's `edge_weight` is here: with its default, 0.5, it flags more accounts and is far less precise.
+/// CooRTweet's `edge_weight` here. With its default, 0.5, it flags more accounts and is far less
+/// precise.
 const QUANTILE: f64 = 0.9;
 /// Seconds.
 const CO_HASHTAG_S: f64 = 10.0;
 const CO_SHARE_S: f64 = 300.0;
 
-/// Sources that are told of a group.
+/// Sources of a group that are listed.
 const SOURCES: usize = 3;
 
-/// Our own.
+/// The name of Lockstep's own method.
 const LOCKSTEP: &str = "Lockstep";
 
-/// What a method says of posts.
+/// A method's verdicts on posts.
 type Method = fn(&[Post<'_>]) -> Verdicts;
 
 /// The other methods, each over the posts of a whole file; CNT is coordination-network-toolkit.
@@ -88,7 +90,7 @@ fn coortweet(posts: &[Post<'_>], objects: &[Object], window_s: f64) -> Verdicts 
     tool.verdicts(window_s, QUANTILE)
 }
 
-/// The table of labels that would lie beside a file: `posts.accounts.tsv` beside `posts.jsonl.gz`.
+/// The path of the table of labels next to a file: `posts.accounts.tsv` for `posts.jsonl.gz`.
 pub fn beside(file: &Path) -> PathBuf {
     let name = file.file_name().unwrap_or_default().to_string_lossy();
     let without = |name: &str, ends: &[&str]| {
@@ -100,7 +102,7 @@ pub fn beside(file: &Path) -> PathBuf {
     file.with_file_name(format!("{name}.accounts.tsv"))
 }
 
-/// Measures one file. `on_step` is told what is being done.
+/// Measures one file. `on_step` is called for each step.
 pub fn measure(
     file: &Path,
     measuring: &Measuring<'_>,
@@ -143,7 +145,8 @@ pub fn measure(
     Ok(report)
 }
 
-/// Puts the labels of tables in place of those of posts, where there are tables; says where the labels come from.
+/// Uses the labels of tables instead of those of posts, if there are tables. Returns the source of
+/// the labels.
 fn tables(
     file: &Path,
     measuring: &Measuring<'_>,
@@ -172,7 +175,7 @@ fn tables(
     Ok(names)
 }
 
-/// All but the methods.
+/// The report without the methods.
 pub(super) fn report(detection: &Detection, labels: &Labels) -> FileReport {
     let standing: Vec<(&ClusterMessage, Vec<AccountKey>)> =
         detection.clusters.iter().chain(&detection.near_misses).map(|one| (one, accounts_of(one).collect())).collect();
@@ -232,7 +235,7 @@ fn group(one: &ClusterMessage, accounts: &[AccountKey], labels: &Labels) -> Grou
     }
 }
 
-/// What a group did together, in one sentence.
+/// The joint behaviour of a group, in one sentence.
 fn why(one: &ClusterMessage) -> String {
     let mut parts = Vec::new();
     if let Some(why) = one.why {
@@ -278,7 +281,7 @@ fn name_of(file: &Path) -> String {
     file.file_name().unwrap_or(file.as_os_str()).to_string_lossy().into_owned()
 }
 
-/// What the other methods read of a post.
+/// The fields of a post that the other methods use.
 fn kept(post: &Post<'_>) -> Post<'static> {
     let own = |text: &Cow<'_, str>| Cow::Owned(text.clone().into_owned());
     Post {

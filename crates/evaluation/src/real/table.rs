@@ -6,20 +6,20 @@ use crate::{posts::AccountCounts, stats::Estimate};
 /// Rows under a header.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Table {
-    /// What it shows.
+    /// Its title.
     pub title: &'static str,
     /// How to read its cells.
     pub about: &'static str,
     /// Names of the columns.
     pub header: Vec<&'static str>,
-    /// How many of them, from the left, are words; the others are figures.
+    /// Number of columns, from the left, that hold text; the others hold figures.
     pub words: usize,
     /// A cell for each column.
     pub rows: Vec<Vec<String>>,
 }
 
 impl RealReport {
-    /// What was found, the operations, and the methods side by side; tables without a row are left out.
+    /// Tables of the findings, the operations, and the methods; tables without rows are left out.
     pub fn tables(&self) -> Vec<Table> {
         let methods = |file: &FileReport| file.methods.iter().map(|one| method(file, one)).collect::<Vec<_>>();
         let operations = |file: &FileReport| file.operations.iter().map(|one| operation(file, one)).collect::<Vec<_>>();
@@ -59,7 +59,7 @@ impl RealReport {
                     "coordinated",
                     "single source",
                     "near miss",
-                    "told after",
+                    "reported after",
                     "flagged after",
                 ],
                 words: 2,
@@ -157,7 +157,7 @@ fn share(of: Option<f64>) -> String {
 
 fn minutes(minutes: Option<f64>) -> String {
     match minutes {
-        None => "not told".to_owned(),
+        None => "not reported".to_owned(),
         Some(minutes) if minutes < 0.0 => "before it".to_owned(),
         Some(minutes) if minutes < 240.0 => format!("{minutes:.0} min"),
         Some(minutes) if minutes < 2_880.0 => format!("{:.1} h", minutes / 60.0),

@@ -23,8 +23,8 @@ fn post(id: &str, account: &str, minute: Millis, text: &str, labels: &str) -> St
     )
 }
 
-/// Operations `one` (a to d, who post first at minutes 10 to 13) and `two` (e and f), g of none, organic o to r, and u of whom nothing is
-/// known.
+/// Operations `one` (a to d, who post first at minutes 10 to 13) and `two` (e and f); g of no
+/// operation; organic accounts o to r; and u without a label.
 fn labels() -> Labels {
     let mut text = String::new();
     let accounts = [
@@ -61,7 +61,7 @@ fn an_account_counts_once_with_its_best_status() {
         ("3", Status::SingleSource, keys("dpu")),
         ("4", Status::NearMiss, keys("aeq")),
         ("5", Status::Faded, keys("f")),
-        // A later state of a group that is there already.
+        // A later state of a group that is already listed.
         ("1", Status::SingleSource, keys("r")),
     ];
     let statuses =
@@ -85,7 +85,7 @@ fn an_account_counts_once_with_its_best_status() {
     assert_eq!(
         Named::of(counts(0, 0, 0), 0),
         Named::default(),
-        "nobody named is no precision, and nobody inauthentic no recall"
+        "without named accounts there is no precision, without inauthentic ones no recall"
     );
     assert_eq!(Named::of(counts(0, 0, 2), 1).precision.unknown_left_out, None);
 }
@@ -132,7 +132,8 @@ fn a_ranking_by_hand_with_whole_operations_drawn() {
     let scores = [("a", 5.0), ("u", 4.5), ("o", 4.0), ("b", 3.0), ("p", 3.0)].map(|(id, score)| (key(id), score));
     let ranking = RankingReport::of(&scores.into(), &labels, &units).unwrap();
     assert_eq!((ranking.accounts, ranking.inauthentic), (11, 7));
-    // a | o | b p | c d e f g q r: AP = (1 + 2/4 + 5 * 7/11) / 7; AUC: a over 4, b over 2.5, five over 1 each, of 28.
+    // a | o | b p | c d e f g q r: AP = (1 + 2/4 + 5 * 7/11) / 7; AUC: a over 4, b over 2.5, five
+    // over 1 each, of 28.
     let near = |x: f64, y: f64| assert!((x - y).abs() < 1e-12, "{x} is not {y}");
     near(ranking.average_precision.value, (1.0 + 0.5 + 5.0 * 7.0 / 11.0) / 7.0);
     near(ranking.roc_auc.value, (4.0 + 2.5 + 5.0) / 28.0);
@@ -162,7 +163,7 @@ fn the_table_of_labels_lies_beside_its_file() {
     }
 }
 
-/// Measures a file of these posts, with a table of labels beside it if there is one.
+/// Measures a file of these posts, with a table of labels next to it if there is one.
 fn measured(
     posts: &str,
     table: Option<&str>,
@@ -221,7 +222,8 @@ fn a_file_is_measured_beside_other_methods() {
     assert_eq!(rule.ranking.as_ref().unwrap().drawn, Drawn::Accounts, "one operation alone cannot be drawn");
     assert_eq!(of("activity").named, None);
     assert_eq!(of("CNT, same text").flagged, Some(counts(2, 0, 0)));
-    // The clock ticks once when it is read: reading takes one second, and so does each method.
+    // The clock advances by one second with each reading: reading the file takes one second, and so
+    // does each method.
     assert_eq!((report.reading_cpu_seconds, report.methods[0].cpu_seconds, rule.cpu_seconds), (1.0, 1.0, 2.0));
     assert_eq!(steps[..2], [FileStep::Labels, FileStep::Method("Lockstep")]);
 
@@ -232,7 +234,7 @@ fn a_file_is_measured_beside_other_methods() {
     }
     let cells = tables.iter().map(|table| table.rows.concat().join("|")).collect::<Vec<_>>();
     assert!(cells[0].starts_with("posts.jsonl|6|2/1/0|0|0|0|0|0|-|0.000|"), "{cells:?}");
-    assert_eq!(cells[1], "posts.jsonl|op|2|0|0|0|0|not told|not told");
+    assert_eq!(cells[1], "posts.jsonl|op|2|0|0|0|0|not reported|not reported");
     assert!(cells[2].contains("rule: two same texts within an hour|2/0/0|1.000|1.000|1.000 ("), "{cells:?}");
 
     let html = real.html();
@@ -295,7 +297,7 @@ fn what_cannot_be_measured_is_an_error_that_says_what_to_do() {
     }
     assert_eq!(
         error(&post("7", "a", 0, "", ",\"label\":\"bot\"")),
-        "post 7: `bot` is no label: write inauthentic, organic or unknown"
+        "post 7: `bot` is not a label: write inauthentic, organic or unknown"
     );
     let nothing = error("no\nposts\n");
     assert!(
@@ -305,7 +307,7 @@ fn what_cannot_be_measured_is_an_error_that_says_what_to_do() {
     );
 }
 
-/// A detection that has nothing but what is given.
+/// A detection with only these reports.
 fn detection(tellings: Vec<Telling>) -> Detection {
     Detection { tellings, ..Detection::default() }
 }

@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use detection::detect::{Detection, short_of_bar};
+use detection::detect::{Detection, short_of_threshold};
 use messages::cluster::{ClusterMessage, Status, StatusTally};
 
 use crate::progress::{count, counted};
@@ -103,7 +103,7 @@ pub(super) fn remarks(detection: &Detection) -> Vec<String> {
             "{} came close; the closest: {}, {:.1} nats short of {bar:.1}; see near_misses.jsonl",
             counted(near as u64, "group"),
             counted(closest.accounts.len() as u64, "account"),
-            short_of_bar(closest),
+            short_of_threshold(closest),
         ));
     }
     match detection.without_crowd() {

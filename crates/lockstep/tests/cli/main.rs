@@ -11,11 +11,15 @@ use std::{
 use serde_json::Value;
 
 mod configuration;
+mod database;
 mod formats;
+mod intake;
 mod models;
 mod open;
 mod peers;
 mod real;
+#[cfg(unix)]
+mod secrets;
 mod sharing;
 mod tables;
 mod told;
@@ -233,6 +237,7 @@ fn help_has_examples_and_wrong_usage_ends_with_2() {
         "partners",
         "policy",
         "users",
+        "tokens",
         "train",
         "dataset",
         "models",
@@ -406,7 +411,7 @@ fn the_arithmetic_of_a_cluster_is_printed_and_checked() {
     for cluster in &clusters {
         let run = workspace.run(&["explain", &id(cluster)]).ends(0);
         assert!(
-            run.out.contains("Every number that can be worked out from this line is the one recorded."),
+            run.out.contains("Every number that can be recomputed from this line equals the recorded one."),
             "{}",
             run.out
         );

@@ -160,6 +160,26 @@ fn partners_get_keys_that_are_shown_once_and_users_a_file_of_their_own() {
             .ends(0)
             .says(&["warning: config/users.toml (sharing.login.users) is open to every user"]);
     }
+
+    let token = run(&["tokens", "add", "siem", "--service", "--scope", "read"]).ends(0).says(&["the token expires "]);
+    let token = token.out.trim().to_owned();
+    assert!(token.starts_with("lockstepapi_"), "{token}");
+    run(&["tokens", "add", "bob", "--scope", "read", "--scope", "handovers", "--expires", "30d"]).ends(0);
+    run(&["tokens", "add", "carl", "--scope", "read"])
+        .ends(1)
+        .prints_nothing()
+        .says(&["no user \"carl\"", "--service"]);
+    run(&["tokens", "add", "siem", "--service", "--scope", "approve"])
+        .ends(2)
+        .says(&["read, deliveries and handovers"]);
+    run(&["tokens", "add", "siem", "--service", "--scope", "read", "--expires", "400d"]).ends(1).says(&["366 days"]);
+    let list = run(&["tokens", "list"]).ends(0).out;
+    assert!(list.lines().count() == 2 && list.contains("service:siem  ") && list.contains("read,handovers"), "{list}");
+    assert!(!list.contains(token.rsplit('_').next().unwrap()), "a secret is shown once");
+    run(&["tokens", "revoke", &token]).ends(0).says(&["service:siem is no longer valid"]);
+    run(&["tokens", "revoke", &token]).ends(1).says(&["tokens list"]);
+    assert!(run(&["tokens", "list", "--json"]).ends(0).out.lines().all(|line| line.contains("\"scopes\":[\"read\"")));
+
     typed(&["users", "password", "ann"], "yet another password").ends(0);
     assert_ne!(workspace.read("config/users.toml"), file);
     typed(&["users", "password", "eve"], "yet another password").ends(1).says(&["no user \"eve\""]);
@@ -193,6 +213,14 @@ fn the_audit_log_is_checked_and_exported_and_an_edited_export_is_told() {
     let seal = said["seal"].as_str().unwrap();
     workspace.run(&["audit", "export", "--out", "log.ndjson", "--config", "c.toml"]).ends(0);
     workspace.run(&["audit", "verify", "--file", "log.ndjson", "--expect", seal]).ends(0);
+    // For security monitoring: each entry, in its format.
+    let ecs = workspace.run(&["audit", "export", "--format", "ecs", "--config", "c.toml"]).ends(0).out;
+    let actions: Vec<Value> = ecs.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let actions: Vec<&Value> = actions.iter().map(|event: &Value| &event["event"]["action"]).collect();
+    assert_eq!(actions, ["key_issued", "webhook_secret_issued"]);
+    let cef = workspace.run(&["audit", "export", "--format", "cef", "--since", "1", "--config", "c.toml"]).ends(0).out;
+    assert!(cef.starts_with("CEF:0|Lockstep|sharing|") && cef.lines().count() == 1, "{cef}");
+    workspace.run(&["audit", "export", "--format", "xml", "--config", "c.toml"]).ends(2).says(&["ecs and cef"]);
     let whole = workspace.read("log.ndjson");
     workspace.write("log.ndjson", whole.replace("webhook", "webHook"));
     let run = workspace.run(&["audit", "verify", "--file", "log.ndjson"]);

@@ -16,13 +16,15 @@ use super::status::{Status, Why};
 use super::{ClusterMessage, SCHEMA_VERSION, best_window};
 
 impl ClusterMessage {
-    /// Whether a model judges such a cluster: a near miss and one text by many accounts have no verdict, all others have one.
+    /// Whether a model judges such a cluster: near misses and one text by many accounts have no
+    /// verdict, all others have one.
     pub fn takes_verdict(cluster: &Cluster) -> bool {
         cluster.finding != Finding::NearMiss && cluster.single_source != Some(SingleSource::OneText)
     }
 
-    /// One state of a cluster, with what the model says of it if the cluster [takes a verdict](Self::takes_verdict). Nats are rounded to
-    /// 1e-9. The verdict on a coordinated cluster must be that of the engine's judge.
+    /// One state of a cluster, with the model's verdict if the cluster [takes a
+    /// verdict](Self::takes_verdict). Nats are rounded to 1e-9. The verdict on a coordinated
+    /// cluster must be that of the engine's judge.
     pub fn new(
         cluster: &Cluster,
         verdict: Option<&Verdict>,
@@ -182,7 +184,7 @@ impl ClusterMessage {
                 sources: cluster.unlisted.sources,
                 source_nats: cluster.unlisted.source_nats.map(rounded_nats),
                 accounts: match cluster.single_source {
-                    // Of one text, the terms hold nothing but how many wrote it.
+                    // For one text, the terms only hold the number of accounts that wrote it.
                     Some(SingleSource::OneText) => cluster.terms.proposed.saturating_sub(cluster.members.len()) as u64,
                     _ => 0,
                 },
@@ -197,24 +199,26 @@ impl ClusterMessage {
     }
 }
 
-/// What is said of a cluster, or what does not go together.
+/// The status of a cluster, or a contradiction.
 fn status(cluster: &Cluster, verdict: Option<&Verdict>) -> Result<Status, &'static str> {
     if cluster.flagged && cluster.finding != Finding::Coordinated {
-        return Err("is flagged, but its finding is not that it is coordinated");
+        return Err("is flagged, but the finding is not `coordinated`");
     }
     if cluster.single_source.is_some() != (cluster.finding == Finding::SingleSource) {
-        return Err("is single-source without a reason, or has a reason and is not");
+        return Err("is single-source without a reason, or has a reason without being single-source");
     }
     match (ClusterMessage::takes_verdict(cluster), verdict) {
-        (true, None) => return Err("has no verdict of a model, and its finding needs one"),
+        (true, None) => return Err("has no model's verdict, but the finding needs one"),
         (false, Some(_)) => {
-            return Err("has a verdict of a model, which no near miss and no text by many accounts has");
+            return Err("has a model's verdict, which near misses and one text by many accounts never have");
         }
         _ => {}
     }
     Ok(match cluster.finding {
         Finding::Coordinated if verdict.is_some_and(|verdict| verdict.inauthentic != cluster.flagged) => {
-            return Err("the verdict is not the engine's judge's: one finds it inauthentic and the other does not");
+            return Err(
+                "the verdict contradicts the engine's judge: one finds the cluster inauthentic and the other does not",
+            );
         }
         Finding::Coordinated if cluster.flagged => Status::Flagged,
         Finding::Coordinated => Status::Coordinated,

@@ -5,7 +5,7 @@ use coordination::Millis;
 /// Why a cluster cannot be written.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum ClusterError {
-    /// JSON has no NaN and no infinity.
+    /// A number is NaN or infinite, which JSON does not have.
     #[error("cluster {cluster_id}: {path} is not a finite number")]
     NotFinite {
         /// The cluster.
@@ -13,7 +13,7 @@ pub enum ClusterError {
         /// Which number.
         path: String,
     },
-    /// RFC 3339 has no such time.
+    /// A time that RFC 3339 cannot express.
     #[error("cluster {cluster_id}: {path} is outside the years -9999 to 9999: {millis} ms")]
     Time {
         /// The cluster.
@@ -23,7 +23,7 @@ pub enum ClusterError {
         /// Milliseconds since the epoch.
         millis: Millis,
     },
-    /// A tie to an account that is no member.
+    /// A tie to an account that is not a member.
     #[error("cluster {cluster_id}: a tie names {account}, which is not a member")]
     TieOutside {
         /// The cluster.
@@ -31,12 +31,12 @@ pub enum ClusterError {
         /// `platform:account`.
         account: String,
     },
-    /// What the engine and the model say does not go together.
+    /// The results of the engine and of the model contradict each other.
     #[error("cluster {cluster_id}: {problem}")]
     Inconsistent {
         /// The cluster.
         cluster_id: String,
-        /// What does not.
+        /// The contradiction.
         problem: &'static str,
     },
     /// The message cannot be written as JSON.
@@ -44,10 +44,10 @@ pub enum ClusterError {
     Json {
         /// The cluster.
         cluster_id: String,
-        /// Why.
+        /// The reason.
         reason: String,
     },
-    /// The accounts alone are too many for one message.
+    /// The accounts alone do not fit into one message.
     #[error(
         "cluster {cluster_id}: its {accounts} accounts take {bytes} bytes with all else left out, and a message may have {limit}: raise the \
          bound of messages, or lower the largest group that the engine tests"
@@ -59,7 +59,7 @@ pub enum ClusterError {
         accounts: usize,
         /// Bytes of the message.
         bytes: usize,
-        /// Bytes that there is room for.
+        /// The most bytes of a message.
         limit: usize,
     },
 }

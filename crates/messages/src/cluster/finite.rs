@@ -1,12 +1,13 @@
-//! Finds numbers that JSON has no words for.
+//! Finds numbers that JSON cannot express.
 
 use super::{ClusterError, ClusterMessage};
 
 impl ClusterMessage {
-    /// Whether the message can be written: JSON has no NaN and no infinity, and serde_json writes null in their place.
+    /// Whether the message can be written: JSON has no NaN and no infinity, and serde_json writes
+    /// null instead.
     ///
     /// # Errors
-    /// [`ClusterError::NotFinite`] names the first number that is none.
+    /// [`ClusterError::NotFinite`] names the first number that is NaN or infinite.
     pub fn check(&self) -> Result<(), ClusterError> {
         let check = |number: f64, path: &dyn Fn() -> String| {
             if number.is_finite() {

@@ -6,40 +6,43 @@ use serde::{Deserialize, Serialize};
 
 use super::rounding::rounded_nats;
 
-/// What the test of a cluster's group went by.
+/// The parameters of the test of a cluster's group.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Terms {
-    /// Rate of false discoveries, 0 to 1, among groups that are ever told.
+    /// Rate of false discoveries, 0 to 1, among all groups that are reported as passed.
     pub alpha: f64,
-    /// Factor, 1 or more, on the higher of the crowd's and the near accounts' rate; each gain's `h` has it in.
+    /// Factor, 1 or more, on the higher of the crowd's and the near accounts' rate. It is included
+    /// in each gain's `h`.
     pub safety: f64,
-    /// Accounts of the group as it was proposed, named in `accounts` or not.
+    /// Accounts of the proposed group, whether `accounts` names them or not.
     pub proposed: usize,
     /// When the group was proposed: only later posts are trials.
     #[schemars(with = "String")]
     pub born: Timestamp,
-    /// Its number among all proposed groups, from 0: the bar grows with it.
+    /// Its number among all proposed groups, from 0. The threshold grows with it.
     pub number: u64,
-    /// Discoveries before it passed; of a near miss, before now.
+    /// Discoveries before it passed; for a near miss, before now.
     pub discoveries: u64,
-    /// What `log_e_leave_one_source_out` must reach, nats: ln(2.11 m ln(m)^2 / (alpha (discoveries + 1))), m = number + 2.
+    /// The threshold of `log_e_leave_one_source_out`, nats: ln(2.11 m ln(m)^2 / (alpha (discoveries
+    /// + 1))), m = number + 2.
     pub bar: f64,
 }
 
-/// What became of a post against the group: the rarest thing in it that another member used shortly before (in naming: shortly before or
-/// after). Rarity counts the accounts outside the group that used the thing.
+/// The outcome of a post for the group: the rarest object in it that another member used shortly
+/// before (in naming: shortly before or after). Rarity is the number of accounts outside the group
+/// that used the object.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Outcome {
     /// Another member's own words: a near-duplicate text.
     OwnWords,
-    /// A thing that hardly anybody outside used.
+    /// An object that hardly any account outside used.
     Rare,
-    /// A thing that up to one account in a hundred outside used.
+    /// An object that at most one in a hundred accounts outside used.
     Middling,
-    /// A thing that more use.
+    /// An object that more accounts used.
     Common,
-    /// Nothing that another member used.
+    /// No object that another member used.
     Nothing,
 }
 
@@ -64,31 +67,35 @@ impl From<TrialOutcome> for Outcome {
 /// One window of the test.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Window {
-    /// How long before a post another member must have used the same thing, seconds.
+    /// Another member must have used the same object at most this long before a post, seconds.
     pub seconds: i64,
     /// ln of the window's e-value: `losses` and all gains.
     pub nats: f64,
-    /// Sum over the trials that lost, nats; never positive.
+    /// Sum over the trials with a loss, nats; never positive.
     pub losses: f64,
     /// Outcomes of the group's own trials: members' posts since the group was proposed.
     pub group: [u64; 5],
-    /// The same of the posts of everybody else.
+    /// Outcomes of everybody else's posts.
     pub crowd: [u64; 5],
-    /// The same of the posts of the people around the group, who repeated its words before and are not tied to it.
+    /// Outcomes of the posts of the accounts around the group, which repeated its words before and
+    /// are not tied to it.
     pub near: [u64; 5],
 }
 
 /// How the accounts of a group were named.
 ///
-/// With o an outcome, own the account's `outcomes` if it is `proposed`, else zero, r = .05, .03, .03, .1, .79 and h(o) = (`crowd`(o) +
-/// 20 r(o)) / (sum of `crowd` + 20), an account's post with outcome o has by itself v = ln(g / (safety h)), held in -4 to 4, and for
-/// *nothing* min(ln(g / h), 0), held at -4 or more; with the share `cover` of real members' posts like everybody else's it adds ln((1 -
-/// cover) exp(v) + cover). There g = (`group`(o) - own(o) + 1/2) / (sum of `group` - sum of own + 5/2). The account's `log_e` L is the
-/// sum over its `outcomes` less what its `dropped` sources (and `dropped_nats`) would have added: the best one, and of a proposed
-/// account what a second one gave before the proposal, for by that it was chosen.
+/// With o an outcome, own the account's `outcomes` if it is `proposed`, else zero, r = .05, .03,
+/// .03, .1, .79 and h(o) = (`crowd`(o) + 20 r(o)) / (sum of `crowd` + 20), an account's post with
+/// outcome o has v = ln(g / (safety h)), limited to -4 to 4; for *nothing* it has min(ln(g / h),
+/// 0), limited to -4 or more. A share `cover` of real members' posts is like everybody else's, so
+/// the post adds ln((1 - cover) exp(v) + cover). There g = (`group`(o) - own(o) + 1/2) / (sum of
+/// `group` - sum of own + 5/2). The account's `log_e` L is the sum over its `outcomes` minus what
+/// its `dropped` sources (and `dropped_nats`) would have added: the best one, and for a proposed
+/// account also a second one before the proposal, because the account was proposed because of it.
 ///
-/// Its `posterior` is 1 / (1 + (1 - pi) / pi exp(-L)), L held in -30 to 30, pi being `share_proposed` for a proposed account and
-/// `share_others` for another. This is a model's probability, not a guarantee.
+/// Its `posterior` is 1 / (1 + (1 - pi) / pi exp(-L)), with L limited to -30 to 30; pi is
+/// `share_proposed` for a proposed account and `share_others` for another. This is a model's
+/// probability, not a guarantee.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Naming {
     /// First moment of the posts that were judged.
@@ -99,31 +106,34 @@ pub struct Naming {
     pub until: Timestamp,
     /// Outcomes of the proposed accounts' posts.
     pub group: [u64; 5],
-    /// Outcomes of everybody else's posts; each account weighs one.
+    /// Outcomes of everybody else's posts; each account has a weight of one.
     pub crowd: [f64; 5],
-    /// Share of real members' posts that is taken to be cover, like everybody else's: 0 to 1.
+    /// Share of real members' posts that is assumed to be cover, like everybody else's posts: 0 to
+    /// 1.
     #[serde(default)]
     pub cover: f64,
     /// Share of real members among the proposed accounts, 0 to 1, by EM.
     pub share_proposed: f64,
     /// Share of real members among all other accounts, 0 to 1, by EM.
     pub share_others: f64,
-    /// Accounts outside the group that were active then.
+    /// Accounts outside the group that were active in this period.
     pub others: u64,
 }
 
-/// A member of a cluster; of a near miss, an account of the group as it was proposed.
+/// A member of a cluster; for a near miss, an account of the proposed group.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ClusterAccount {
     /// Lower-case platform name.
     pub platform: String,
     /// The platform's id.
     pub account_id: String,
-    /// Handle or display name last seen; empty where a message had no room for names.
+    /// Handle or display name last seen; empty if names did not fit into the message.
     pub account_name: String,
-    /// Evidence that this account belongs to the group, nats: see [`Naming`]. 0 where nobody was named.
+    /// Evidence that this account belongs to the group, nats: see [`Naming`]. 0 if nobody was
+    /// named.
     pub log_e: f64,
-    /// Probability, by the model of [`Naming`], that it belongs to the group; absent where nobody was named.
+    /// Probability, by the model of [`Naming`], that it belongs to the group; absent if nobody was
+    /// named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub posterior: Option<f64>,
     /// Outcomes of its judged posts.
@@ -132,29 +142,29 @@ pub struct ClusterAccount {
     /// Sources whose gains are not in `log_e`, at most two: see [`Naming`].
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub dropped: Vec<Dropped>,
-    /// What dropped sources that are not listed, for want of room, would have added, nats.
+    /// Sum of what dropped sources would have added that did not fit into the list, nats.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub dropped_nats: Option<f64>,
-    /// Whether it was in the group as it was proposed, or was found afterwards.
+    /// Whether it was in the group as proposed; otherwise it was found afterwards.
     pub proposed: bool,
-    /// Index into `namings` of the naming that its numbers are from; absent where nobody was named.
+    /// Index into `namings` of the naming that its numbers come from; absent if nobody was named.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub naming: Option<usize>,
-    /// Whether the cluster's own group does not name it, but another that was merged into the cluster does. The model has not looked at
-    /// such accounts.
+    /// Whether the cluster's own group does not name it, but another group that was merged into the
+    /// cluster does. The model has not seen such accounts.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub elsewhere: bool,
-    /// Posts seen.
+    /// Its posts that Lockstep has seen.
     pub posts: u64,
 }
 
-/// A source whose gains are not counted for an account.
+/// A source whose gains do not count for an account.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Dropped {
     /// Trace kind of the source.
     #[schemars(with = "String")]
     pub kind: TraceKind,
-    /// Whom the keys come from.
+    /// Source of the keys.
     pub source: String,
     /// What it would have added, nats.
     pub nats: f64,
@@ -166,14 +176,14 @@ impl Dropped {
     }
 }
 
-/// Nats that one source gave.
+/// Nats of one source.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct SourceNats {
     /// Trace kind of the source: sources of different kinds are different sources.
     #[schemars(with = "String")]
     pub kind: TraceKind,
-    /// Whom the keys come from: the registrable domain of a link, the author of a reposted post or else that post, and the key itself of a
-    /// tag, a text and anything else.
+    /// Source of the keys: the registrable domain of a link; the author of a reposted post, or else
+    /// that post; and the key itself for a tag, a text and anything else.
     pub source: String,
     /// Gains in the best window, nats. In messages of version 1, all evidence.
     pub nats: f64,
@@ -182,16 +192,16 @@ pub struct SourceNats {
     pub by_window: [f64; 3],
 }
 
-/// One feature's part in a verdict.
+/// One feature's contribution to a verdict.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Reason {
     /// Feature name.
     pub feature: String,
-    /// Value in the feature's unit; null where not known.
+    /// Value in the feature's unit; null if not known.
     pub value: Option<f64>,
     /// Signed contribution to the score, nats.
     pub contribution: f64,
-    /// In words.
+    /// The reason as a sentence.
     pub text: String,
 }
 
@@ -206,7 +216,7 @@ impl Reason {
     }
 }
 
-/// Names a model in the registry.
+/// The name of a model in the registry.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct ModelRef {
     /// Name.
@@ -221,11 +231,11 @@ pub struct Evidence {
     /// Trace kind.
     #[schemars(with = "String")]
     pub kind: TraceKind,
-    /// The canonical thing acted on.
+    /// The object, in canonical form.
     pub key: String,
-    /// Whom it comes from.
+    /// Source of the key.
     pub source: String,
-    /// Trace kind, in `sources`, of its source.
+    /// Trace kind of its source, in `sources`.
     #[schemars(with = "String")]
     pub source_kind: TraceKind,
     /// Gains in the best window, nats. In messages of version 1, all evidence.
@@ -237,72 +247,74 @@ pub struct Evidence {
     pub posts: Vec<PostRef>,
 }
 
-/// What is not listed in `evidence` and in `sources`: it was too much for the engine to keep, or for the message to hold.
+/// Counts and sums of the parts that are not listed in `evidence` and in `sources`: the engine did
+/// not keep them, or they did not fit into the message.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Unlisted {
     /// Trials with a gain that are not in `evidence`.
     pub trials: u64,
-    /// Their nats in each window.
+    /// Sum of their nats in each window.
     pub nats: [f64; 3],
-    /// Posts without a gain that this message had no room for.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    /// Posts without a gain that did not fit into this message.
+    #[serde(default, skip_serializing_if = "is_nothing")]
     pub posts: u64,
-    /// Sources that are not in `sources`: the engine tells the 100 that gave most, and a message may have no room for all of these. The one
-    /// that `log_e_leave_one_source_out` leaves out is not among those for which there was no room.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    /// Sources that are not in `sources`: the engine reports the 100 with the largest gains, and
+    /// not all of these may fit into a message. The source that `log_e_leave_one_source_out` leaves
+    /// out is always listed.
+    #[serde(default, skip_serializing_if = "is_nothing")]
     pub sources: u64,
-    /// Their nats in each window.
-    #[serde(default, skip_serializing_if = "are_nothing")]
+    /// Sum of their nats in each window.
+    #[serde(default, skip_serializing_if = "is_nothing")]
     pub source_nats: [f64; 3],
-    /// Of one text by many accounts, accounts that wrote it and are not in `accounts`: the engine does not remember so many by name.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    /// For one text by many accounts: accounts that wrote it and are not in `accounts`, because the
+    /// engine remembers only some of them by name.
+    #[serde(default, skip_serializing_if = "is_nothing")]
     pub accounts: u64,
-    /// Ties that this message had no room for.
-    #[serde(default, skip_serializing_if = "is_zero")]
+    /// Ties that did not fit into this message.
+    #[serde(default, skip_serializing_if = "is_nothing")]
     pub ties: u64,
 }
 
-fn is_zero(count: &u64) -> bool {
-    *count == 0
+fn is_nothing<T: Default + PartialEq>(value: &T) -> bool {
+    *value == T::default()
 }
 
-fn are_nothing(nats: &[f64; 3]) -> bool {
-    *nats == [0.0; 3]
-}
-
-/// Names one post.
+/// Identifies one post.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct PostRef {
     /// The post's id on its platform.
     pub id: String,
     /// Lower-case platform name.
     pub platform: String,
-    /// Who posted it.
+    /// The account that posted it.
     pub account_id: String,
-    /// When.
+    /// Time of the post.
     #[schemars(with = "String")]
     pub created_at: Timestamp,
-    /// Where it stands in the topic `posts`. Not on the topics of clusters, whose messages do not depend on the way that posts came: it is in
-    /// the record's header [`HEADER`](super::positions::HEADER) there, and whoever keeps the message puts it here.
+    /// Its position in the topic `posts`. It is absent on the topics of clusters, whose messages do
+    /// not depend on how the posts arrived: there it is in the record's header
+    /// [`HEADER`](super::positions::HEADER), and the service that stores the message fills it in
+    /// here.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     #[schemars(skip)]
     pub log: Option<LogPosition>,
-    /// What it gave to the group through this key; nothing where it came first, gave its gain to another key, was not bet on, or was
-    /// posted before the group was proposed.
+    /// Its gains for the group through this key. Empty if the post came first, gave its gain to
+    /// another key, had no bet, or was posted before the group was proposed.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub gains: Vec<Gain>,
 }
 
-/// A trial that gained min(ln(g / h), 4) nats in one window.
+/// A trial with a gain of min(ln(g / h), 4) nats in one window.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Gain {
     /// Index into `windows`.
     pub window: usize,
-    /// What the post did; never *nothing*.
+    /// The outcome of the post; never *nothing*.
     pub outcome: Outcome,
-    /// How often the group's own trials had this outcome before, 0 to 1.
+    /// Rate of this outcome in the group's own earlier trials, 0 to 1.
     pub g: f64,
-    /// How often it happens without coordination, 0 to 1: safety x the higher of the crowd's and the near accounts' rate.
+    /// Rate of this outcome without coordination, 0 to 1: safety x the higher of the crowd's and
+    /// the near accounts' rate.
     pub h: f64,
 }
 
@@ -313,7 +325,7 @@ impl Gain {
     }
 }
 
-/// A tie between two members: they used more keys in common than chance explains.
+/// A tie between two members: they used more keys in common than expected by chance.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, schemars::JsonSchema)]
 pub struct Tie {
     /// Index into `accounts`.
@@ -325,16 +337,17 @@ pub struct Tie {
     pub kind: TraceKind,
     /// Keys that both used within a day of each other, over seven days.
     pub co_acts: u32,
-    /// Mean number of such keys by chance; absent in messages of version 1.
+    /// Expected number of such keys by chance; absent in messages of version 1.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub expected: Option<f64>,
-    /// Surprise, nats: -ln of the chance of so many keys or more. In messages of version 1, the sum over its keys.
+    /// Nats: -ln of the chance of at least as many keys. In messages of version 1, the sum over its
+    /// keys.
     pub nats: f64,
     /// Median time between the two uses of a key, seconds.
     pub median_lag_s: f64,
 }
 
-/// A record's place in a topic.
+/// A record's position in a topic.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize)]
 pub struct LogPosition {
     /// The number of its partition.

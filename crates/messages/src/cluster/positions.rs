@@ -1,24 +1,28 @@
-//! Where the posts in a cluster's evidence stand in the topic `posts`, for whoever may read that topic and wants to see what was posted.
+//! Positions of the posts in a cluster's evidence in the topic `posts`, for readers who may read
+//! that topic and want to see the posts.
 //!
-//! It travels in a header of the record and not in the message: the same posts give the same message, whatever way they came.
+//! They are in a header of the record and not in the message, so that the same posts give the same
+//! message, however they arrived.
 
 use std::{collections::BTreeMap, fmt::Write};
 
 use super::{ClusterMessage, LogPosition, PostRef};
 use crate::error::DecodeError;
 
-/// The header's name. Its value has an entry for each post in the evidence, in the order of the message, with commas between: partition
-/// and offset as `2:1045`, or nothing where the place is not known.
+/// The header's name. Its value has an entry for each post in the evidence, in the order of the
+/// message, separated by commas: partition and offset as `2:1045`, or empty if the position is not
+/// known.
 pub const HEADER: &str = "lockstep-posts";
-/// Longer headers are left out: a record has room for so much beside the largest message.
+/// Longer headers are left out: a record has only this much space next to the largest message.
 const LONGEST: usize = 64 * 1024;
 
-/// Where posts stand, by platform and id.
+/// Positions of posts, by platform and id.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Positions(BTreeMap<(String, String), LogPosition>);
 
 impl Positions {
-    /// The header of a message with some of these posts; `None` where none of them is known, or it would be too long.
+    /// The header of a message with some of these posts; `None` if none of them is known, or if it
+    /// would be too long.
     pub fn header(&self, message: &ClusterMessage) -> Option<(String, Vec<u8>)> {
         let mut text = String::new();
         let mut known = false;
@@ -28,7 +32,7 @@ impl Positions {
             }
             if let Some(at) = self.0.get(&(post.platform.clone(), post.id.clone())) {
                 known = true;
-                // A string takes whatever is written to it.
+                // Writing to a string never fails.
                 let _ = write!(text, "{}:{}", at.partition, at.offset);
             }
             if text.len() > LONGEST {
@@ -40,17 +44,18 @@ impl Positions {
 }
 
 impl ClusterMessage {
-    /// Takes the places of its posts out of it.
+    /// Removes the positions of its posts from the message and returns them.
     pub fn take_positions(&mut self) -> Positions {
         let posts =
             self.posts_mut().filter_map(|post| Some(((post.platform.clone(), post.id.clone()), post.log.take()?)));
         Positions(posts.collect())
     }
 
-    /// Puts in the places of its posts, as the headers of its record have them. A record without that header leaves them unknown.
+    /// Fills in the positions of its posts from the headers of its record. Without that header they
+    /// remain unknown.
     ///
     /// # Errors
-    /// The header is none of this message's; then they are unknown, too.
+    /// The header does not fit this message. Then the positions remain unknown as well.
     pub fn set_positions(&mut self, headers: &[(String, Vec<u8>)]) -> Result<(), DecodeError> {
         let Some((_, value)) = headers.iter().find(|(name, _)| name == HEADER) else { return Ok(()) };
         let wrong = |reason: &'static str| DecodeError::new(HEADER, reason, value);
@@ -63,9 +68,9 @@ impl ClusterMessage {
             Some(Some(LogPosition { partition: partition.parse().ok()?, offset: offset.parse().ok()? }))
         };
         let places: Option<Vec<Option<LogPosition>>> = text.split(',').map(read).collect();
-        let places = places.ok_or_else(|| wrong("has an entry that is no partition and offset"))?;
+        let places = places.ok_or_else(|| wrong("has an entry that is not a partition and an offset"))?;
         if places.len() != self.posts_mut().count() {
-            return Err(wrong("has not one entry for each post in the evidence"));
+            return Err(wrong("does not have one entry for each post in the evidence"));
         }
         self.posts_mut().zip(places).for_each(|(post, place)| post.log = place);
         Ok(())

@@ -1,22 +1,24 @@
-//! What is said of a cluster, and why no more.
+//! The status of a cluster, and why it has no higher one.
 
 use coordination::SingleSource;
 use serde::{Deserialize, Serialize};
 
-/// What is said of a cluster.
+/// The status of a cluster.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Status {
     /// Coordinated, on more than one source, and the model finds it inauthentic.
     Flagged,
-    /// Coordinated on one source only, or one text by many accounts; `why` says which. Reported apart, never flagged by itself.
+    /// Coordinated on one source only, or one text by many accounts; `why` says which. Reported
+    /// separately, never flagged by itself.
     SingleSource,
     /// Coordinated, but the model does not find it inauthentic.
     Coordinated,
-    /// Was one of the others once, but its last days alone would not be believed and it has no three members left to name. Whoever acted
-    /// on it should look again.
+    /// Had one of the other statuses before, but its last days alone would not pass, and no three
+    /// members can be named any more. Whoever acted on it should check it again.
     Faded,
-    /// Did not pass the test, but came close. Nothing is claimed of it, and it is never on the topic of flagged clusters.
+    /// Did not pass the test, but almost did. Nothing is claimed about it, and it is never on the
+    /// topic of flagged clusters.
     NearMiss,
 }
 
@@ -41,12 +43,13 @@ impl Status {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, schemars::JsonSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Why {
-    /// It passes the test only with its best source in.
+    /// It passes the test only with its best source.
     BestSource,
-    /// One text was written by many accounts, which is a count and no test: no e-value and no probability.
+    /// Many accounts wrote one text. This is a count and not a test: no e-value and no probability.
     OneText,
-    /// Coordinated, and inauthentic by the model's threshold; but the group's behaviour is not plain enough to call it so, or it does not pass
-    /// without the reposts whose authors are not known.
+    /// Coordinated, and inauthentic by the model's threshold; but the group's behaviour is not
+    /// plain enough to be called inauthentic, or the group does not pass without reposts of unknown
+    /// authors.
     NotPlain,
 }
 

@@ -1,4 +1,5 @@
-//! How many groups and accounts were found. The terminal, the report and `summary.json` all count with this.
+//! Numbers of groups and accounts that were found. The terminal, the report and `summary.json` all
+//! use these.
 
 use std::collections::BTreeSet;
 
@@ -9,8 +10,9 @@ use super::{ClusterMessage, Status, Why};
 pub struct StatusTally {
     /// Groups.
     pub groups: u64,
-    /// Different accounts that these groups name: one that two of them name counts once. With accounts that a group of one text does not
-    /// remember by name, which count once for each group.
+    /// Different accounts that these groups name: an account that two of them name counts once.
+    /// Accounts of a group of one text that the engine does not remember by name are added, once
+    /// for each group.
     pub accounts: u64,
 }
 
@@ -21,22 +23,23 @@ pub struct Tally {
     pub flagged: StatusTally,
     /// Coordinated and not flagged.
     pub coordinated: StatusTally,
-    /// On one source only, one text by many accounts among them.
+    /// On one source only, including one text by many accounts.
     pub single_source: StatusTally,
-    /// Of `single_source`, one text by many accounts.
+    /// The part of `single_source` that is one text by many accounts.
     pub one_text: StatusTally,
     /// Contradicted by later posts.
     pub faded: StatusTally,
-    /// Came close and did not pass: their accounts are those that were proposed, and nobody is named.
+    /// Almost passed: their accounts are those that were proposed, and nobody is named.
     pub near_miss: StatusTally,
-    /// All that passed once: all of these but near misses. Here, too, an account counts once.
+    /// All that passed once: all of the above except near misses. An account counts once here as
+    /// well.
     pub found: StatusTally,
-    /// Of `found`, groups with an account that was active at the end.
+    /// The part of `found` with an account that was active at the end.
     pub active: u64,
 }
 
 impl Tally {
-    /// Counts groups; each must be there once.
+    /// Counts groups; each group must occur once.
     pub fn of<'c>(clusters: impl IntoIterator<Item = &'c ClusterMessage>) -> Tally {
         let clusters: Vec<&ClusterMessage> = clusters.into_iter().collect();
         let count = |counts: &dyn Fn(&ClusterMessage) -> bool| {
@@ -63,7 +66,8 @@ impl Tally {
         }
     }
 
-    /// Groups on their best source: of `single_source`, those that are not one text by many accounts.
+    /// Groups on their best source: the part of `single_source` that is not one text by many
+    /// accounts.
     pub fn best_source_groups(&self) -> u64 {
         self.single_source.groups - self.one_text.groups
     }

@@ -1,8 +1,9 @@
-//! ActivityStreams: the activities of an account's archive of Mastodon (`outbox.json`). A `Create` of a note is a post, an `Announce` a
-//! repost; other activities (likes, edits, deletions) give nothing, as do the addresses alone that `likes.json` holds.
+//! ActivityStreams: the activities in an account's archive of Mastodon (`outbox.json`). A `Create`
+//! of a note is a post, an `Announce` a repost. Other activities (likes, edits, deletions) are not
+//! posts, and neither are the URLs in `likes.json`.
 //!
-//! Ids are addresses, as those of the REST API are here, so that both can be read together. Of what was reposted, an archive holds
-//! the address alone.
+//! Ids are URLs. The ids of the REST API are URLs here as well, so both can be read together. An
+//! archive holds only the URL of a reposted post.
 
 use coordination::Post;
 use serde_json::Value;
@@ -12,7 +13,7 @@ use super::html;
 use crate::json_fields::Reader;
 use crate::normalise::Entities;
 
-/// Whether a record is an activity, or the address of one.
+/// Whether a record is an activity, or the URL of one.
 pub(super) fn is(from: &Reader<'_>) -> bool {
     match from.value() {
         Value::String(_) => true,
@@ -31,7 +32,7 @@ pub(super) fn read(from: &Reader<'_>) -> DecodedPost {
             Some(object) => created(from, &object),
             None => Err(from.missing("object")),
         },
-        // An object without the activity that made it.
+        // An object without its activity.
         "Note" | "Article" | "Question" | "Page" => created(from, from),
         _ => Ok(None),
     }
@@ -103,18 +104,18 @@ fn announce(from: &Reader<'_>) -> DecodedPost {
     from.post(post, nothing, repost_of.is_none()).map(Some)
 }
 
-/// An actor is told by address, or as an object that has one.
+/// An actor is a URL, or an object that has one.
 fn actor(from: &Reader<'_>, name: &str) -> Option<String> {
     let path = if from.get(name).is_some_and(Value::is_object) { format!("{name}.id") } else { name.to_owned() };
     from.text(&path).map(|address| address.into_owned())
 }
 
-/// The last step of an actor's address, which is its handle: `https://social.example/users/ann`.
+/// The last part of an actor's URL, which is its handle: `https://social.example/users/ann`.
 fn handle(address: &str) -> String {
     address.trim_end_matches('/').rsplit('/').next().unwrap_or_default().trim_start_matches('@').to_owned()
 }
 
-/// The author of a status by its address: `https://social.example/users/ann/statuses/1`.
+/// The author of a status, from its URL: `https://social.example/users/ann/statuses/1`.
 fn author(address: &str) -> Option<String> {
     address.split_once("/statuses/").map(|(author, _)| author.to_owned())
 }

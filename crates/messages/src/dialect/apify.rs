@@ -1,5 +1,6 @@
-//! Apify's datasets: a JSON list, or one item a line, of the scrapers of X (`createdAt`, `author.userName`), TikTok (`authorMeta`), Instagram
-//! (`shortCode`, `ownerUsername`) and Facebook (`postId`). Items that say that nothing was found give nothing.
+//! Apify's datasets: a JSON list, or one item per line, of the scrapers of X (`createdAt`,
+//! `author.userName`), TikTok (`authorMeta`), Instagram (`shortCode`, `ownerUsername`) and Facebook
+//! (`postId`). Items that say that nothing was found are not posts.
 
 use coordination::Post;
 use jiff::tz::TimeZone;
@@ -40,7 +41,7 @@ fn tweet(from: &Reader<'_>) -> DecodedPost {
     };
     let said = original.as_ref().unwrap_or(from);
     let text = said.any_text(&["fullText", "text"]).unwrap_or_default();
-    // `RT @name:` tells as much as an original without its number.
+    // `RT @name:` says as much as an original without its id.
     let lost = original.is_some() && repost_of.is_none()
         || repost_of.is_none() && from.flag("isRetweet") == Some(true) && !text.starts_with("RT @");
     let entities = match said.has("entities").then(|| said.object("entities")).flatten() {

@@ -1,7 +1,10 @@
-//! The archive that X gives an account of its own posts: `tweets.js` (older: `tweet.js`, and one file a month with `Grailbird.data`).
+//! The archive that X gives an account of its own posts: `tweets.js` (older: `tweet.js`, and one
+//! file a month with `Grailbird.data`).
 //!
-//! A file is a script that assigns a list. Its posts are those of API v1.1 without their author, who stands in `account.js` beside it, so
-//! the account has to be told ([`super::Context::account`]). A repost of an archive has no original but `RT @name:` in its text.
+//! A file is a script that assigns a list. Its posts are those of API v1.1 without their author.
+//! The author is in `account.js` next to the file, so the account must be given
+//! ([`super::Context::account`]). A repost in an archive has no original except `RT @name:` in its
+//! text.
 
 use serde_json::Value;
 
@@ -19,7 +22,7 @@ fn read(from: &Reader<'_>, account: Option<&ArchiveAccount>) -> DecodedPost {
     let wrapped = from.has("tweet").then(|| from.object("tweet").ok_or_else(|| from.missing("tweet"))).transpose()?;
     let tweet = wrapped.as_ref().unwrap_or(from);
     if !tweet.has("created_at") && !tweet.has("full_text") && !tweet.has("text") {
-        // Likes, direct messages, and what else an archive holds.
+        // Likes, direct messages, and other contents of an archive.
         return Ok(None);
     }
     let own = tweet.has("user").then(|| tweet.object("user")).flatten();

@@ -1,12 +1,16 @@
-//! Bluesky: commit events of Jetstream that create an `app.bsky.feed.post` or an `app.bsky.feed.repost`, as Jetstream writes them today
-//! (`kind`, `operation`) and wrote them until September 2024 (`type` of `com`, `c`); and the AppView's posts, alone or in a feed
+//! Bluesky: commit events of Jetstream that create an `app.bsky.feed.post` or an
+//! `app.bsky.feed.repost`, as Jetstream writes them today (`kind`, `operation`) and wrote them
+//! until September 2024 (`type` of `com`, `c`); and the AppView's posts, alone or in a feed
 //! (`feed`), a list (`posts`) or a thread.
 //!
-//! - The post's id is its `at://` address; the account's id is its DID. An event does not tell the handle, the AppView does.
-//! - The time is the one that the network saw: the event's (`time_us`), the AppView's `indexedAt`. `createdAt` is the author's own claim,
-//!   and may be anything; it is looked at only where there is no other time.
-//! - A repost in a feed is the post with the reason of its being there: the one who reposted it, and when.
-//! - Deletions name a post but nothing about it, and likes, follows, identities and accounts are no posts: they give nothing.
+//! - The post's id is its `at://` URI; the account's id is its DID. An event does not contain the
+//!   handle, the AppView does.
+//! - The time is that of the network: the event's (`time_us`), or the AppView's `indexedAt`.
+//!   `createdAt` is the author's own claim and may be anything; it is used only if there is no
+//!   other time.
+//! - A repost in a feed is the post with a reason: the account that reposted it, and when.
+//! - Deletions name a post but say nothing about it; likes, follows, identities and accounts are
+//!   not posts. All of these are skipped.
 
 use std::borrow::Cow;
 
@@ -41,14 +45,14 @@ pub(super) fn decode<'a>(value: &'a [u8], at: &str, take: &mut Take<'_, 'a>) -> 
     record(value, at, take, read)
 }
 
-/// Deeper threads than the parser's own limit cannot be read anyway.
+/// The parser cannot read deeper threads anyway.
 const THREAD_DEPTH: usize = 100;
 
 /// A post of a thread, then the answers to it.
 fn in_thread<'a>(view: &'a [u8], at: &str, depth: usize, take: &mut Take<'_, 'a>) -> Flow {
     match scan::member(view, "post") {
         Some(post) => record(post, at, take, read)?,
-        // Deleted, or hidden from whoever asked.
+        // Deleted, or hidden from the account that made the request.
         None => take(Record::new(view, Ok(None)))?,
     }
     if let Some(replies) = scan::member(view, "replies").filter(|_| depth > 0) {
@@ -97,7 +101,7 @@ fn in_feed(post: &Reader<'_>, reason: Option<&Reader<'_>>) -> DecodedPost {
     let Some(reason) = reposted else { return Ok(Some(original)) };
     let by = reason.id(&["by.did"])?;
     let repost = Post {
-        // Only newer answers tell the repost's own address. One account reposts one post once.
+        // Only newer answers contain the repost's own URI. One account reposts one post once.
         id: reason.text("uri").unwrap_or_else(|| format!("at://{by}/{REPOST}/of/{}", original.id).into()),
         account_name: reason.text("by.handle").unwrap_or_default(),
         account_created_at: reason.moment("by.createdAt"),
@@ -118,7 +122,7 @@ fn in_feed(post: &Reader<'_>, reason: Option<&Reader<'_>>) -> DecodedPost {
     reason.post(repost, entities, false).map(Some)
 }
 
-/// A post as the AppView shows it.
+/// A post in the AppView's form.
 fn view(from: &Reader<'_>) -> Result<Post<'static>, DecodeError> {
     let content = from.object("record").or_else(|| from.object("value")).ok_or_else(|| from.missing("record"))?;
     let post = Post {
@@ -135,7 +139,7 @@ fn view(from: &Reader<'_>) -> Result<Post<'static>, DecodeError> {
     said(from, &content, post, false)
 }
 
-/// When the network saw the post. What the author claims is not even looked at where that can be read.
+/// When the network saw the post. The author's claim is used only if that cannot be read.
 fn seen(from: &Reader<'_>, path: &str, content: &Reader<'_>) -> Result<Millis, DecodeError> {
     match from.moment(path).or_else(|| content.moment("createdAt")) {
         Some(millis) => Ok(millis),
@@ -143,7 +147,7 @@ fn seen(from: &Reader<'_>, path: &str, content: &Reader<'_>) -> Result<Millis, D
     }
 }
 
-/// What a record of the author's repository says.
+/// The fields of a record in the author's repository.
 fn said(
     from: &Reader<'_>,
     content: &Reader<'_>,
@@ -172,7 +176,8 @@ fn said(
         return Err(content.missing("subject"));
     }
     let reply_to = content.text("reply.parent.uri");
-    // A quoted post is embedded, alone or beside a picture or a card; what else is embedded so (a list, a feed) is no post.
+    // A quoted post is embedded, alone or together with a picture or a card. Other embedded records
+    // (a list, a feed) are not posts.
     let quote_of = ["embed.record.uri", "embed.record.record.uri"]
         .into_iter()
         .find_map(|path| content.text(path))

@@ -1,4 +1,4 @@
-//! What the JSON dialects share: a record is parsed once, and its posts own their text.
+//! What the JSON dialects have in common: a record is parsed once, and its posts own their text.
 
 use coordination::Post;
 use serde_json::Value;
@@ -12,12 +12,13 @@ pub(crate) fn parse(value: &[u8]) -> Result<Value, DecodeError> {
     from_json::<Value>(value)
 }
 
-/// The path of an element of a list that lies at a path.
+/// The path of an element of a list at a path.
 pub(super) fn element(at: &str, list: &str, number: usize) -> String {
     if at.is_empty() { format!("{list}[{number}]") } else { format!("{at}.{list}[{number}]") }
 }
 
-/// What a record's reader gives: a post, something else that is no post, or why it cannot be read.
+/// What a record's reader returns: a post, `None` for something that is not a post, or why it
+/// cannot be read.
 pub(super) type DecodedPost = Result<Option<Post<'static>>, DecodeError>;
 
 /// Parses one record, reads it and hands it over. `at` is its path in the document.
@@ -30,7 +31,7 @@ pub(super) fn record<'a>(
     part(raw, raw, at, take, read)
 }
 
-/// As [`record`], where the post is in a part of the record.
+/// As [`record`], if the post is in a part of the record.
 pub(super) fn part<'a>(
     raw: &'a [u8],
     part: &[u8],

@@ -1,4 +1,5 @@
-//! The small, regular subset of HTML that Mastodon's sanitiser leaves in a status, for which a full HTML parser would have nothing to do.
+//! The small, regular subset of HTML that Mastodon's sanitiser leaves in a status; a full HTML
+//! parser is not needed for it.
 
 use std::borrow::Cow;
 
@@ -45,7 +46,7 @@ pub(super) fn text_of(html: &str) -> String {
     out
 }
 
-/// The text with character references undone.
+/// The text with character references decoded.
 pub(super) fn unescape(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut rest = text;

@@ -1,8 +1,9 @@
-//! Mastodon: a status of the REST API, the `payload` of an `update` event of the streaming API, or the `statuses` of a search; and an
-//! account's archive (`outbox.json`), see [`super::activity`].
+//! Mastodon: a status of the REST API, the `payload` of an `update` event of the streaming API, or
+//! the `statuses` of a search. For an account's archive (`outbox.json`) see [`super::activity`].
 //!
-//! Ids of statuses and accounts differ from server to server for the same thing, so their addresses (`uri`, the account's `uri` or
-//! `url`) are the ids here where they are given. What a status answers is known by its server's id alone.
+//! The same status or account has different ids on different servers, so the URLs (`uri`; for an
+//! account `uri` or `url`) are the ids here if they are given. The post that a status answers is
+//! only given by its id on the server.
 
 use std::borrow::Cow;
 
@@ -41,7 +42,8 @@ fn read(from: &Reader<'_>) -> DecodedPost {
     match from.text("payload").filter(|text| text.starts_with('{')) {
         Some(payload) => {
             let payload = parse(payload.as_bytes()).map_err(|error| error.inside("payload"))?;
-            // A note's place is in the event, which outlives it; its fields are the status's own.
+            // A note's path refers to the event, which lives longer; the fields are the status's
+            // own.
             let notes = Notes::default();
             let outcome = status(&Reader::new(&payload, &notes), "mastodon").map_err(|error| error.inside("payload"));
             from.take_notes(notes);
@@ -64,7 +66,8 @@ pub(super) fn status(from: &Reader<'_>, platform: &'static str) -> DecodedPost {
     };
     let repost_of = original.as_ref().and_then(address);
     let lost = from.has("reblog") && repost_of.is_none();
-    // Mastodon wraps the quoted status, with the state of its author's consent; other services give the status itself.
+    // Mastodon wraps the quoted status, with the state of its author's consent; other services give
+    // the status itself.
     let quoted = ["quote.quoted_status", "quote"]
         .into_iter()
         .find(|path| from.has(path))

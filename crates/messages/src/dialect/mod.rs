@@ -1,7 +1,8 @@
-//! The dialects that posts come in from outside, one module each, all to [`coordination::Post`].
+//! The dialects of posts from outside, one module each. All become [`coordination::Post`].
 //!
-//! A value (a line, or a document) holds records: one, or many in a page or an export. Each record has an outcome of its own, and comes
-//! with the very bytes it stands in, so that a bad one costs nothing but itself and can be put aside alone.
+//! A value (a line, or a document) holds records: one, or many in a page or an export. Each record
+//! has its own outcome, and comes with exactly the bytes that hold it. So a bad record costs only
+//! itself and can be stored alone.
 
 use std::fmt;
 use std::ops::ControlFlow;
@@ -29,25 +30,29 @@ mod web;
 mod x;
 mod zeeschuimer;
 
-/// The longest foreign value that is read, in bytes: a page of posts or a whole export is one value.
+/// The longest foreign value that is read, in bytes: a page of posts or a whole export is one
+/// value.
 pub const MAX_DOCUMENT_BYTES: usize = 2 << 30;
 
-/// How the posts of an input are written.
+/// The format of the posts of an input.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Dialect {
     /// The native dialect, see [`crate::post`].
     Lockstep,
-    /// X: posts of API v2, alone or as a page with `data` and `includes`; posts of API v1.1, alone, as search results or from a stream.
+    /// X: posts of API v2, alone or as a page with `data` and `includes`; posts of API v1.1, alone,
+    /// as search results or from a stream.
     X,
     /// The archive that X gives an account of its own posts (`tweets.js`).
     TwitterArchive,
     /// Bluesky: commit events of Jetstream, old and new; posts and feeds of the AppView.
     Bluesky,
-    /// Mastodon: statuses of its REST and streaming API, search results, and an account's archive (`outbox.json`).
+    /// Mastodon: statuses of its REST and streaming API, search results, and an account's archive
+    /// (`outbox.json`).
     Mastodon,
-    /// Telegram: Telegram Desktop's JSON export; messages as Telethon, Pyrogram and the Bot API give them.
+    /// Telegram: Telegram Desktop's JSON export; messages in the form of Telethon, Pyrogram and the
+    /// Bot API.
     Telegram,
-    /// Zeeschuimer: items of X, TikTok and Instagram as the browser gets them.
+    /// Zeeschuimer: items of X, TikTok and Instagram in the form that the browser receives.
     Zeeschuimer,
     /// 4CAT: items of its datasets as NDJSON.
     FourCat,
@@ -96,7 +101,7 @@ impl Dialect {
         }
     }
 
-    /// What is written in it, for a sentence.
+    /// Its contents, as part of a sentence.
     pub fn about(self) -> &'static str {
         match self {
             Dialect::Lockstep => "Lockstep's own posts",
@@ -114,8 +119,8 @@ impl Dialect {
         }
     }
 
-    /// Reads one JSON value, a line or a whole document, and hands over every record in it. A list is its elements. `take` may break
-    /// off.
+    /// Reads one JSON value, a line or a whole document, and hands over every record in it. A list
+    /// is read as its elements. `take` may stop the reading.
     pub fn decode<'a>(self, value: &'a [u8], context: &Context, take: &mut Take<'_, 'a>) -> Flow {
         if value.len() > MAX_DOCUMENT_BYTES {
             let error = DecodeError::new("", format!("has more than {MAX_DOCUMENT_BYTES} bytes"), value);
@@ -133,7 +138,7 @@ impl Dialect {
         if none { take(Record::new(value, Ok(None))) } else { Flow::Continue(()) }
     }
 
-    /// As [`Dialect::decode`], of a value that is no list. `at` is its path.
+    /// As [`Dialect::decode`], for a value that is not a list. `at` is its path.
     fn one<'a>(self, value: &'a [u8], at: &str, context: &Context, take: &mut Take<'_, 'a>) -> Flow {
         match self {
             Dialect::Lockstep => {
@@ -161,7 +166,7 @@ impl Dialect {
     }
 }
 
-/// The JSON values of a document, one after another, as they stand; what is not sound goes out as it is.
+/// The JSON values of a document, one after another, unchanged, also those that are not valid.
 pub fn values(document: &[u8]) -> impl Iterator<Item = &[u8]> {
     scan::values(scan::content(document))
 }
@@ -171,21 +176,22 @@ pub fn is_script(text: &[u8]) -> bool {
     scan::script(scan::content_start(text)).is_some()
 }
 
-/// How the values of a JSON file lie in it.
+/// How the values of a JSON file are laid out.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Layering {
-    /// One value a line.
+    /// One value per line.
     Lines,
     /// A list or another value over several lines, or several one after another.
     Document,
 }
 
 impl Layering {
-    /// Tells it from the beginning of a file; `whole` if that is all of it. A first line that is damaged makes no document of lines.
+    /// Recognises the layout from the beginning of a file; `whole` if that is the whole file. A
+    /// damaged first line does not turn lines into a document.
     pub fn of(head: &[u8], whole: bool) -> Layering {
         let mut lines: Vec<&[u8]> = head.split(|byte| *byte == b'\n').collect();
         if !whole && lines.len() > 1 {
-            // It may go on.
+            // The last line may continue.
             lines.pop();
         }
         let mut filled =
@@ -196,7 +202,7 @@ impl Layering {
         let document = if is_script(head) {
             true
         } else if start.starts_with(b"[") {
-            // Lists may stand one a line.
+            // Each line may be a list.
             !(scan::is_whole(start) && rest.iter().any(|line| scan::is_whole(line)))
         } else if scan::is_whole(start) {
             false
@@ -205,7 +211,7 @@ impl Layering {
         } else if rest.iter().any(|line| line.starts_with(b"{") && scan::is_whole(line)) {
             false
         } else {
-            // A value that goes on in the next line, or several in one.
+            // A value that continues in the next line, or several values in one line.
             start.starts_with(b"{")
                 && (rest.first().is_some_and(|line| !line.starts_with(b"{"))
                     || scan::values(start).count() > 1 && scan::values(start).all(scan::is_whole))
@@ -214,31 +220,32 @@ impl Layering {
     }
 }
 
-/// What a value does not say itself and its reader may know.
+/// What a value does not contain and its reader may know.
 #[derive(Debug, Clone, Default)]
 pub struct Context {
-    /// Whose posts these are, where the posts do not say so: an archive's.
+    /// The account of the posts, if the posts do not contain it: an archive's.
     pub account: Option<ArchiveAccount>,
-    /// The platform of records that name none; [`csv::UNKNOWN_PLATFORM`] where this is not told either.
+    /// The platform of records without a platform; [`csv::UNKNOWN_PLATFORM`] if it is not given
+    /// here either.
     pub platform: Option<String>,
-    /// The zone of times that are written without an offset from UTC. Where it is not known they are taken as UTC, and said to be so
-    /// ([`Record::local_time`]).
+    /// The time zone of times without an offset from UTC. If it is not known, they are read as UTC,
+    /// and [`Record::local_time`] says so.
     pub timezone: Option<TimeZone>,
 }
 
-/// An account that is told beside its posts.
+/// An account that is given separately from its posts.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct ArchiveAccount {
     /// Its id on its platform.
     pub id: String,
-    /// Its handle; empty where it is not known.
+    /// Its handle; empty if it is not known.
     pub name: String,
-    /// When it was made.
+    /// When it was created.
     pub created_at: Option<Millis>,
 }
 
 impl ArchiveAccount {
-    /// Reads `account.js`, which lies beside `tweets.js` in an archive.
+    /// Reads `account.js`, which is next to `tweets.js` in an archive.
     pub fn of_archive(script: &[u8]) -> Result<ArchiveAccount, DecodeError> {
         archive::account(script)
     }
@@ -264,20 +271,21 @@ impl FromStr for ArchiveAccount {
 /// Whether to go on.
 pub type Flow = ControlFlow<()>;
 
-/// Takes the records of a value, one after another.
+/// Receives the records of a value, one after another.
 pub type Take<'c, 'a> = dyn FnMut(Record<'a>) -> Flow + 'c;
 
-/// One record of a value, and what it was read as.
+/// One record of a value, with the result of reading it.
 #[derive(Debug)]
 pub struct Record<'a> {
-    /// The bytes it stands in, a part of the value.
+    /// The bytes that hold it, a part of the value.
     pub raw: &'a [u8],
-    /// A post; or nothing, where it is something else that the source sends (a deletion, a like, a service message); or why it cannot be
-    /// read, with its path in the value.
+    /// A post; or `None` for something else that the source sends (a deletion, a like, a service
+    /// message); or why it cannot be read, with the path in the value.
     pub outcome: Result<Option<Post<'a>>, DecodeError>,
-    /// Optional fields that are there and cannot be read, with their paths in the record. The post does without them.
+    /// Optional fields that could not be read, with their paths in the record. The post was read
+    /// without them.
     pub unreadable: Vec<DecodeError>,
-    /// Whether its time has no offset from UTC and was taken as UTC for want of a zone.
+    /// Whether its time has no offset from UTC and was read as UTC, because no time zone was given.
     pub local_time: bool,
 }
 

@@ -1,12 +1,13 @@
-//! Which dialect a file is written in, by the names of the fields of its first records.
+//! Recognises the dialect of a file from the names of the fields of its first records.
 
 use super::{Dialect, scan};
 
-/// Records that are looked at before a file is held to be written in no known dialect.
+/// Records that are examined before a file counts as written in no known dialect.
 const LOOKED_AT: usize = 64;
 
 impl Dialect {
-    /// Recognises a dialect by the beginning of a JSON file, which may be cut anywhere. `None` if no record is known.
+    /// Recognises a dialect by the beginning of a JSON file, which may be cut anywhere. `None` if
+    /// no record is known.
     pub fn recognise(head: &[u8]) -> Option<Dialect> {
         let start = head.trim_ascii_start();
         if scan::script(start).is_some() && (start.starts_with(b"window.YTD.") || start.starts_with(b"Grailbird.")) {
@@ -32,12 +33,13 @@ pub(super) fn tool(record: &[u8]) -> Option<Dialect> {
     object(record).filter(|dialect| tools.contains(dialect))
 }
 
-/// Which reader an item of 4CAT needs: 4CAT's own for what Zeeschuimer collected and for mapped items, else its data source's.
+/// The reader for an item of 4CAT: 4CAT's own for items that Zeeschuimer collected and for mapped
+/// items, else that of its data source.
 pub(super) fn item_of_4cat(record: &[u8]) -> Option<Dialect> {
     object(record).filter(|dialect| !matches!(dialect, Dialect::Lockstep | Dialect::Zeeschuimer))
 }
 
-/// The names of an object's members, with what they hold.
+/// The names of an object's members, with their values.
 struct Names<'a>(Vec<(std::borrow::Cow<'a, str>, &'a [u8])>);
 
 impl<'a> Names<'a> {
@@ -69,7 +71,7 @@ impl<'a> Names<'a> {
         self.get(name).is_some_and(|value| value.starts_with(b"["))
     }
 
-    /// The member, if it begins with these letters.
+    /// Whether the member begins with these letters.
     fn text_starts(&self, name: &str, start: &str) -> bool {
         self.get(name)
             .is_some_and(|value| value.strip_prefix(b"\"").is_some_and(|text| text.starts_with(start.as_bytes())))
@@ -90,7 +92,7 @@ fn object(record: &[u8]) -> Option<Dialect> {
         return None;
     }
     let names = Names::of(record);
-    // The tools first: what they hold is often what a platform gave them.
+    // The tools first: their records often contain what a platform gave them.
     let of_tool = tool_of(&names);
     of_tool.or_else(|| platform_of(&names))
 }

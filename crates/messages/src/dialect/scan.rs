@@ -1,17 +1,19 @@
-//! Finding the values of a JSON text by its brackets and quotes alone.
+//! Finds the values of a JSON text by its brackets and quotation marks alone.
 //!
-//! A document of a million posts need not be parsed to find its posts, and one post that is broken need not cost the others: here
-//! nothing is parsed and nothing refused, and a value that is not sound goes out as it stands, for whoever parses it to say so.
+//! A document of a million posts need not be parsed to find its posts, and one broken post must not
+//! cost the others. So this module parses nothing and refuses nothing. A value that is not valid is
+//! passed on unchanged, and its parser reports the error.
 //!
-//! A value that never closes would swallow all that follows. It ends where its neighbour begins: at a line that starts as its own line
-//! did, with the same white space and an opening brace. In a printed document whatever lies inside a value stands further to the right.
+//! A value that never closes would swallow everything after it. It ends where the next value of the
+//! same level begins: at a line that starts like its own first line, with the same white space and
+//! an opening brace. In an indented document, everything inside a value has a larger indent.
 
 use std::borrow::Cow;
 
 use memchr::memchr3;
 
-/// The part of a file that is JSON: without white space, marks and separators around it, and without the assignment that makes a
-/// script of it (`window.YTD.tweets.part0 = [`).
+/// The part of a file that is JSON: without white space, marks and separators around it, and
+/// without the assignment of a script (`window.YTD.tweets.part0 = [`).
 pub(super) fn content(bytes: &[u8]) -> &[u8] {
     let text = trimmed(bytes);
     match script(text) {
@@ -41,7 +43,8 @@ fn is_space(byte: u8) -> bool {
 /// The longest left side of an assignment.
 const LONGEST_NAME: usize = 200;
 
-/// What is assigned, if the text is an assignment of a list or an object to a name such as `window.YTD.tweets.part0`.
+/// The assigned value, if the text assigns a list or an object to a name such as
+/// `window.YTD.tweets.part0`.
 pub(super) fn script(text: &[u8]) -> Option<&[u8]> {
     if !text.first().is_some_and(u8::is_ascii_alphabetic) {
         return None;
@@ -62,7 +65,7 @@ pub(super) fn is_whole(text: &[u8]) -> bool {
     }
 }
 
-/// Values one after another, as they stand.
+/// Values one after another, unchanged.
 pub(super) fn values(bytes: &[u8]) -> impl Iterator<Item = &[u8]> {
     Elements { bytes, at: 0, closed: false, inside: false }
 }
@@ -72,7 +75,8 @@ pub(super) fn elements(list: &[u8]) -> Elements<'_> {
     Elements { bytes: list, at: usize::from(list.first() == Some(&b'[')), closed: false, inside: true }
 }
 
-/// The members of an object that begins with its brace, in order; their names with any escapes undone.
+/// The members of an object that begins with its brace, in order; escapes in their names are
+/// decoded.
 pub(super) fn members(object: &[u8]) -> Members<'_> {
     Members { bytes: object, at: usize::from(object.first() == Some(&b'{')) }
 }
@@ -114,7 +118,8 @@ impl<'a> Iterator for Elements<'a> {
             Some(_) => {
                 let start = self.at;
                 self.at = match self.bytes[start] {
-                    // A list of a document ends where its elements do, whatever one of them may be.
+                    // A list in a document ends where its elements end, even if one of them is
+                    // broken.
                     b'[' if !self.inside => start + list_end(&self.bytes[start..]),
                     _ => end_of(self.bytes, start),
                 };
@@ -155,7 +160,8 @@ impl<'a> Iterator for Members<'a> {
             self.at += 1;
         }
         let start = self.at;
-        // A list is stepped through, so that an element that never closes does not swallow the members after the list.
+        // A list is read element by element, so that an element that never closes does not swallow
+        // the members after the list.
         self.at = match self.bytes.get(start)? {
             b'[' => start + list_end(&self.bytes[start..]),
             _ => end_of(self.bytes, start),
@@ -164,7 +170,7 @@ impl<'a> Iterator for Members<'a> {
     }
 }
 
-/// Where a list ends, found by stepping over its elements.
+/// The end of a list, found by skipping its elements.
 fn list_end(list: &[u8]) -> usize {
     let mut steps = elements(list);
     steps.by_ref().for_each(drop);
@@ -182,7 +188,7 @@ fn name(quoted: &[u8]) -> Cow<'_, str> {
     String::from_utf8_lossy(inner)
 }
 
-/// Where the value that starts here ends. It is at least one byte long.
+/// The end of the value that starts here. It is at least one byte long.
 fn end_of(bytes: &[u8], start: usize) -> usize {
     match bytes.get(start) {
         Some(b'{' | b'[') => {}
@@ -250,7 +256,7 @@ fn end_of_text(bytes: &[u8], start: usize) -> usize {
     bytes.len()
 }
 
-/// The white space before a value, if nothing else stands before it in its line.
+/// The white space before a value, if nothing else is before it in its line.
 fn indent(bytes: &[u8], start: usize) -> Option<&[u8]> {
     let before = &bytes[..start];
     let line = before.iter().rposition(|byte| *byte == b'\n' || !is_space(*byte));

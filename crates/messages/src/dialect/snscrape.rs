@@ -1,6 +1,7 @@
-//! snscrape's JSON lines: one item a line, whose `_type` names the module and the kind. Tweets (also of twscrape, which writes the same),
-//! posts of Telegram channels, Mastodon, Facebook, Instagram, Reddit, VKontakte and Weibo are read; users, channels, tombstones and
-//! trends give nothing.
+//! snscrape's JSON lines: one item per line, whose `_type` names the module and the kind. Tweets
+//! (also those of twscrape, which has the same format), posts of Telegram channels, Mastodon,
+//! Facebook, Instagram, Reddit, VKontakte and Weibo are read. Users, channels, tombstones and
+//! trends are not posts.
 
 use std::borrow::Cow;
 
@@ -24,7 +25,7 @@ fn read(from: &Reader<'_>) -> DecodedPost {
         ("twitter", "Tweet") => tweet(from),
         ("telegram", "TelegramPost") => telegram(from),
         ("mastodon", "Boost") => {
-            Err(DecodeError::new("date", "is required, but snscrape does not tell when a post was boosted", b""))
+            Err(DecodeError::new("date", "is required, but snscrape does not write when a post was boosted", b""))
         }
         (_, "User" | "UserRef" | "Channel" | "Tombstone" | "TweetRef" | "Trend" | "Group" | "Community" | "Guest") => {
             Ok(None)
@@ -45,7 +46,7 @@ fn tweet(from: &Reader<'_>) -> DecodedPost {
     let quoted = from.has("quotedTweet").then(|| from.object("quotedTweet")).flatten();
     let entities = Entities {
         urls: Some(links.map(|name| said.texts(name, &["url"]).unwrap_or_default()).unwrap_or_default()),
-        // Versions before the end of 2021 do not tell them.
+        // Versions before the end of 2021 do not have them.
         hashtags: said.has("hashtags").then(|| said.texts("hashtags", &["text"])).flatten(),
         mentions: said.has("mentionedUsers").then(|| said.texts("mentionedUsers", &["username"])).flatten(),
     };
@@ -87,11 +88,12 @@ fn tweet(from: &Reader<'_>) -> DecodedPost {
     from.post(post, entities, lost).map(Some)
 }
 
-/// A post of a channel's web page. Its address holds the channel's name and the number: `https://t.me/s/news/12`.
+/// A post of a channel's web page. Its URL contains the channel's name and the number:
+/// `https://t.me/s/news/12`.
 fn telegram(from: &Reader<'_>) -> DecodedPost {
     let url = from.id(&["url"])?;
     let (channel, number) = address(&url)
-        .ok_or_else(|| DecodeError::new("url", "is no address of a post in a channel of Telegram", url.as_bytes()))?;
+        .ok_or_else(|| DecodeError::new("url", "is not the URL of a post in a channel of Telegram", url.as_bytes()))?;
     let forwarded = from.text("forwardedUrl");
     let origin = forwarded.as_deref().and_then(address);
     let mut links = from.texts("outlinks", &[]);
@@ -118,7 +120,7 @@ fn telegram(from: &Reader<'_>) -> DecodedPost {
     from.post(post, Entities { urls: Some(links), hashtags: None, mentions: None }, false).map(Some)
 }
 
-/// Channel and number in a post's address.
+/// Channel and number in a post's URL.
 fn address(url: &str) -> Option<(&str, &str)> {
     let path = url.split_once("t.me/")?.1;
     let path = path.strip_prefix("s/").unwrap_or(path);
@@ -128,7 +130,7 @@ fn address(url: &str) -> Option<(&str, &str)> {
         .then_some((channel, number))
 }
 
-/// An item of one of the other modules, whose fields are named alike.
+/// An item of one of the other modules, whose fields have similar names.
 fn other(from: &Reader<'_>, module: &str) -> DecodedPost {
     let platform = match module {
         "vkontakte" => "vk",
@@ -140,7 +142,7 @@ fn other(from: &Reader<'_>, module: &str) -> DecodedPost {
         .find_map(|path| from.text(path));
     let url = from.any_text(&["cleanUrl", "url"]);
     if account.is_none() {
-        // A page's posts name it in their address only.
+        // A page's posts name the page in their URL only.
         let step =
             url.as_deref().and_then(|url| url.split_once("://")?.1.split('/').nth(1)).filter(|step| !step.is_empty());
         let step = step.map(|step| step.strip_prefix("wall").and_then(|wall| wall.split('_').next()).unwrap_or(step));
@@ -149,7 +151,7 @@ fn other(from: &Reader<'_>, module: &str) -> DecodedPost {
     let text = from.any_text(&["rawContent", "content", "text", "selftext", "body", "caption", "title"]);
     let links = ["links", "outlinks"].into_iter().find(|name| from.has(name));
     let post = Post {
-        // Numbers of statuses are of one server of Mastodon only.
+        // On Mastodon, numbers of statuses are unique on one server only.
         id: if module == "mastodon" { from.id(&["url", "id"])? } else { from.id(&["id", "cleanUrl", "url"])? },
         platform: platform.to_owned().into(),
         account_name: from

@@ -1,15 +1,19 @@
-//! Telegram: Telegram Desktop's JSON export of one chat or of a whole account (`result.json`: `chats`, `left_chats`), or messages one by
-//! one, as Telethon's `to_dict`, Pyrogram, the Bot API, 4CAT or a flat collector's rows give them.
+//! Telegram: Telegram Desktop's JSON export of one chat or of a whole account (`result.json`:
+//! `chats`, `left_chats`), or single messages in the form of Telethon's `to_dict`, Pyrogram, the
+//! Bot API, 4CAT or a flat collector's rows.
 //!
-//! A message's number is unique in its chat only, so the post's id is `chat/number`; chats have their marked ids (`-100…` for channels),
-//! which do not clash with users'. Who posts is the sender, or else the chat itself, as in channels. Service messages (joins, pins),
-//! empty messages and updates that are no new message give nothing. A forwarded message is a repost of `chat/number` where both are told.
+//! A message's number is unique in its chat only, so the post's id is `chat/number`; chats have
+//! their marked ids (`-100…` for channels), which cannot be equal to users' ids. The account is the
+//! sender or, as in channels, the chat itself. Service messages (joins, pins), empty messages and
+//! updates without a new message are not posts. A forwarded message is a repost of `chat/number` if
+//! both are given.
 //!
-//! An export's `date` is the exporter's local time; `date_unixtime` is used, which exports since the end of 2021 have. Where it is missing,
-//! the date is of the zone that is told, else taken as UTC and said to be so.
+//! An export's `date` is the exporter's local time. `date_unixtime` is used, which exports have
+//! since the end of 2021. Without it, the date is in the given time zone, or else read as UTC, and
+//! the result says so.
 //!
-//! Links are those in the text, those that a part of the text is marked as (`link`, `text_link`, also without `https://`), and, where there
-//! is none, the one of the page that is shown below.
+//! Links are those in the text, those that a part of the text is marked with (`link`, `text_link`,
+//! also without `https://`) and, if there are none, the link of the page that is shown below.
 
 use std::borrow::Cow;
 use std::collections::HashSet;
@@ -49,14 +53,14 @@ pub(super) fn decode<'a>(value: &'a [u8], at: &str, context: &Context, take: &mu
     record(value, at, take, |from| update(from, None, export.zone))
 }
 
-/// An export, and the zone of its local times.
+/// An export, and the time zone of its local times.
 struct Export<'z> {
     zone: Option<&'z TimeZone>,
 }
 
 /// One chat of an export.
 struct Chat {
-    /// Its marked id, or why there is none.
+    /// Its marked id, or why it has none.
     id: Result<String, DecodeError>,
     name: Option<String>,
 }
@@ -104,7 +108,7 @@ fn update(from: &Reader<'_>, chat: Option<&Chat>, zone: Option<&TimeZone>) -> De
     }
     match ["message", "channel_post", "business_message"].into_iter().find(|name| from.has(name)) {
         Some(name) => read(&from.object(name).ok_or_else(|| from.missing(name))?, chat, zone),
-        // Edits, reactions, members: no new message.
+        // Edits, reactions, members: not a new message.
         None => Ok(None),
     }
 }
@@ -125,7 +129,7 @@ fn read(from: &Reader<'_>, chat: Option<&Chat>, zone: Option<&TimeZone>) -> Deco
         None => peer(from.value(), &["peer_id", "chat_id", "channel_id", "chat", "_chat"])
             .ok_or_else(|| from.missing("peer_id"))?,
     };
-    // What an export has under `from` is a name, and no id.
+    // In an export, `from` is a name and not an id.
     let named = from.get("from").is_some_and(Value::is_string);
     let senders =
         ["from_id", "sender_id", if named { "from_id" } else { "from" }, "from_user", "sender_chat", "_sender"];
@@ -133,8 +137,8 @@ fn read(from: &Reader<'_>, chat: Option<&Chat>, zone: Option<&TimeZone>) -> Deco
     if let Some(unknown) = from.get("from_id").filter(|_| sender.is_none())
         && unknown.as_str() != Some("")
     {
-        // Without it the message would be taken for the chat's own.
-        return Err(DecodeError::new("from_id", "is no user and no chat", unknown.to_string().as_bytes()));
+        // Without this error, the message would count as the chat's own.
+        return Err(DecodeError::new("from_id", "is neither a user nor a chat", unknown.to_string().as_bytes()));
     }
     let in_channel = sender.is_none() || sender.as_ref() == Some(&chat_id);
     let name = from
@@ -186,7 +190,7 @@ fn moment(from: &Reader<'_>, zone: Option<&TimeZone>) -> Result<Millis, DecodeEr
     }
 }
 
-/// Where a forwarded message comes from, as far as that is told.
+/// The origin of a forwarded message, as far as it is given.
 #[derive(Default)]
 struct Origin<'v> {
     chat: Option<Cow<'v, str>>,
@@ -217,7 +221,7 @@ impl<'v> Origin<'v> {
     }
 }
 
-/// The handle of whoever stands under the first of these names, else the name.
+/// The handle of the user or chat under the first of these names, or else its name.
 fn username<'v>(from: &Reader<'v>, names: &[&str]) -> Option<Cow<'v, str>> {
     names.iter().find_map(|name| {
         let who = from.get(name)?;
@@ -246,7 +250,7 @@ fn said<'v>(from: &Reader<'v>) -> Said<'v> {
         text = caption;
     }
     if let Some(Value::Array(parts)) = from.get("text_entities") {
-        // All of the text again; older exports do without.
+        // The whole text again; older exports do not have it.
         if text.is_empty() {
             runs(parts, &mut marked, Some(text.to_mut()));
         } else {
@@ -260,7 +264,8 @@ fn said<'v>(from: &Reader<'v>) -> Said<'v> {
             None => {}
         }
     }
-    // Formatted links are not in the text, plain ones are: both count, and each once, with or without its `https://`.
+    // Formatted links are not in the text, plain links are. Both count, and each counts once, with
+    // or without its `https://`.
     let mut links = crate::extract::urls(&text);
     let bare = |link: &str| link.split_once("://").map_or(link, |(_, rest)| rest).trim_end_matches('/').to_owned();
     let mut known: HashSet<String> = links.iter().map(|link| bare(link)).collect();
@@ -273,7 +278,7 @@ fn said<'v>(from: &Reader<'v>) -> Said<'v> {
     Said { text, links }
 }
 
-/// The runs of an export's text, each plain or with a type and perhaps an address.
+/// The runs of an export's text, each plain or with a type and possibly a URL.
 fn runs<'v>(parts: &'v [Value], links: &mut Vec<Cow<'v, str>>, mut text: Option<&mut String>) {
     for part in parts {
         let said = part.as_str().or_else(|| part.get("text").and_then(Value::as_str)).unwrap_or_default();
@@ -288,7 +293,7 @@ fn runs<'v>(parts: &'v [Value], links: &mut Vec<Cow<'v, str>>, mut text: Option<
     }
 }
 
-/// The link that an entity of a message marks: an address of its own, or a stretch of the text, told in UTF-16 units.
+/// The link that an entity of a message marks: its own URL, or a range of the text in UTF-16 units.
 fn linked<'v>(entity: &'v Value, text: &str) -> Option<Cow<'v, str>> {
     if let Some(url) = entity.get("url").and_then(Value::as_str).filter(|url| !url.is_empty()) {
         return Some(Cow::Borrowed(url));
@@ -305,7 +310,7 @@ fn linked<'v>(entity: &'v Value, text: &str) -> Option<Cow<'v, str>> {
     String::from_utf16(&units).ok().filter(|link| !link.is_empty()).map(Cow::Owned)
 }
 
-/// A link without a scheme is one of the web.
+/// A link without a scheme is a web link.
 fn with_scheme(link: Cow<'_, str>) -> Cow<'_, str> {
     let scheme = link.split_once(':').is_some_and(|(scheme, rest)| {
         !scheme.contains('.') && (rest.starts_with("//") || scheme.eq_ignore_ascii_case("mailto"))
@@ -313,8 +318,8 @@ fn with_scheme(link: Cow<'_, str>) -> Cow<'_, str> {
     if scheme { link } else { Cow::Owned(format!("https://{link}")) }
 }
 
-/// A chat or user under the first of these names: a number, text, Telethon's `{"_": "PeerChannel", "channel_id": 1}`, or an object
-/// with its id.
+/// A chat or user under the first of these names: a number, text, Telethon's `{"_": "PeerChannel",
+/// "channel_id": 1}`, or an object with its id.
 fn peer<'a>(value: &'a Value, names: &[&str]) -> Option<Cow<'a, str>> {
     names.iter().find_map(|name| {
         let peer = value.get(name)?;
@@ -337,7 +342,7 @@ fn peer<'a>(value: &'a Value, names: &[&str]) -> Option<Cow<'a, str>> {
     })
 }
 
-/// An export writes `channel123` and `user123` for a sender.
+/// An export writes senders as `channel123` and `user123`.
 fn prefixed(id: &str) -> String {
     ["channel", "user", "chat"]
         .iter()
@@ -348,8 +353,9 @@ fn prefixed(id: &str) -> String {
         .unwrap_or_else(|| id.to_owned())
 }
 
-/// Telegram numbers users, groups and channels apart; its own clients tell them apart by marking groups with `-` and channels and
-/// supergroups with `-100`. An id that is marked already stays.
+/// Telegram numbers users, groups and channels separately. Its own clients distinguish them by the
+/// prefix `-` for groups and `-100` for channels and supergroups. An id that already has a prefix
+/// is unchanged.
 fn marked(kind: &str, id: &str) -> String {
     if id.starts_with('-') {
         return id.to_owned();

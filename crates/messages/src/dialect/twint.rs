@@ -1,7 +1,8 @@
-//! twint's JSON: one tweet a line.
+//! twint's JSON: one tweet per line.
 //!
-//! Times are written in the zone of the machine that ran twint, by an abbreviation (`2019-11-28 15:14:52 CET`) or an offset. A retweet is the
-//! original with the retweeting account beside it (`user_rt_id`, `retweet_id`): the post is the retweet, its time is in its number.
+//! Times are in the time zone of the machine that ran twint, with an abbreviation (`2019-11-28
+//! 15:14:52 CET`) or an offset. A retweet is the original together with the retweeting account
+//! (`user_rt_id`, `retweet_id`): the post is the retweet, and its time follows from its id.
 
 use std::borrow::Cow;
 
@@ -44,7 +45,7 @@ fn read(from: &Reader<'_>, zone: Option<&TimeZone>) -> DecodedPost {
             post.created_at = moment(from, zone)?;
             post.account_id = author;
             (post.quote_of, post.quote_of_account) = quoted(from);
-            // An answer's conversation began with another tweet.
+            // The conversation of an answer began with another tweet.
             post.reply_to = from.text("conversation_id").filter(|begun| *begun != id);
             post.id = id;
         }
@@ -57,7 +58,7 @@ fn read(from: &Reader<'_>, zone: Option<&TimeZone>) -> DecodedPost {
     from.post(post, entities, false).map(Some)
 }
 
-/// The quoted tweet and its author's handle, which stand in its address: `https://twitter.com/ann/status/7`.
+/// The quoted tweet and its author's handle, from its URL: `https://twitter.com/ann/status/7`.
 fn quoted<'v>(from: &Reader<'v>) -> (Option<Cow<'v, str>>, Option<Cow<'v, str>>) {
     let Some(address) = from.text("quote_url") else { return (None, None) };
     let mut steps = address.trim_end_matches('/').rsplit('/');
@@ -71,11 +72,11 @@ fn quoted<'v>(from: &Reader<'v>) -> (Option<Cow<'v, str>>, Option<Cow<'v, str>>)
     }
 }
 
-/// The time in a retweet's number: they have it since the end of 2010.
+/// The time in a retweet's id. Ids contain it since the end of 2010.
 pub(super) fn snowflake(id: &str) -> Result<Millis, DecodeError> {
     let number = id.parse::<u64>().ok().map(|number| number >> 22).filter(|number| *number > 0);
     number.map(|number| number as Millis + 1_288_834_974_657).ok_or_else(|| {
-        DecodeError::new("retweet_id", "is no number of a tweet, which tells when it was posted", id.as_bytes())
+        DecodeError::new("retweet_id", "is not the id of a tweet, which contains the time of the post", id.as_bytes())
     })
 }
 
@@ -88,8 +89,9 @@ fn moment(from: &Reader<'_>, zone: Option<&TimeZone>) -> Result<Millis, DecodeEr
     match (from.text("date"), from.text("time")) {
         (Some(date), Some(time)) if !from.has("created_at") => {
             let both = format!("{date} {time}");
-            let (naive, _) = naive(&both)
-                .ok_or_else(|| DecodeError::new("date", "is no date, or `time` no time of day", both.as_bytes()))?;
+            let (naive, _) = naive(&both).ok_or_else(|| {
+                DecodeError::new("date", "is not a date, or `time` is not a time of day", both.as_bytes())
+            })?;
             zoned(from, naive, &from.text("timezone").unwrap_or_default(), zone, &both)
         }
         // Older versions write milliseconds.
@@ -97,7 +99,7 @@ fn moment(from: &Reader<'_>, zone: Option<&TimeZone>) -> Result<Millis, DecodeEr
     }
 }
 
-/// A time of day on a date, and the zone written after it.
+/// A date and time of day, and the time zone written after it.
 fn naive(text: &str) -> Option<(DateTime, &str)> {
     let text = text.trim();
     let (time, zone) = (text.get(..19)?, text.get(19..)?.trim());
@@ -122,14 +124,15 @@ fn zoned(
     };
     let zone = zone.ok_or_else(|| {
         let written = crate::excerpt(written.as_bytes());
-        let reason = format!("{written:?} is no zone that is known here, or more than one: name the zone (on the command line with --timezone)");
+        let reason = format!("{written:?} is an unknown time zone, or ambiguous: name the time zone (on the command line with --timezone)");
         DecodeError::new("created_at", reason, text.as_bytes())
     })?;
     let zoned = naive.to_zoned(zone).map_err(|_| DecodeError::new("created_at", "is not a time", text.as_bytes()))?;
     Ok(zoned.timestamp().as_millisecond())
 }
 
-/// Seconds east of UTC: an offset, or one of the abbreviations that mean one thing. Those of the United States are RFC 2822's.
+/// Seconds east of UTC: from an offset, or from an abbreviation with only one meaning. Those of the
+/// United States are from RFC 2822.
 fn offset(zone: &str) -> Option<i32> {
     let hours = match zone {
         "UTC" | "GMT" | "Z" | "WET" => 0,

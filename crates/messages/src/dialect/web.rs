@@ -1,7 +1,9 @@
-//! Items as the web sites of X, TikTok, Instagram and Threads send them to a browser, which is what Zeeschuimer collects and 4CAT keeps.
+//! Items in the form that the web sites of X, TikTok, Instagram and Threads send to a browser.
+//! Zeeschuimer collects them, and 4CAT stores them.
 //!
-//! A repost on X is an item of its own, with the whole original inside (`legacy.retweeted_status_result`): it says what the original
-//! says, and its own text is cut.
+//! A repost on X is an item of its own that contains the whole original
+//! (`legacy.retweeted_status_result`). The repost gets the original's text, because its own text is
+//! cut.
 
 use std::borrow::Cow;
 
@@ -14,7 +16,7 @@ use super::{csv::UNKNOWN_PLATFORM, mastodon};
 use crate::json_fields::Reader;
 use crate::normalise::Entities;
 
-/// Reads an item. `site` is the host that it was collected at, where that is told.
+/// Reads an item. `site` is the host that it was collected from, if given.
 pub(super) fn read(from: &Reader<'_>, site: Option<&str>) -> DecodedPost {
     let site = site.unwrap_or_default();
     if from.has("legacy") || from.has("rest_id") || from.has("tweet") {
@@ -32,12 +34,12 @@ pub(super) fn read(from: &Reader<'_>, site: Option<&str>) -> DecodedPost {
         Ok(None)
     } else {
         let mut error = from.missing("");
-        error.reason = "is no item of X, TikTok, Instagram or Threads: items of other sites are not read".into();
+        error.reason = "is not an item of X, TikTok, Instagram or Threads: items of other sites are not read".into();
         Err(error)
     }
 }
 
-/// A post of X. One whose replies are limited is one level deeper.
+/// A post of X. A post with limited replies is one level deeper.
 fn tweet(from: &Reader<'_>) -> DecodedPost {
     let inner = if from.has("legacy") { None } else { from.object("tweet") };
     let from = inner.as_ref().unwrap_or(from);
@@ -67,7 +69,7 @@ fn tweet(from: &Reader<'_>) -> DecodedPost {
         let author = outer.text("core.user_results.result.rest_id");
         post.repost_of_account = post.repost_of_account.or_else(|| Some(author?.into_owned().into()));
     }
-    // The quoted post stands beside `legacy`; one whose replies are limited is one level deeper.
+    // The quoted post is next to `legacy`; a post with limited replies is one level deeper.
     let quoted = "quoted_status_result.result";
     if post.repost_of.is_none()
         && let Some(outer) = from.has("quoted_status_result").then(|| from.object(quoted)).flatten()
@@ -89,7 +91,7 @@ fn tweet(from: &Reader<'_>) -> DecodedPost {
     post.account_created_at =
         post.account_created_at.or_else(|| profile.as_ref().and_then(|profile| profile.moment("core.created_at")));
     post.client = post.client.or_else(|| Some(x::inner_text(from.text("source")?).into_owned().into()));
-    // The whole of a long post.
+    // The whole text of a long post.
     let said = reposted.as_ref().unwrap_or(from);
     if let Some(note) = said.has("note_tweet").then(|| said.object("note_tweet.note_tweet_results.result")).flatten()
         && let Some(text) = note.text("text")
@@ -107,7 +109,7 @@ fn tweet(from: &Reader<'_>) -> DecodedPost {
     Ok(Some(post))
 }
 
-/// A film of TikTok. Hashtags are told as challenges, or as stretches of the text.
+/// A video of TikTok. Hashtags are given as challenges, or as ranges of the text.
 fn tiktok(from: &Reader<'_>) -> DecodedPost {
     let author = from.get("author").is_some_and(Value::is_object);
     let challenges = from.has("challenges").then(|| from.texts("challenges", &["title", "hashtagName"])).flatten();
@@ -159,7 +161,8 @@ fn tiktok_comment(from: &Reader<'_>) -> DecodedPost {
     from.post(post, Entities { urls: None, hashtags: None, mentions: None }, false).map(Some)
 }
 
-/// A post of Instagram or Threads, in the older form of a graph's node or the newer one of a list's item.
+/// A post of Instagram or Threads, in the older form of a graph's node or the newer form of a
+/// list's item.
 fn instagram(from: &Reader<'_>, platform: &'static str) -> DecodedPost {
     let advert = from.text("product_type").as_deref() == Some("ad")
         || from.text("link").is_some_and(|link| link.starts_with("https://www.facebook.com/ads/ig_redirect"));
@@ -188,7 +191,7 @@ fn instagram(from: &Reader<'_>, platform: &'static str) -> DecodedPost {
     from.post(post, Entities { urls: None, hashtags: None, mentions: None }, false).map(Some)
 }
 
-/// The platform of a web address or host.
+/// The platform of a URL or host.
 pub(super) fn platform(address: &str) -> &'static str {
     let host = address.split_once("://").map_or(address, |(_, rest)| rest);
     let host =

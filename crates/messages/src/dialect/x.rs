@@ -1,8 +1,10 @@
-//! X. A value is a page of API v2 (`data`, `includes`), one v2 post with its author expanded under `author`, one v1.1 post, or search
-//! results of v1.1 (`statuses`). Posts as the tools for X write them (an archive, Zeeschuimer, snscrape, twint, Apify) are taken, too.
+//! X. A value is a page of API v2 (`data`, `includes`), one v2 post with its author expanded under
+//! `author`, one v1.1 post, or search results of v1.1 (`statuses`). Posts in the form of tools for
+//! X (an archive, Zeeschuimer, snscrape, twint, Apify) are read as well.
 //!
-//! A repost says what the reposted post says, if that is part of the value: its own text is cut. Links are the expanded ones; those
-//! to the post's own media are left out. Deletions, limits, errors and pages without posts give nothing.
+//! A repost gets the text of the reposted post if that is part of the value, because its own text
+//! is cut. Links are the expanded ones, without those to the post's own media. Deletions, limits,
+//! errors and pages without posts are skipped.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -58,7 +60,7 @@ fn path(at: &str, name: &str) -> String {
     if at.is_empty() { name.to_owned() } else { format!("{at}.{name}") }
 }
 
-/// Users and posts that a page tells once, beside its posts.
+/// Users and posts that a page contains once, next to its posts.
 #[derive(Default)]
 struct Included<'v> {
     users: HashMap<Cow<'v, str>, &'v Value>,
@@ -163,7 +165,7 @@ fn v1(from: &Reader<'_>) -> DecodedPost {
     status(from, known, from.object("retweeted_status"), "retweeted_status").map(Some)
 }
 
-/// What is known of a post of v1.1 before its fields are read.
+/// What is known about a post of v1.1 before its fields are read.
 pub(super) struct Known<'v> {
     pub(super) id: Cow<'v, str>,
     pub(super) account_id: Cow<'v, str>,
@@ -171,7 +173,8 @@ pub(super) struct Known<'v> {
     pub(super) user: Option<Reader<'v>>,
 }
 
-/// A post whose fields are those of v1.1, wherever the author and the original of a repost stand; `repost` is where the original is.
+/// A post with the fields of v1.1, wherever the author and the original of a repost are; `repost`
+/// is the path of the original.
 pub(super) fn status(
     from: &Reader<'_>,
     known: Known<'_>,
@@ -219,7 +222,7 @@ pub(super) fn status(
     from.post(post, entities, lost)
 }
 
-/// Links without those to the post's own pictures and films; an absent list is an empty one.
+/// Links except those to the post's own pictures and videos; an absent list is an empty one.
 pub(super) fn links<'v>(from: &Reader<'v>, path: &str) -> Option<Vec<Cow<'v, str>>> {
     if !from.has(path) {
         return Some(Vec::new());

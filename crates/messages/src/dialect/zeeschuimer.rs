@@ -1,6 +1,7 @@
-//! Zeeschuimer's NDJSON, where the item stands in `data` with an account of its collection around it; and 4CAT's NDJSON, where it stands
-//! alone (with `__import_meta`, if Zeeschuimer collected it), as a data source gives it, or mapped to 4CAT's own names (`thread_id`, `author`,
-//! `body`, `timestamp`).
+//! Zeeschuimer's NDJSON, with the item in `data` and information about the collection around it;
+//! and 4CAT's NDJSON, with the item alone (with `__import_meta` if Zeeschuimer collected it): in
+//! the form of a data source, or mapped to 4CAT's own names (`thread_id`, `author`, `body`,
+//! `timestamp`).
 
 use std::borrow::Cow;
 
@@ -42,7 +43,8 @@ pub(super) fn decode_4cat<'a>(value: &'a [u8], at: &str, context: &Context, take
     }
 }
 
-/// An item under 4CAT's own names. Lists are parted by commas; times without an offset are UTC, as 4CAT keeps them.
+/// An item with 4CAT's own names. Lists are separated by commas; times without an offset are UTC,
+/// as in 4CAT.
 fn mapped(from: &Reader<'_>, context: &Context) -> DecodedPost {
     let link = from.any_text(&["link", "tiktok_url", "url", "post_url", "post_source_domain"]);
     let platform = match link.as_deref().map(web::platform) {

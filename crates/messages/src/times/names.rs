@@ -1,4 +1,4 @@
-//! Names of months, of days and of zones in times.
+//! Names of months, days and time zones in times.
 
 use jiff::tz::Offset;
 
@@ -28,8 +28,9 @@ pub(super) fn offset(word: &str) -> Option<Offset> {
     (hours <= 14 && minutes < 60).then(|| Offset::from_seconds(sign * (hours * 3600 + minutes * 60)).ok()).flatten()
 }
 
-/// Abbreviations of one zone only, or of one that all others are seldom meant beside; quarters of an hour from UTC. `CST` (United States,
-/// China, Cuba), `IST` (India, Israel, Ireland), `BST` (Britain, Bangladesh) and the like are not here on purpose.
+/// Abbreviations of only one time zone, or of one that is almost always meant; in quarters of an
+/// hour from UTC. `CST` (United States, China, Cuba), `IST` (India, Israel, Ireland), `BST`
+/// (Britain, Bangladesh) and the like are missing on purpose.
 pub(super) const ABBREVIATIONS: [(&str, i8); 27] = [
     ("EST", -20),
     ("EDT", -16),

@@ -80,7 +80,7 @@ fn what_cannot_be_meant_is_refused() {
         ("5 January 2021", "is a date without a time of day"),
         ("1.60985E+12", "is rounded"),
         ("2021-01-05 12:00:00 CST", "ends with CST"),
-        ("2021-02-30T00:00:00Z", "is not a time; taken are: 2026-11-02T10:00:00Z"),
+        ("2021-02-30T00:00:00Z", "is not a time; accepted forms: 2026-11-02T10:00:00Z"),
         ("1900-01-00", "is not a time"),
         ("20211305120000", "is not a time"),
         ("yesterday", "is not a time"),
@@ -99,7 +99,7 @@ fn a_column_settles_which_number_is_the_day() {
     let found = times.settle(["1/5/2021 12:00", "13/5/2021 12:00"].into_iter());
     assert_eq!(found.open, 1);
     assert_eq!(shown(&times, "1/5/2021 12:00"), "2021-05-01T12:00:00Z");
-    assert!(shown(&times, "1/13/2021 12:00").starts_with("is no date with its day first"));
+    assert!(shown(&times, "1/13/2021 12:00").starts_with("is not a date with its day first"));
     let mut open = super::tests::times("auto", None);
     open.settle(["13/5/2021 12:00", "5/13/2021 12:00"].into_iter());
     assert!(!open.settled(), "columns that contradict themselves settle nothing");

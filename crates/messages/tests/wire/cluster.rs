@@ -20,7 +20,7 @@ fn message() -> ClusterMessage {
 
 #[test]
 fn these_exact_bytes() {
-    // Features have a snapshot of their own, beside their table.
+    // Features have a snapshot of their own, next to their table.
     let plain = |cluster: &Cluster| {
         let message = ClusterMessage { features: Default::default(), ..written(cluster).unwrap() };
         let bytes = message.encode().unwrap();
@@ -41,7 +41,7 @@ fn nats_are_written_to_a_billionth() {
     cluster.nats_by_source[0].nats = [0.1 + 0.2, -9.7e-17, 1e300];
     let nats = written(&cluster).unwrap().sources[0].by_window;
     assert_eq!(nats, [0.3, 0.0, 1e300]);
-    assert!(nats[1].is_sign_positive(), "the dust of adding is not written");
+    assert!(nats[1].is_sign_positive(), "rounding errors of a sum are not written");
 }
 
 #[test]
@@ -70,17 +70,17 @@ fn what_does_not_go_together_is_not_written() {
         ClusterMessage::new(&cluster, verdict, vec![], vec![]).unwrap_err().to_string()
     };
     let shape = Shape::default();
-    expect!["cluster c-01: the verdict is not the engine's judge's: one finds it inauthentic and the other does not"]
+    expect!["cluster c-01: the verdict contradicts the engine's judge: one finds the cluster inauthentic and the other does not"]
         .assert_eq(&refused(fixtures::coordinated(shape, false), Some(&yes)));
-    expect!["cluster c-01: has no verdict of a model, and its finding needs one"]
+    expect!["cluster c-01: has no model's verdict, but the finding needs one"]
         .assert_eq(&refused(fixtures::coordinated(shape, true), None));
-    expect!["cluster c-01: has a verdict of a model, which no near miss and no text by many accounts has"]
+    expect!["cluster c-01: has a model's verdict, which near misses and one text by many accounts never have"]
         .assert_eq(&refused(fixtures::near_miss(shape), Some(&yes)));
-    assert!(refused(fixtures::one_text(3), Some(&yes)).contains("which no near miss"));
-    expect!["cluster c-01: is flagged, but its finding is not that it is coordinated"]
+    assert!(refused(fixtures::one_text(3), Some(&yes)).contains("which near misses"));
+    expect!["cluster c-01: is flagged, but the finding is not `coordinated`"]
         .assert_eq(&refused(Cluster { flagged: true, ..fixtures::best_source(shape) }, Some(&yes)));
     let no_reason = Cluster { single_source: None, ..fixtures::best_source(shape) };
-    expect!["cluster c-01: is single-source without a reason, or has a reason and is not"]
+    expect!["cluster c-01: is single-source without a reason, or has a reason without being single-source"]
         .assert_eq(&refused(no_reason, Some(&yes)));
     let reason = Cluster { single_source: Some(SingleSource::BestSource), ..small() };
     assert!(refused(reason, Some(&yes)).contains("without a reason"));
@@ -95,7 +95,7 @@ fn no_number_that_json_lacks_gets_out() {
             written(&broken),
             Err(ClusterError::NotFinite { cluster_id: "c-01".into(), path: "ties[0].median_lag_s".into() })
         );
-        // Every number that there is, one after the other: not one is written as null.
+        // Every number that there is, one after another: none is written as null.
         let whole = serde_json::to_value(message()).unwrap();
         let mut count = 0;
         spoil(&whole, &mut String::new(), &mut |path| {
@@ -137,7 +137,7 @@ fn spoil(value: &serde_json::Value, path: &mut String, found: &mut impl FnMut(&s
     }
 }
 
-/// Puts a number where a path of the message's JSON leads, if it is one of floating point.
+/// Sets a number at a path of the message's JSON, if the number is a float.
 fn set(message: &mut ClusterMessage, path: &str, number: f64) -> bool {
     let steps: Vec<&str> = path.split('/').skip(1).collect();
     let at = |step: usize| steps[step].parse::<usize>().unwrap();
@@ -174,7 +174,7 @@ fn set(message: &mut ClusterMessage, path: &str, number: f64) -> bool {
         ["ties", _, "nats"] => &mut message.ties[at(1)].nats,
         ["ties", _, "expected"] => message.ties[at(1)].expected.as_mut().unwrap(),
         ["ties", _, "median_lag_s"] => &mut message.ties[at(1)].median_lag_s,
-        // Whole numbers, which have no NaN.
+        // Whole numbers cannot be NaN.
         ["schema_version" | "version" | "candidates_tested"]
         | ["test", "proposed" | "number" | "discoveries"]
         | ["windows", _, "seconds"]
@@ -230,8 +230,8 @@ fn a_gain_is_of_its_window_and_the_best_window_is_the_one_of_nats() {
     assert_eq!(seconds, [600, 7_200, 86_400]);
 }
 
-/// The samples are messages as version 1 was first and last written. They are never regenerated: a change that cannot read them breaks
-/// readers.
+/// The samples are the first and the last form in which version 1 was written. Never regenerate
+/// them: a change that cannot read them breaks readers.
 #[test]
 fn messages_of_version_1_are_still_read() {
     for sample in
@@ -265,14 +265,14 @@ fn messages_of_version_1_are_still_read() {
 #[test]
 fn a_newer_version_is_refused_in_plain_words() {
     let error = ClusterMessage::decode(br#"{"schema_version":3,"anything":[]}"#).unwrap_err();
-    expect![[r#"`schema_version`: is 3, and the newest known here is 2: upgrade Lockstep to read this message, near "{\"schema_version\":3,\"anything\":[]}""#]]
+    expect![[r#"`schema_version`: is 3, but the newest known version is 2: upgrade Lockstep to read this message, near "{\"schema_version\":3,\"anything\":[]}""#]]
         .assert_eq(&error.to_string());
     assert!(ClusterMessage::decode(br#"{"schema_version":0}"#).is_err());
     assert_eq!(
         ClusterMessage::decode(b"{}").unwrap_err().reason,
         "the field \"schema_version\" is required, but missing at column 2"
     );
-    // What is missing is named, of either version.
+    // The missing field is named, in either version.
     for version in [1, 2] {
         let error = ClusterMessage::decode(format!(r#"{{"schema_version":{version}}}"#).as_bytes()).unwrap_err();
         assert!(error.reason.contains(r#"the field "cluster_id" is required"#), "{error}");

@@ -10,8 +10,8 @@ fn sample(name: &str) -> Vec<u8> {
     std::fs::read(PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("tests/samples").join(name)).unwrap()
 }
 
-/// Decodes an invented sample of a dialect, which is recognised, too: one value a line, or a document if its name says so. Every
-/// outcome is a line; what is told beside it stands under it.
+/// Decodes an invented sample of a dialect, and recognises it: one value per line, or a document if
+/// its name says so. Every outcome is a line, with its notes in the lines after it.
 fn outcomes(dialect: Dialect, name: &str, expected: ExpectFile) {
     outcomes_of(dialect, name, &Context::default(), expected);
 }

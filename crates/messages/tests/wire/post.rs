@@ -5,7 +5,7 @@ use expect_test::{Expect, expect};
 use messages::post::{self, MAX_VALUE_BYTES, decode, encode, key};
 use proptest::prelude::*;
 
-/// A post with the required fields, and these beside or in place of them.
+/// A post with the required fields, plus these, or with these replaced.
 fn with(fields: &str) -> String {
     let required = [
         ("id", r#""1""#),
@@ -252,7 +252,8 @@ fn deep_nesting_is_harmless() {
         assert!(decode(with(&format!("\"urls\":{bomb}")).as_bytes()).is_err());
     }
     let closed = format!("\"unknown\":{}{}", "[".repeat(400_000), "]".repeat(400_000));
-    // Whether an ignored field this deep is read or refused does not matter; that the stack holds does.
+    // Whether an ignored field at this depth is read or refused does not matter; the stack must not
+    // overflow.
     let _ = decode(with(&closed).as_bytes());
 }
 
@@ -264,7 +265,7 @@ fn named() -> impl Strategy<Value = Cow<'static, str>> {
     any::<String>().prop_filter("blank names are errors", |name| !name.trim().is_empty()).prop_map(Cow::Owned)
 }
 
-/// As a decoder leaves it: not blank, without a sign in front.
+/// As a decoder returns it: not blank, without a sign in front.
 fn tags() -> impl Strategy<Value = Vec<Cow<'static, str>>> {
     let bare = named().prop_filter("signs are taken off", |tag| !tag.starts_with(['#', '＃', '@', '＠']));
     prop::collection::vec(bare, 0..4)

@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use messages::schema;
 use serde_json::Value;
 
-const REGENERATE: &str = "UPDATE_SCHEMAS=1 cargo test -p messages schemas";
+const REGENERATE: &str = "UPDATE_SCHEMAS=1 cargo test --workspace --test wire schemas";
 
 fn committed(name: &str) -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("schemas").join(name)
@@ -37,7 +37,7 @@ fn committed_schemas_are_those_of_the_types_and_break_no_reader() {
     }
 }
 
-/// Every way in which `new` cannot take the place of `old` under the same version.
+/// Every reason why `new` cannot replace `old` under the same version.
 fn breaking(old: &Value, new: &Value) -> Vec<String> {
     let mut found = Vec::new();
     compare(old, new, "", &mut found);

@@ -41,7 +41,7 @@ class Findings:
         """Every group that was ever reported, in its last state; flagged groups first."""
     @property
     def near_misses(self) -> Table:
-        """Groups that came close but did not pass the test, nearest to their bar first."""
+        """Groups that came close but did not pass the test, nearest to their threshold first."""
     @property
     def accounts(self) -> Table:
         """Every account: accounts of flagged groups first, then by suspicion."""
@@ -50,7 +50,7 @@ class Findings:
         """Pairs of accounts that share more than chance explains, strongest first."""
     @property
     def objects(self) -> Table:
-        """Links, texts, hashtags and other objects that at least two accounts used."""
+        """Links, texts, hashtags and other objects that at least two accounts used, and the groups in whose evidence they are."""
     @property
     def rejected(self) -> Table:
         """Lines, rows and posts that could not be read, with the reason."""
@@ -75,7 +75,7 @@ def detect(
     model: str | None = None,
     lexicon: str | PathLike[str] | None = None,
     future_tolerance_s: int | None = None,
-    shards: int | None = None,
+    threads: int | None = None,
     # Settings of reading posts.
     dialect: str | None = None,
     account: str | None = None,

@@ -8,6 +8,7 @@
 //! A transaction of any size takes some tens of milliseconds (measured: 43 ms for a commit of 500
 //! outputs, one node, busy two-core machine). Throughput therefore depends on the size of the
 //! batches, which is up to thousands of records.
+mod assignment;
 mod member;
 mod reader;
 mod transaction;

@@ -1,12 +1,12 @@
-//! Shapley values of one tree for one row, where what is not in a coalition follows the rows that were fitted (TreeSHAP, algorithm 2 of
-//! Lundberg, Erion and Lee 2018).
+//! Shapley values of one tree for one row. A feature outside a coalition follows the distribution
+//! of the training rows (TreeSHAP, algorithm 2 of Lundberg, Erion and Lee 2018).
 
 use ndarray::ArrayView1;
 
 use super::tree::{Kind, Tree};
 
-/// A feature on the way from the root, with the part of the rows that would come this way without knowing it (`zero`) and
-/// knowing it (`one`).
+/// A feature on the path from the root, with the part of the rows that would follow this path
+/// without knowing it (`zero`) and knowing it (`one`).
 #[derive(Debug, Clone, Copy)]
 struct PathElement {
     feature: usize,
@@ -15,7 +15,7 @@ struct PathElement {
     weight: f64,
 }
 
-/// Adds the tree's values to `parts`, and returns the tree's mean over the rows that were fitted.
+/// Adds the tree's values to `parts`, and returns the tree's mean over the training rows.
 pub(super) fn add(tree: &Tree, row: ArrayView1<'_, f64>, parts: &mut [f64]) -> f64 {
     walk(tree, row, parts, 0, Vec::new(), PathElement { feature: usize::MAX, zero: 1.0, one: 1.0, weight: 0.0 });
     mean(tree, 0)

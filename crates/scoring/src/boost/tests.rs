@@ -13,7 +13,8 @@ fn fit(records: &Array2<f64>, labels: &[bool], boosting: Boosting) -> Boosted {
     checked(boosting).fit(&Dataset::new(records.clone(), labels.iter().copied().collect())).unwrap()
 }
 
-/// Rows with structure: two features that matter together, one that does not, and values not known.
+/// Rows with structure: two features that matter together, one that does not matter, and unknown
+/// values.
 fn rows(n: usize, seed: u64) -> (Array2<f64>, Vec<bool>) {
     let mut state = seed.wrapping_mul(0x9E37_79B9_7F4A_7C15) | 1;
     let mut roll = || {
@@ -56,7 +57,7 @@ fn what_belongs_together_is_learnt_and_a_line_could_not() {
 
 #[test]
 fn a_value_not_known_goes_the_way_that_fits() {
-    // Unknown here means yes, although the values known mean nothing.
+    // Unknown means yes here, although the known values mean nothing.
     let n = 400;
     let records = Array2::from_shape_fn((n, 1), |(row, _)| if row % 4 == 0 { f64::NAN } else { (row % 7) as f64 });
     let labels: Vec<bool> = (0..n).map(|row| row % 4 == 0).collect();
@@ -110,7 +111,8 @@ fn trees_that_lead_nowhere_are_noticed() {
     assert!(!shared.is_sound(4), "two ways to one node make a walk of all ways endless");
 }
 
-/// Shapley values by their definition: every order of features, each taken out of the tree's own mean.
+/// Shapley values by their definition: for every order of features, each is removed from the tree's
+/// own mean.
 fn by_definition(tree: &Tree, row: ArrayView1<'_, f64>, features: usize) -> Vec<f64> {
     fn expected(tree: &Tree, at: usize, row: ArrayView1<'_, f64>, known: usize) -> f64 {
         match &tree.nodes[at].kind {
@@ -188,7 +190,8 @@ proptest! {
 
     #[test]
     fn what_is_fitted_is_what_is_scored(seed in 1u64..1_000, bins in 2usize..40) {
-        // The scores that the fit itself ended with are those of the finished trees: unknown values included.
+        // The scores at the end of the fit are those of the finished trees, also for unknown
+        // values.
         let (records, labels) = rows(150, seed);
         let boosting = Boosting { rounds: 20, bins, ..Boosting::default() };
         let binned = Binned::new(records.view(), bins);

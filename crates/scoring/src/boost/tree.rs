@@ -1,4 +1,4 @@
-//! One tree: grown on histograms, kept as a flat list of nodes.
+//! One tree: grown on histograms, stored as a flat list of nodes.
 
 use ndarray::{ArrayView1, ArrayView2};
 use serde::{Deserialize, Serialize};
@@ -16,7 +16,7 @@ pub(super) struct Tree {
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Node {
-    /// Weight of the rows that came here, as curvature.
+    /// Curvature of the rows that reached this node.
     pub cover: f64,
     #[serde(flatten)]
     pub kind: Kind,
@@ -77,8 +77,9 @@ impl Tree {
         }
     }
 
-    /// Whether the nodes are one tree, no deeper than trees are grown: no child is shared, none comes before its parent, and none is
-    /// left over. Walking it then ends, and takes no more steps than there are nodes.
+    /// Whether the nodes are one tree of at most the allowed depth: no child is shared, none comes
+    /// before its parent, and no node is unused. Then walking the tree ends after at most as many
+    /// steps as there are nodes.
     pub fn is_sound(&self, features: usize) -> bool {
         let mut depths: Vec<Option<usize>> = vec![None; self.nodes.len()];
         if let Some(root) = depths.first_mut() {
@@ -108,16 +109,16 @@ impl Tree {
     }
 }
 
-/// Values as numbers of bins, feature by feature. The last bin is for values not known.
+/// Values as bin numbers, feature by feature. The last bin is for unknown values.
 pub(super) struct Binned {
     rows: usize,
-    /// By feature: where the next bin begins.
+    /// By feature: the lower bounds of all bins after the first.
     cuts: Vec<Vec<f64>>,
     /// By feature, then row.
     bins: Vec<u8>,
 }
 
-/// The bin of values not known.
+/// The bin of unknown values.
 const UNKNOWN: u8 = u8::MAX;
 
 impl Binned {
@@ -144,12 +145,12 @@ impl Binned {
     }
 }
 
-/// Cuts midway between neighbouring values, so that bins hold about as many rows each.
+/// Cuts midway between neighbouring values, so that all bins hold about the same number of rows.
 fn cuts_of(column: ArrayView1<'_, f64>, most: usize) -> Vec<f64> {
     let mut known: Vec<f64> = column.iter().copied().filter(|value| !value.is_nan()).collect();
     known.sort_by(f64::total_cmp);
     let between = |pair: &[f64]| {
-        // Few digits where they do: what is written to a file then reads back the same.
+        // Few digits are enough, and a number with few digits is read back from a file unchanged.
         let middle = nine_decimals(f64::midpoint(pair[0], pair[1]));
         (pair[0] < middle && middle <= pair[1]).then_some(middle)
     };
@@ -161,7 +162,7 @@ fn cuts_of(column: ArrayView1<'_, f64>, most: usize) -> Vec<f64> {
     }
     for bin in 1..most {
         let at = bin * known.len() / most;
-        // The next place at or after the quantile where the value changes.
+        // The first place at or after the quantile at which the value changes.
         if let Some(cut) = known[at - 1..].windows(2).find_map(between)
             && cuts.last().is_none_or(|last| *last < cut)
         {
@@ -188,12 +189,12 @@ impl Sum {
     }
 }
 
-/// For the mean over rows only: few digits are enough.
+/// Only used for the mean over rows, so few digits are enough.
 fn cover(sum: Sum) -> f64 {
     nine_decimals(sum.h).max(1e-6)
 }
 
-/// A node still to be split.
+/// A node that may still be split.
 struct Open {
     node: usize,
     /// Its rows, as a range of the grower's order.
@@ -201,7 +202,7 @@ struct Open {
     to: usize,
     depth: usize,
     sum: Sum,
-    /// What its leaves may weigh.
+    /// Bounds of its leaves' weights.
     least: f64,
     most: f64,
     histogram: Vec<Sum>,
@@ -210,7 +211,7 @@ struct Open {
 struct Choice {
     gain: f64,
     feature: usize,
-    /// Bins up to and with this one go left.
+    /// The last bin that goes left.
     bin: usize,
     unknown_left: bool,
     left: Sum,
@@ -220,7 +221,8 @@ struct Choice {
 pub(super) struct Grower<'a> {
     settings: &'a Boosting,
     binned: &'a Binned,
-    /// By feature, where its bins begin in a histogram; each has one more, for values not known.
+    /// By feature, the start of its bins in a histogram; each feature has one bin more, for unknown
+    /// values.
     offsets: Vec<usize>,
     order: Vec<u32>,
     scratch: Vec<u32>,
@@ -266,7 +268,7 @@ impl<'a> Grower<'a> {
             });
             nodes.push(Node { cover: cover(choice.left), kind: Kind::Leaf(0.0) });
             nodes.push(Node { cover: cover(right_sum), kind: Kind::Leaf(0.0) });
-            // The smaller side is counted, the larger is what is left.
+            // The smaller side is counted; the larger side is the difference.
             let smaller_left = middle - here.from <= here.to - middle;
             let counted = match smaller_left {
                 true => self.histogram(here.from, middle, gradients),
@@ -299,7 +301,7 @@ impl<'a> Grower<'a> {
         (-sum.g / (sum.h + self.settings.l2).max(f64::MIN_POSITIVE)).clamp(least, most)
     }
 
-    /// How much a leaf of this weight takes off the loss, in nats.
+    /// How much a leaf of this weight lowers the loss, in nats.
     fn gain(&self, sum: Sum, weight: f64) -> f64 {
         -(sum.g * weight + (sum.h + self.settings.l2) * weight * weight / 2.0)
     }
@@ -332,7 +334,8 @@ impl<'a> Grower<'a> {
             for (bin, sum) in own[..cuts].iter().enumerate() {
                 known_left = known_left.plus(*sum);
                 let known_right = here.sum.minus(unknown).minus(known_left);
-                // Rounding leaves crumbs where a side is empty: a split needs weight of known values on both.
+                // Rounding errors remain if a side is empty, so a split needs some weight of known
+                // values on both sides.
                 if known_left.h <= 1e-9 || known_right.h <= 1e-9 {
                     continue;
                 }
@@ -363,7 +366,8 @@ impl<'a> Grower<'a> {
         best
     }
 
-    /// Brings the rows that go left to the front, each side in its order; returns where the right side begins.
+    /// Moves the rows that go left to the front and keeps the order on each side. Returns the start
+    /// of the right side.
     fn partition(&mut self, here: &Open, choice: &Choice) -> usize {
         let column = self.binned.column(choice.feature);
         self.scratch.clear();

@@ -27,7 +27,8 @@ fn a_value_that_is_common_has_one_bin_and_weights_count() {
     assert_eq!((flat.edges, flat.shares), (vec![0.0], vec![1.0, 0.0, 0.0]));
     let third = 1.0 / 3.0;
     let thirds = histogram(&known([third, third, third, 2.0 * third]));
-    // What stands in the file has twelve digits, what is scored has all: they have to fall into the same bin.
+    // Numbers in the file have twelve digits, scored values have all digits. Both must fall into
+    // the same bin.
     assert_eq!((thirds.bin(Some(third)), thirds.bin(Some(2.0 * third))), (0, 1));
     let weighted = Histogram::new([(Some(1.0), 1.0), (Some(2.0), 3.0)].into_iter());
     assert_eq!((weighted.edges, weighted.shares), (vec![1.0, 2.0], vec![0.25, 0.75, 0.0, 0.0]));
@@ -37,7 +38,8 @@ fn a_value_that_is_common_has_one_bin_and_weights_count() {
 
 #[test]
 fn the_index_is_the_one_worked_by_hand() {
-    // Two bins, half and half in training, 80 : 20 now; so many rows that smoothing and chance do not show.
+    // Two bins, half and half in training, 80 : 20 now; with so many rows that smoothing and chance
+    // have no effect.
     let training = Histogram { edges: vec![0.5], shares: vec![0.5, 0.5, 0.0] };
     let values = (0..1_000).map(|n| Some(if n % 5 == 0 { 1.0 } else { 0.0 }));
     let expected = (0.8 - 0.5) * (0.8f64 / 0.5).ln() + (0.2 - 0.5) * (0.2f64 / 0.5).ln();
@@ -70,7 +72,7 @@ fn chance_alone_is_no_drift_and_a_shift_is() {
         raw += training.psi(1e12, now.iter().copied(), 1e12) / tries as f64;
         moved += training.psi(m as f64, normal(n, 0.6).into_iter(), n as f64) / tries as f64;
     }
-    // By itself the index would show a shift at this size where there is none.
+    // Without the correction, the index would show a shift at this size although there is none.
     assert!(raw > 0.1 && same < 0.03, "{raw} {same}");
     assert!(moved > 0.2, "{moved}");
 }

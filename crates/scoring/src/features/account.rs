@@ -1,47 +1,52 @@
-//! The features of an account: what it does with others, nothing of who it is.
+//! The features of an account: what it does together with others, nothing about who it is.
 //!
-//! Absent on purpose: the name, the age, an empty profile, followers, and how much an account posts. They say nothing of acting in
-//! concert, hit people who are merely new, and tell collections apart. Numbers that grow with activity are read only where activity is
-//! divided out: copies as a share of texts, keys in common as the chance of so many given how active both accounts are.
+//! Absent on purpose: the name, the age, an empty profile, followers, and how much an account
+//! posts. They say nothing about acting in concert, they hit people who are merely new, and they
+//! distinguish collections. Numbers that grow with activity are used only after division by
+//! activity: copies as a share of texts, and keys in common as the chance of that number given how
+//! active both accounts are.
 //!
-//! A group that came close ([`Finding::NearMiss`]) and a group on one source ([`Finding::SingleSource`]) say something of an account, but
-//! less than one that passed: each is a feature of its own, and the model of clusters has no say on either. A group that faded was taken
-//! back, so it says nothing.
+//! A group that almost passed ([`Finding::NearMiss`]) and a group on one source
+//! ([`Finding::SingleSource`]) are evidence about an account, but less than a group that passed:
+//! each is a feature of its own, and the model of clusters is not used for either. A faded group
+//! was withdrawn, so it is no evidence.
 
 use coordination::{AccountEvidence, Finding, SingleSource};
 
 use super::{Feature, Table, described, show_log_odds, show_nats, show_number, show_share, show_yes_no, signed_log1p};
 
-/// An account with any evidence, as its model sees it.
+/// An account with any evidence, in the form that its model uses.
 #[derive(Debug, Clone, PartialEq)]
 pub struct SuspectAccount {
-    /// What is known against it.
+    /// The evidence against it.
     pub evidence: AccountEvidence,
-    /// The cluster that names it; a near miss, which names nobody, where that proposes it and no cluster names it.
+    /// The cluster that names it; or else a near miss (which names nobody) that proposes it.
     pub cluster: Option<Named>,
 }
 
-/// What is said of the cluster that names an account.
+/// The cluster that names an account.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct Named {
-    /// How far the statistics go.
+    /// The finding of the statistics.
     pub finding: Finding,
     /// Why it is [`Finding::SingleSource`]; `None` for every other finding.
     pub single_source: Option<SingleSource>,
-    /// What the model of clusters says of it, in nats of calibrated log-odds; read only where it is coordinated.
+    /// The score of the model of clusters, in nats of calibrated log-odds; used only if the cluster
+    /// is coordinated.
     pub score: f64,
 }
 
-/// Furthest log-odds of a cluster that count: beyond it is as good as certain.
+/// Greatest log-odds of a cluster that count: anything beyond is as good as certain.
 const MOST_SCORE: f64 = 8.0;
-/// Texts, with the usual share of copies, that are imagined beside an account's own: one copied text of one is no habit.
+/// Imagined texts, with the usual share of copies, that are added to an account's own: one copied
+/// text out of one is not a habit.
 const PRIOR_TEXTS: f64 = 5.0;
 const PRIOR_COPIES: f64 = 0.05 * PRIOR_TEXTS;
 
 /// All features of an account, in the order of every dataset row and every model's weights.
 pub static ACCOUNT_FEATURES: [Feature; 10] = described(&TABLE);
 
-/// Each with its value, or `None` where it is not known.
+/// Each with its value, or `None` if it is not known.
 pub(super) const TABLE: Table<fn(&SuspectAccount) -> Option<f64>, 10> = [
     (
         Feature {
@@ -176,7 +181,7 @@ pub(super) const TABLE: Table<fn(&SuspectAccount) -> Option<f64>, 10> = [
 ];
 
 impl SuspectAccount {
-    /// 1 where its cluster is this, else 0.
+    /// 1 if its cluster has this finding and reason, else 0.
     fn in_a(&self, finding: Finding, why: Option<SingleSource>) -> Option<f64> {
         let is = self.cluster.is_some_and(|cluster| cluster.finding == finding && cluster.single_source == why);
         Some(f64::from(u8::from(is)))
@@ -230,7 +235,7 @@ mod tests {
         close("suspicion", 1.0);
         close("tie_nats", 2.0);
         close("copied_share", 0.225);
-        // Evidence that it goes its own way is evidence.
+        // Evidence that it acts independently is evidence.
         close("log_e", -1.0);
         close("posterior", 0.25);
         (account.evidence.suspicion, account.evidence.log_e) = (f64::NAN, Some(f64::INFINITY));
@@ -261,7 +266,7 @@ mod tests {
             let found =
                 ["named", "named_single_source", "wrote_one_text", "near_miss"].map(|name| value(&account, name));
             assert_eq!(found, expected.map(Some), "{finding:?} {single_source:?}");
-            // Only what is coordinated is for the model of clusters to judge.
+            // The model of clusters judges only coordinated clusters.
             let score = value(&account, "cluster_score");
             assert_eq!(score, (finding == Finding::Coordinated).then_some(-8.0), "{finding:?}");
         }

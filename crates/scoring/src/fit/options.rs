@@ -1,4 +1,4 @@
-//! How to train, and why it may fail.
+//! Options of training, and errors of training.
 
 use linfa::composing::platt_scaling::PlattError;
 
@@ -6,26 +6,27 @@ use crate::boost::{BoostError, Boosting};
 use crate::features::Subject;
 use crate::model::ModelError;
 
-/// How to train.
+/// Options of training.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Options {
-    /// What the rows are.
+    /// Whether rows are clusters or accounts.
     pub subject: Subject,
     /// Name of the model: its folder in `models/`.
     pub name: String,
     /// Version: the folder below.
     pub version: String,
-    /// Where the labelled clusters come from, in words for the model card.
+    /// Origin of the labelled clusters, as text for the model card.
     pub data: String,
-    /// What is fitted.
+    /// The learner.
     pub learner: Learner,
-    /// Share of flagged clusters that should be inauthentic: the threshold is the least that keeps it on held-out rows.
+    /// Wanted share of inauthentic clusters among flagged ones: the threshold is the least that
+    /// achieves it on held-out rows.
     pub precision: f64,
-    /// Share of inauthentic clusters expected in service; `None` takes the training data's.
+    /// Share of inauthentic clusters expected in service; `None` means that of the training data.
     pub prior: Option<f64>,
 }
 
-/// What is fitted to the rows, before calibration.
+/// The learner, before calibration.
 #[derive(Debug, Clone, PartialEq)]
 pub enum Learner {
     /// linfa's logistic regression on standardised features.
@@ -33,7 +34,8 @@ pub enum Learner {
         /// Strength of the L2 penalty, in units of one row's loss.
         alpha: f64,
     },
-    /// Gradient-boosted trees, held monotone where [`Feature::monotone`](crate::features::Feature::monotone) says so.
+    /// Gradient-boosted trees, monotone in the direction of
+    /// [`Feature::monotone`](crate::features::Feature::monotone).
     Boosted(Boosting),
 }
 
@@ -44,7 +46,7 @@ impl Default for Learner {
 }
 
 impl Learner {
-    /// Trees with the usual settings: few and shallow, as labelled clusters are few.
+    /// Trees with the usual settings: few and shallow, because there are few labelled clusters.
     pub fn boosted() -> Learner {
         Learner::boosted_of(Subject::Cluster)
     }
@@ -81,7 +83,7 @@ impl Options {
 /// Why a model could not be trained.
 #[derive(Debug, thiserror::Error)]
 pub enum TrainError {
-    /// Nothing to learn from.
+    /// There are not rows of both labels.
     #[error("{inauthentic} inauthentic and {organic} organic clusters: there must be some of both")]
     Labels {
         /// Inauthentic rows.
@@ -95,22 +97,22 @@ pub enum TrainError {
          add worlds or seeds"
     )]
     Groups(usize),
-    /// A row has another number of values than there are features.
+    /// A row does not have as many values as there are features.
     #[error("{cluster_id} has {found} values, there are {expected} features")]
     Width {
-        /// Which row.
+        /// The row.
         cluster_id: String,
         /// Its values.
         found: usize,
         /// The subject's features.
         expected: usize,
     },
-    /// A value is so large that no model could be written that has learned from it.
-    #[error("{cluster_id}: {feature} is {value:e}; what a model learns from must lie between -1e100 and 1e100")]
+    /// A value is so large that a model trained on it could not be written.
+    #[error("{cluster_id}: {feature} is {value:e}; values must be between -1e100 and 1e100")]
     TooLarge {
-        /// Which row.
+        /// The row.
         cluster_id: String,
-        /// Which feature.
+        /// The feature.
         feature: &'static str,
         /// Its value.
         value: f64,
@@ -118,11 +120,11 @@ pub enum TrainError {
     /// A setting is out of range.
     #[error("{setting} is {value}; it must be {expected}")]
     Setting {
-        /// Which one.
+        /// The setting.
         setting: &'static str,
-        /// What it is.
+        /// Its value.
         value: f64,
-        /// What it must be.
+        /// The allowed values.
         expected: &'static str,
     },
     /// The scores of held-out rows do not rise with the label: such a model must not be used.
@@ -139,10 +141,10 @@ pub enum TrainError {
     /// linfa could not calibrate.
     #[error("cannot calibrate: {0}")]
     Calibrate(#[from] PlattError),
-    /// The artefact could not be made.
+    /// The artefact could not be created.
     #[error("cannot encode the model: {0}")]
     Encode(#[from] serde_json::Error),
-    /// Name or version cannot be used.
+    /// Name or version is invalid.
     #[error(transparent)]
     Model(#[from] ModelError),
 }

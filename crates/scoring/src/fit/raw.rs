@@ -41,8 +41,9 @@ impl Raw {
     }
 }
 
-/// Rows by their number, each as often as it weighs, and how often a row of weight 1 stands. Parts left over go to the next row, so
-/// that many rows of little weight together weigh what they should.
+/// Row numbers, each repeated according to the row's weight, and how often a row of weight 1 is
+/// repeated. A remainder is carried to the next row, so that many rows of little weight together
+/// have their full weight.
 pub(super) fn repeated(rows: &[&Row]) -> (Vec<usize>, f64) {
     if rows.iter().all(|row| row.origin.weight == 1.0) {
         return ((0..rows.len()).collect(), 1.0);
@@ -81,7 +82,8 @@ impl Linear {
         for term in &mut terms {
             term.weight = 1.0;
         }
-        // linfa's logistic regression knows no weights: a row stands as often as it weighs, and the penalty grows with all of them.
+        // linfa's logistic regression has no weights: a row is repeated according to its weight,
+        // and the penalty grows with the number of repetitions.
         let (times, unit) = repeated(rows);
         let rows: Vec<&Row> = times.into_iter().map(|at| rows[at]).collect();
         let alpha = alpha * unit;
@@ -93,7 +95,7 @@ impl Linear {
             .max_iterations(1_000)
             .gradient_tolerance(1e-6)
             .fit(&linfa::Dataset::new(records, labels))?;
-        // linfa calls the larger class positive, whichever that is.
+        // linfa calls the larger class positive, whichever it is.
         let sign = if fitted.labels().pos.class { 1.0 } else { -1.0 };
         for (term, weight) in terms.iter_mut().zip(fitted.params()) {
             term.weight = five_decimals(sign * weight);
@@ -111,8 +113,8 @@ fn standardised(rows: &[&Row], features: &[Feature]) -> Vec<Term> {
     features.iter().enumerate().map(|(at, feature)| standardise(rows, at, feature)).collect()
 }
 
-/// Mean, scale and range of a feature's known values; a feature that never varies has a range of one point and so never
-/// contributes.
+/// Mean, scale and range of a feature's known values. A feature that never varies has a range of
+/// one point and so never contributes.
 fn standardise(rows: &[&Row], at: usize, feature: &Feature) -> Term {
     let known: Vec<f64> = rows.iter().filter_map(|row| row.values[at]).collect();
     let n = known.len().max(1) as f64;

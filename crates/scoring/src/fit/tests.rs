@@ -168,7 +168,7 @@ fn a_row_without_weight_is_as_if_it_were_not_there() {
     for learner in [Learner::default(), Learner::boosted()] {
         let options = Options { learner, ..options() };
         let mut muted = rows.clone();
-        // Wrong labels, but nobody listens.
+        // Wrong labels, but their rows have no weight.
         for row in muted.iter_mut().step_by(3).filter(|row| row.origin.seed == 0) {
             row.origin.inauthentic ^= true;
             row.origin.weight = 0.0;
@@ -185,7 +185,7 @@ fn a_model_of_accounts_is_trained_saved_and_kept_apart() {
         let options = Options { subject: Subject::Account, learner, ..Options::new("account", "1") };
         let trained = train(&rows, &options).unwrap();
         assert!(trained.manifest.held_out.roc_auc > 0.7, "{:?}", trained.manifest.held_out);
-        // All accounts are of one size: that is chance.
+        // All accounts have one size, so this is chance.
         assert!((trained.manifest.baseline_size - 80.0 / 240.0).abs() < 1e-6);
         let dir = tempfile::tempdir().unwrap();
         let folder = trained.save(dir.path()).unwrap();
@@ -201,7 +201,7 @@ fn a_model_of_accounts_is_trained_saved_and_kept_apart() {
             loaded.of(Subject::Cluster).unwrap_err().to_string(),
             "account 1 is a model of accounts and cannot judge clusters; choose another one"
         );
-        // It is no cluster's judge, and says so by knowing nothing.
+        // It cannot judge clusters, and its verdict on one shows that nothing is known.
         let nothing = trained.model.verdict(&cluster(true, 0.0, 1));
         assert!(nothing.reasons.iter().all(|reason| reason.value.is_none()));
     }

@@ -1,4 +1,4 @@
-//! Files of models: read, written as a whole, and refused with a reason.
+//! Files of models: read, written atomically, or refused with a reason.
 
 use std::fs;
 use std::io::Write;
@@ -15,14 +15,14 @@ pub enum ModelError {
     /// A file cannot be read or written.
     #[error("cannot {action} {}: {source}", path.display())]
     Io {
-        /// What was tried.
+        /// The attempted action.
         action: &'static str,
         /// Which file.
         path: PathBuf,
-        /// Why not.
+        /// The reason.
         source: std::io::Error,
     },
-    /// A file is not what it should be.
+    /// The content of a file is wrong.
     #[error("{}: {reason}; restore the file or train the model again", path.display())]
     Corrupt {
         /// Which file.
@@ -43,26 +43,26 @@ pub enum ModelError {
     Features {
         /// Which file.
         path: PathBuf,
-        /// The difference in words.
+        /// The difference as text.
         difference: String,
     },
-    /// The model judges something else.
+    /// The model has another subject.
     #[error("{model} is a model of {found}s and cannot judge {wanted}s; choose another one")]
     Subject {
         /// Name and version.
         model: String,
-        /// What it judges.
+        /// Its subject.
         found: Subject,
-        /// What it should.
+        /// The wanted subject.
         wanted: Subject,
     },
-    /// The version is there already, with other content.
+    /// The version exists already, with other content.
     #[error("{} holds another model; choose another version", path.display())]
     Exists {
         /// The version's folder.
         path: PathBuf,
     },
-    /// Nobody has put a model in service.
+    /// No model is in service.
     #[error(
         "no model is in service: there is no active.toml in {}; put one in service with \
          `lockstep models promote NAME VERSION`; there are: {known}",
@@ -71,23 +71,23 @@ pub enum ModelError {
     NoneActive {
         /// The registry's folder.
         path: PathBuf,
-        /// What there is.
+        /// The models in the registry.
         known: String,
     },
-    /// There is no version to go back to.
+    /// There is no earlier version to return to.
     #[error("cannot go back: {reason}")]
-    NoWayBack {
-        /// Why not.
+    NoEarlierModel {
+        /// The reason.
         reason: String,
     },
-    /// No such model.
+    /// There is no such model.
     #[error("no model {wanted:?} in {}; there are: {known}", path.display())]
     Unknown {
-        /// What was asked for.
+        /// The wanted model.
         wanted: String,
         /// The registry's folder.
         path: PathBuf,
-        /// What there is.
+        /// The models in the registry.
         known: String,
     },
     /// A name or version with characters other than a-z, 0-9, `.`, `_` and `-`.
@@ -95,7 +95,7 @@ pub enum ModelError {
         "{0:?} cannot be a model's name or version; use a-z, 0-9, '.', '_' and '-', starting with a letter or digit"
     )]
     Name(String),
-    /// A model was to be named by name and version.
+    /// A text that should be a model's name and version.
     #[error("{0:?} names no model: write NAME/VERSION, for example cluster/2")]
     NameVersion(String),
 }
@@ -104,7 +104,7 @@ pub(crate) fn read(path: &Path) -> Result<Vec<u8>, ModelError> {
     fs::read(path).map_err(|source| ModelError::Io { action: "read", path: path.to_owned(), source })
 }
 
-/// Replaces a file as a whole: a reader sees the old bytes or the new.
+/// Replaces a file atomically: a reader sees the old bytes or the new ones.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> Result<(), ModelError> {
     atomic_file::write(path, Kind::State, |out| out.write_all(bytes)).map_err(|source| ModelError::Io {
         action: "write",
@@ -117,7 +117,7 @@ pub(crate) fn corrupt(path: &Path, reason: impl Into<String>) -> ModelError {
     ModelError::Corrupt { path: path.to_owned(), reason: reason.into() }
 }
 
-/// Names and versions become folder names: nothing in them may lead elsewhere.
+/// Names and versions become folder names, so they must not lead to other folders.
 pub(crate) fn check_name(name: &str) -> Result<(), ModelError> {
     let allowed = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || "._-".contains(c);
     let starts_well = name.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit());

@@ -1,4 +1,4 @@
-//! How a model came about: `manifest.json`.
+//! The origin of a model: `manifest.json`.
 
 use std::path::Path;
 
@@ -10,11 +10,11 @@ use crate::boost::Boosting;
 use crate::features::Subject;
 use crate::metrics::Metrics;
 
-/// How a model came about: `manifest.json`.
+/// The origin of a model: `manifest.json`.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Manifest {
-    /// What it judges; manifests of models of clusters say nothing.
+    /// The subject; manifests of models of clusters do not contain it.
     #[serde(default, skip_serializing_if = "Subject::is_cluster")]
     pub subject: Subject,
     /// Name of the model.
@@ -31,34 +31,37 @@ pub struct Manifest {
     pub feature_schema: String,
     /// Probability from which a cluster is called inauthentic.
     pub threshold: f64,
-    /// What it was fitted on.
+    /// Its training data.
     pub training: TrainingData,
-    /// How it was fitted.
+    /// Its settings.
     pub settings: Settings,
-    /// How its scores became probabilities.
+    /// How scores became probabilities.
     pub calibration: Calibration,
     /// Figures on rows held out by world and seed.
     pub held_out: Metrics,
-    /// Figures on rows held out by world: every seed of a kind of world at once. `None` where there is one world only.
+    /// Figures on rows held out by world: all seeds of a kind of world at once. `None` if there is
+    /// only one world.
     pub held_out_worlds: Option<Metrics>,
-    /// Average precision on the held-out rows of the evidence alone, without any model: of clusters nats a trial, of accounts log-e.
+    /// Average precision on the held-out rows of the evidence alone, without any model: for
+    /// clusters nats per trial, for accounts log-e.
     #[serde(alias = "baseline_log_e")]
     pub baseline_evidence: f64,
-    /// The same of the one number by which a rule would decide: of clusters the share of own words repeated, of accounts the engine's
-    /// ranking. Manifests of older models have none.
+    /// The same for the one number by which a rule would decide: for clusters the share of repeated
+    /// own words, for accounts the engine's ranking. Manifests of older models do not have it.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub baseline_rule: Option<f64>,
-    /// Average precision on the held-out rows of the number of accounts alone; of single accounts that is chance.
+    /// Average precision on the held-out rows of the number of accounts alone; for single accounts
+    /// that is chance.
     pub baseline_size: f64,
-    /// Checksum of the model that this describes.
+    /// Checksum of the model that this manifest describes.
     pub model_checksum: String,
 }
 
-/// What a model was fitted on.
+/// The training data of a model.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct TrainingData {
-    /// In words: where the labelled clusters come from.
+    /// Origin of the labelled clusters, as text.
     pub description: String,
     /// [`crate::Dataset::fingerprint`].
     pub fingerprint: String,
@@ -74,19 +77,20 @@ pub struct TrainingData {
     pub seeds: usize,
 }
 
-/// How a model was fitted.
+/// The settings of a training.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Settings {
-    /// Strength of the L2 penalty on the weights of standardised features, where the model is logistic.
+    /// Strength of the L2 penalty on the weights of standardised features, if the model is
+    /// logistic.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub alpha: Option<f64>,
-    /// Settings of the trees, where the model has trees.
+    /// Settings of the trees, if the model has trees.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub boosting: Option<Boosting>,
     /// Precision that the threshold was chosen for.
     pub precision: f64,
-    /// Share of inauthentic clusters expected in service; `None` takes the training data's.
+    /// Share of inauthentic clusters expected in service; `None` means that of the training data.
     pub prior: Option<f64>,
 }
 

@@ -1,14 +1,14 @@
-//! Whether a group's behaviour is plain: no model calls a group inauthentic without it.
+//! Whether a group's behaviour is plain. Without that, no model calls a group inauthentic.
 
 use coordination::{Cluster, TraceKind};
 
 use crate::features;
 
-/// Least share of posts that repeat members' own words, counted with 50 imagined posts of which 10 do: a young group is not called inauthentic
-/// on a few posts.
+/// Least share of posts that repeat members' own words. 50 imagined posts are added, of which 10
+/// repeat them, so that a young group is not called inauthentic on a few posts.
 const LEAST_OWN_WORDS: f64 = 0.4;
 const IMAGINED: [f64; 2] = [10.0, 50.0];
-/// Most seconds until half of the members who use a thing have used it, for half of the things.
+/// Most seconds until half of the members who use an object have used it, for half of the objects.
 const MOST_HALF_SPAN_S: f64 = 60.0;
 
 /// Whether a group's behaviour is plain; see [`Model::verdict`].
@@ -22,8 +22,9 @@ pub(super) fn is_plain(cluster: &Cluster) -> bool {
         && passes_without_nameless_reposts(cluster)
 }
 
-/// Whether a group reaches its bar without any repost whose author is not known. The test takes away one source; where authors are not known,
-/// each post is a source of its own, and all of them may be one author's, whose fans the group then is.
+/// Whether a group reaches its threshold without any repost of an unknown author. The test removes
+/// one source. If authors are not known, each reposted post is a source of its own, although all of
+/// them may have one author, and the group may be that author's fans.
 fn passes_without_nameless_reposts(cluster: &Cluster) -> bool {
     let mut nameless = [0.0; 3];
     let mut listed = [0.0; 3];
@@ -38,7 +39,7 @@ fn passes_without_nameless_reposts(cluster: &Cluster) -> bool {
         return true;
     }
     let Ok(windows) = <&[coordination::WindowSum; 3]>::try_from(&*cluster.windows) else { return false };
-    // What is not listed is taken to be of the same mixture.
+    // Parts that are not listed are assumed to have the same mixture.
     let left = std::array::from_fn(|window| {
         let share = if listed[window] > 0.0 { nameless[window] / listed[window] } else { 0.0 };
         windows[window].nats - nameless[window] - share * cluster.unlisted.nats[window]

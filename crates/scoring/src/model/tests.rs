@@ -10,7 +10,7 @@ fn trained() -> TrainedModel {
     train(&rows(0.4), &Options::new("cluster", "1")).unwrap()
 }
 
-/// Saves a model, changes its file, and says how loading it is refused.
+/// Saves a model, changes its file, and returns the error of loading it.
 fn refusal(change: impl Fn(String) -> String) -> String {
     let models = tempfile::tempdir().unwrap();
     let dir = trained().save(models.path()).unwrap();
@@ -73,7 +73,7 @@ fn reasons_are_words_for_a_reviewer() {
     let verdict = model.verdict(&cluster(true, 0.0, 4_711));
     let reason = verdict.reasons.iter().find(|r| r.feature == "delay_p50").unwrap();
     assert!(
-        reason.text.starts_with("the time between members acting on the same thing, in half of the cases, is ")
+        reason.text.starts_with("the time between members acting on the same object, in half of the cases, is ")
             && reason.text.contains("(the average group in training has ")
             && reason.text.contains(&format!("raises the score by {:.2}", reason.contribution)),
         "{}",
@@ -186,7 +186,7 @@ fn reposts_of_unknown_authors_alone_make_nobody_inauthentic() {
     };
     assert!(is_plain(&group) && is_plain(&nameless(&group, parts - 1)));
     assert!(!is_plain(&nameless(&group, parts)));
-    // What is not listed is taken to be like what is.
+    // Parts that are not listed are assumed to be like the listed ones.
     group.unlisted.nats = [20.0; 3];
     group.windows.iter_mut().for_each(|window| window.nats += 20.0);
     assert!(is_plain(&group) && is_plain(&nameless(&group, 1)) && !is_plain(&nameless(&group, parts)));

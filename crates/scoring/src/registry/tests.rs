@@ -113,7 +113,7 @@ fn rolling_back_goes_the_way_that_promotions_came() {
     assert_eq!(registry.rollback(Subject::Cluster, at(9)).unwrap().to, name("cluster/1"));
 
     expect_test::expect![[r#"
-        # What was in service when; `lockstep models promote` and `rollback` add to it.
+        # Models in service over time; `lockstep models promote` and `rollback` append to this file.
 
         [[change]]
         at = "1970-01-01T00:00:01Z"
@@ -206,7 +206,7 @@ fn a_model_of_each_subject_is_in_service() {
     train(&account_rows(), &options).unwrap().save(dir.path()).unwrap();
     let registry = Registry::open(dir.path()).unwrap();
     registry.promote("account", "1", at(1)).unwrap();
-    assert!(registry.active().is_err(), "an account's model is no cluster's");
+    assert!(registry.active().is_err(), "a model of accounts cannot judge clusters");
     registry.promote("cluster", "1", at(2)).unwrap();
     assert_eq!(
         (registry.active().unwrap().name(), registry.list().unwrap().iter().filter(|e| e.active).count()),

@@ -17,7 +17,7 @@ use crate::row::Row;
 /// A column of texts.
 type Text = fn(&Row) -> &str;
 
-/// Texts after the name of the subject, in their order; the columns of numbers follow.
+/// Columns of text after the identifier, in their order; the columns of numbers follow.
 const TEXTS: [(&str, Text); 6] = [
     ("label_source", |row| row.origin.label_source.name()),
     ("campaign", |row| &row.origin.campaign),
@@ -35,7 +35,7 @@ pub(crate) fn write(subject: Subject, rows: &[Row], out: impl Write + Send) -> R
         schema.push_str(&format!("required byte_array {name} (utf8);\n"));
     }
     schema.push_str("required boolean inauthentic;\nrequired double weight;\n");
-    // With the older `timestamp_millis` some readers take it for a local time.
+    // Some readers take the older `timestamp_millis` for a local time.
     schema.push_str("required int64 seed;\nrequired int64 at (timestamp(millis,true));\nrequired int64 accounts;\n");
     schema.push_str("required int64 campaign_fold;\nrequired int64 collection_fold;\nrequired int64 time_fold;\n");
     for feature in subject.features() {

@@ -1,5 +1,5 @@
-//! Datasets from files, as Lockstep wrote them or as a notebook did that kept some of the rows: columns are found by name, in any
-//! order, in CSV and in Parquet alike.
+//! Reads datasets from files, as written by Lockstep or by a notebook that kept some of the rows.
+//! Columns are found by name, in any order, in CSV and in Parquet.
 
 use std::fs::File;
 use std::io::{BufReader, Read, Seek};
@@ -16,16 +16,17 @@ use crate::dataset::Dataset;
 use crate::features::Subject;
 use crate::row::{Folds, INAUTHENTIC, LabelSource, ORGANIC, Origin, Row};
 
-/// How a Parquet file begins.
+/// The first bytes of a Parquet file.
 const MAGIC: &[u8] = b"PAR1";
-/// Columns of text beside the one that names the row, each of which must be there.
+/// Required columns of text, besides the identifier.
 const TEXTS: [&str; 6] = ["label_source", "campaign", "benign_class", "world", "platform", "language"];
 const WHOLES: [&str; 2] = ["seed", "accounts"];
 const FOLDS: [&str; 3] = ["campaign_fold", "collection_fold", "time_fold"];
-/// The label as a word or as a flag, and the time in milliseconds or as a time: CSV has the first, Parquet the second.
+/// The label as a word or as a flag, and the time in milliseconds or as a time: CSV has the first
+/// form, Parquet the second.
 const LABEL: [&str; 2] = ["label", "inauthentic"];
 const TIME: [&str; 2] = ["at_ms", "at"];
-/// What pandas adds for its row numbers.
+/// Names of the column that pandas adds for its row numbers.
 const ROW_NUMBERS: [&str; 3] = ["", "Unnamed: 0", "__index_level_0__"];
 
 pub(crate) fn any(path: &Path) -> Result<Dataset, DatasetError> {
@@ -53,7 +54,9 @@ pub(crate) fn csv(mut input: impl Read) -> Result<Dataset, DatasetError> {
     Ok(columns.dataset(rows))
 }
 
-/// The number of the line on which a record begins. The reader's own count is one behind after each end of a line that is `\r\n`.
+/// The number of the line on which a record begins. The CSV reader's own count is one too low after
+/// each line end of the form `\r
+/// `.
 fn line_at(text: &[u8], begins: usize) -> usize {
     let ends = text[begins..].iter().take_while(|byte| matches!(byte, b'\r' | b'\n')).count();
     1 + text[..begins + ends].iter().filter(|byte| **byte == b'\n').count()
@@ -91,26 +94,26 @@ fn parquet(file: File) -> Result<Dataset, DatasetError> {
     Ok(columns.dataset(rows))
 }
 
-/// The library panics on some damaged files; that is one more way for a file to be damaged. Nothing is used after a panic.
+/// The library panics on some damaged files; this counts as damage. Nothing is used after a panic.
 fn guarded<T>(read: impl FnOnce() -> Result<T, ParquetError>) -> Result<T, DatasetError> {
     catch_unwind(AssertUnwindSafe(read))
         .unwrap_or_else(|_| Err(ParquetError::General("its pages contradict each other".to_owned())))
         .map_err(DatasetError::Unreadable)
 }
 
-/// What stands in one place of a table.
+/// The content of a cell.
 enum Cell {
     Missing,
     Text(String),
     Flag(bool),
     Whole(i64),
     Number(f64),
-    /// Of a type that no column has.
+    /// A value of a type that no column has.
     Other(String),
 }
 
 impl Cell {
-    /// `per_ms` is how many of its units a time has in a millisecond.
+    /// `per_ms` is the number of the time's units in a millisecond.
     fn of(field: &Field, per_ms: i64) -> Cell {
         match field {
             Field::Null => Cell::Missing,
@@ -122,10 +125,11 @@ impl Cell {
             Field::UByte(n) => Cell::Whole((*n).into()),
             Field::UShort(n) => Cell::Whole((*n).into()),
             Field::UInt(n) => Cell::Whole((*n).into()),
-            // Seeds of the upper half are written as the negative numbers with the same bits.
+            // Seeds in the upper half of the range are written as the negative numbers with the
+            // same bits.
             Field::ULong(n) => Cell::Whole(*n as i64),
             Field::Long(n) | Field::TimestampMillis(n) | Field::TimestampMicros(n) => Cell::Whole(n.div_euclid(per_ms)),
-            // Notebooks have NaN where a table has nothing.
+            // Notebooks write NaN for a missing value.
             Field::Double(x) if x.is_nan() => Cell::Missing,
             Field::Float(x) if x.is_nan() => Cell::Missing,
             Field::Double(x) => Cell::Number(*x),
@@ -138,7 +142,7 @@ impl Cell {
         match self {
             Cell::Missing => Some(String::new()),
             Cell::Text(text) => Some(text.clone()),
-            // Names that are all digits become numbers in some hands.
+            // Some programs turn names that are all digits into numbers.
             Cell::Whole(n) => Some(n.to_string()),
             _ => None,
         }
@@ -159,7 +163,7 @@ impl Cell {
     fn whole(&self) -> Option<i64> {
         match self {
             Cell::Whole(n) => Some(*n),
-            // As the same number may be written elsewhere; 2^53 and above would not be exact.
+            // The same number in another form; from 2^53 on it would not be exact.
             Cell::Number(x) if x.fract() == 0.0 && x.abs() < 9e15 => Some(*x as i64),
             Cell::Text(text) => text.parse().ok(),
             _ => None,
@@ -187,7 +191,7 @@ impl Cell {
     }
 }
 
-/// Where each column of a dataset is in a table.
+/// The place of each column of a dataset in a table.
 struct Columns {
     subject: Subject,
     names: Vec<String>,
@@ -197,14 +201,14 @@ struct Columns {
     weight: usize,
     at: usize,
     wholes: [usize; WHOLES.len()],
-    /// `None` where the table has none of them: then the rows are split anew.
+    /// `None` if the table has none of them: then the rows are split again.
     folds: Option<[usize; FOLDS.len()]>,
     features: Vec<usize>,
 }
 
 impl Columns {
     fn find(names: Vec<String>) -> Result<Columns, DatasetError> {
-        // A table says by the column that names its rows what they are.
+        // The name of a table's identifier column shows its subject.
         let named = |subject: &Subject| names.iter().any(|name| name == subject.id_column());
         let subject = Subject::ALL.into_iter().find(named).unwrap_or_default();
         let mut used = vec![false; names.len()];
@@ -347,7 +351,7 @@ mod tests {
         }
     }
 
-    /// The CSV with its columns changed: in reverse order, some left out, some added.
+    /// The CSV with its columns changed: reversed, some removed, some added.
     fn changed(dataset: &Dataset, keep: impl Fn(&str) -> bool, add: &str) -> String {
         let mut bytes = Vec::new();
         dataset.write_csv(&mut bytes).unwrap();

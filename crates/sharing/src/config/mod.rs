@@ -1,7 +1,9 @@
 //! What an operator can set about sharing.
 
 pub mod access;
+mod audit;
 pub(crate) mod database_url;
+mod encryption;
 pub(crate) mod policy;
 pub mod webhooks;
 
@@ -11,10 +13,13 @@ use configuration::{Retired, Settings};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
+pub use audit::Audit;
+pub use encryption::Encryption;
+
 use access::{Limits, Login, Tls};
 use casework::{
     Reviewers, Tlp,
-    policy::{Policy, Rules},
+    policy::{Policy, Recipient, Rules},
 };
 use database_url::MASK;
 use policy::load_policy;
@@ -38,6 +43,12 @@ pub struct Config {
     /// PostgreSQL, set fewer than the server allows.
     #[schemars(range(min = 2, max = 500), extend("unit" = "connections"))]
     pub database_connections: usize,
+    /// File with the id of the database that was used last, so that an empty or another database in its place is
+    /// refused. Where empty, it is beside a database that is a file, under the database's name with ".id", and
+    /// .lockstep/sharing.id with PostgreSQL.
+    pub database_id_file: String,
+    /// Encryption of the secrets in the database: secrets of webhooks, and keys of pseudonyms.
+    pub encryption: Encryption,
     /// Address and port of the console, the JSON API and TAXII. Elsewhere than on loopback it takes
     /// `sharing.tls` or `behind_proxy`.
     #[schemars(with = "String")]
@@ -45,6 +56,9 @@ pub struct Config {
     /// Who decides cases. "demo" lets automatic reviewers approve everything: for demonstrations only.
     #[schemars(with = "String", extend("enum" = ["people", "demo"]))]
     pub reviewers: Reviewers,
+    /// Whether every recipient is invented, for a demonstration. "demo" reviewers approve nothing for
+    /// recipients that may be real.
+    pub invented_recipients: bool,
     /// The file that says who may be told of what. A platform is set up there, and gets its key with
     /// `lockstep partners add NAME`.
     #[schemars(extend("example" = "\"config/sharing.toml\""))]
@@ -74,6 +88,10 @@ pub struct Config {
     /// nothing.
     #[schemars(with = "String", extend("enum" = ["clear", "green", "amber", "amber+strict", "red"]))]
     pub tlp: Tlp,
+    /// Whether a group's techniques are shared as the objects that DISARM published. They have properties of
+    /// MITRE's (`x_mitre_…`), which strict readers of STIX refuse. If false, the campaign names the techniques
+    /// by their numbers. Techniques that partners have already are not withdrawn by the change.
+    pub disarm_objects: bool,
     /// Time after it was shared, or shared again, until a flag expires by itself.
     #[schemars(range(min = 1, max = 3650), extend("unit" = "days"))]
     pub valid_days: u32,
@@ -95,6 +113,8 @@ pub struct Config {
     /// So long a partner may take to know of a withdrawal before somebody is paged.
     #[schemars(range(min = 1, max = 3650), extend("unit" = "hours"))]
     pub retraction_due_h: u32,
+    /// The audit log: how often it is checked, and where its seals are kept outside of the database.
+    pub audit: Audit,
     /// Webhooks: how objects are delivered to partners that have one, signed by the Standard Webhooks
     /// scheme.
     pub webhooks: webhooks::Config,
@@ -105,8 +125,11 @@ impl Default for Config {
         Self {
             database: ".lockstep/sharing.sqlite".to_owned(),
             database_connections: 16,
+            database_id_file: String::new(),
+            encryption: Encryption::default(),
             listen: SocketAddr::from(([127, 0, 0, 1], 8080)),
             reviewers: Reviewers::People,
+            invented_recipients: false,
             recipients: None,
             #[cfg(test)]
             partners: Vec::new(),
@@ -118,6 +141,7 @@ impl Default for Config {
             identity: "Lockstep".to_owned(),
             contact: String::new(),
             tlp: Tlp::Amber,
+            disarm_objects: true,
             valid_days: 30,
             taxii_page: 100,
             taxii_page_max: 1000,
@@ -125,6 +149,7 @@ impl Default for Config {
             seed: None,
             expiry_notice_days: 7,
             retraction_due_h: 24,
+            audit: Audit::default(),
             webhooks: webhooks::Config::default(),
         }
     }
@@ -147,6 +172,9 @@ impl Config {
                     .map_err(|why| format!("webhook of recipient {:?}: {why}", recipient.name))?;
             }
         }
+        if self.reviewers == Reviewers::Demo {
+            policy.recipients.iter().try_for_each(|recipient| self.check_invented(recipient))?;
+        }
         let partners = policy.partners();
         for name in self.tls.clients.keys() {
             if !partners.iter().any(|partner| partner.name == *name) {
@@ -159,6 +187,25 @@ impl Config {
         Ok(policy)
     }
 
+    /// Refuses a recipient that may be real: nothing may reach it that no person has looked at.
+    fn check_invented(&self, recipient: &Recipient) -> Result<(), String> {
+        let name = &recipient.name;
+        if !self.invented_recipients {
+            return Err(format!(
+                "sharing.reviewers is \"demo\", so every finding is released without a person's decision, and there is a recipient, \
+                 {name:?}: set sharing.reviewers = \"people\"; or, for a demonstration in which no recipient is real, set \
+                 sharing.invented_recipients = true"
+            ));
+        }
+        if recipient.webhook.as_deref().is_some_and(|url| !webhooks::is_on_this_machine(url)) {
+            return Err(format!(
+                "sharing.reviewers is \"demo\", so every finding is released without a person's decision, and recipient {name:?} has a \
+                 webhook on another machine: set sharing.reviewers = \"people\", or remove the webhook"
+            ));
+        }
+        Ok(())
+    }
+
     /// Says what is wrong with the values, with the name of the key.
     pub fn check(&self) -> Result<(), String> {
         Settings::of::<Config>("sharing").map_err(|error| error.to_string())?.check(self)?;
@@ -168,6 +215,8 @@ impl Config {
                     .to_owned(),
             );
         }
+        self.encryption.check()?;
+        self.audit.check(self.webhooks.private)?;
         if !cfg!(feature = "postgres") && database_url::is_postgres(&self.database) {
             return Err(format!("sharing.database: {}", database_url::WITHOUT_POSTGRES));
         }
@@ -193,9 +242,10 @@ impl Config {
     pub fn without_secrets(&self) -> Self {
         let mut shown = self.clone();
         shown.database = database_url::without_password(&self.database);
-        let secret = &mut shown.login.provider.client_secret;
-        if !secret.is_empty() {
-            *secret = MASK.to_owned();
+        for secret in [&mut shown.login.provider.client_secret, &mut shown.encryption.key] {
+            if !secret.is_empty() {
+                *secret = MASK.to_owned();
+            }
         }
         shown
     }
@@ -204,6 +254,7 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use casework::policy::Partner;
 
     #[test]
     fn defaults_are_valid_and_people_decide() {
@@ -214,10 +265,36 @@ mod tests {
     }
 
     #[test]
+    fn the_demos_reviewers_are_refused_where_a_recipient_may_be_real() {
+        let partner = |webhook: Option<&str>| Partner {
+            name: "birds".to_owned(),
+            platform: "twitter".to_owned(),
+            webhook: webhook.map(str::to_owned),
+            ..Partner::default()
+        };
+        let mut config = Config { reviewers: Reviewers::Demo, ..Config::default() };
+        config.webhooks.private = true;
+        assert!(config.policy().is_ok(), "nobody can be told");
+        config.partners = vec![partner(None)];
+        let refused = config.policy().unwrap_err();
+        assert!(refused.contains("\"birds\"") && refused.contains("sharing.invented_recipients = true"), "{refused}");
+        config.invented_recipients = true;
+        assert!(config.policy().is_ok());
+        config.partners = vec![partner(Some("http://127.0.0.1:9/hook"))];
+        assert!(config.policy().is_ok());
+        config.partners = vec![partner(Some("https://example.org/hook"))];
+        assert!(config.policy().unwrap_err().contains("another machine"));
+        config.reviewers = Reviewers::People;
+        assert!(config.policy().is_ok());
+    }
+
+    #[test]
     fn nobody_is_shown_a_secret() {
         let mut config = Config::default();
+        config.encryption.key.clear();
         assert_eq!(config.without_secrets(), config);
         config.login.provider.client_secret = "hush".to_owned();
+        config.encryption.key = "hush".to_owned();
         for place in [
             "postgres://lockstep:hush@db.example/sharing",
             "postgres://lockstep:hu%40sh%20hush@db.example/sharing?sslmode=require",

@@ -41,6 +41,16 @@ impl Config {
     }
 }
 
+/// Whether the endpoint is on loopback.
+pub(crate) fn is_on_this_machine(url: &str) -> bool {
+    match Url::parse(url).as_ref().map(Url::host) {
+        Ok(Some(Host::Ipv4(v4))) => v4.is_loopback(),
+        Ok(Some(Host::Ipv6(v6))) => v6.is_loopback(),
+        Ok(Some(Host::Domain(name))) => name == "localhost",
+        Ok(None) | Err(_) => false,
+    }
+}
+
 /// Says what is wrong with the address of an endpoint.
 pub(crate) fn check_url(url: &str, private: bool) -> Result<(), String> {
     let url = Url::parse(url).map_err(|error| format!("{error}; write it like https://example.org/hooks/lockstep"))?;

@@ -3,5 +3,7 @@
 //! Rendering only: the same case, cluster, recipient and time give the same bytes. No store and no server.
 
 pub(crate) mod documents;
+pub(crate) mod evidence;
+mod hidden;
 pub(crate) mod redaction;
 pub(crate) mod stix;

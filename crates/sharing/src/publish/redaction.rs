@@ -1,10 +1,19 @@
 //! What a recipient will see of a finding, beside what we know.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use messages::cluster::{ClusterAccount, ClusterMessage};
+use messages::cluster::ClusterAccount;
 
-use casework::policy::{AccountIds, Elsewhere, Redaction};
+use super::{
+    evidence::Selection,
+    hidden::{Hidden, gone},
+};
+use casework::{
+    CaseRecord,
+    accounts::{key_of_account, without},
+    policy::{AccountIds, Elsewhere, Redaction},
+};
+use presentation::description::{Named, trace_kind};
 
 /// Examples shown of a list.
 const EXAMPLES: usize = 5;
@@ -24,13 +33,19 @@ pub(crate) struct Beside {
     pub label: &'static str,
 }
 
-/// All kinds of things, in the order of a notice. `platform` is the recipient's own, if it is one.
-pub(crate) fn beside(c: &ClusterMessage, shows: &Redaction, platform: Option<&str>) -> Vec<Beside> {
-    let named: Vec<&ClusterAccount> = match shows.account_ids {
-        AccountIds::All => c.accounts.iter().collect(),
-        AccountIds::OwnPlatform => c.accounts.iter().filter(|a| Some(a.platform.as_str()) == platform).collect(),
-        AccountIds::None => Vec::new(),
+/// All kinds of things, in the order of a notice. `platform` is the recipient's own, if it is one. What the recipient will see is worked
+/// out as the feed and the documents do.
+pub(crate) fn beside(record: &CaseRecord, shows: &Redaction, platform: Option<&str>) -> Vec<Beside> {
+    let c = &record.cluster;
+    let shared = &without(c, &record.case.left_out);
+    let before = record.released.as_ref();
+    let sees = |of: &str| match shows.account_ids {
+        AccountIds::All => true,
+        AccountIds::OwnPlatform => platform == Some(of),
+        AccountIds::None => false,
     };
+    let is_named = |a: &&ClusterAccount| sees(&a.platform) && !record.case.left_out.contains(&key_of_account(a));
+    let named: Vec<&ClusterAccount> = c.accounts.iter().filter(is_named).collect();
     let others = c.accounts.len() - named.len();
     let row = |what, known: String, seen: String, extent| {
         let label = match extent {
@@ -70,7 +85,7 @@ pub(crate) fn beside(c: &ClusterMessage, shows: &Redaction, platform: Option<&st
     ));
     if others > 0 {
         let mut platforms: BTreeMap<&str, usize> = BTreeMap::new();
-        for account in c.accounts.iter().filter(|a| !named.iter().any(|n| std::ptr::eq(*n, *a))) {
+        for account in c.accounts.iter().filter(|a| !is_named(a)) {
             *platforms.entry(&account.platform).or_default() += 1;
         }
         let per: Vec<String> =
@@ -83,26 +98,49 @@ pub(crate) fn beside(c: &ClusterMessage, shows: &Redaction, platform: Option<&st
         rows.push(row("The other accounts", format!("{}, with ids and names", text_format::list(&per)), seen, "part"));
     }
     let posts: usize = c.evidence.iter().map(|evidence| evidence.posts.len()).sum();
-    let own_posts = c.evidence.iter().flat_map(|evidence| &evidence.posts);
-    let own_posts =
-        own_posts.filter(|post| shows.account_ids == AccountIds::All || Some(post.platform.as_str()) == platform);
-    let own_posts = if named.is_empty() { 0 } else { own_posts.count() };
+    let key = |text: &str| text_format::shorten(text, 70);
+    let source = |text: &str| text_format::shorten(text, 40);
+    let known = (
+        listed(c.evidence.iter().map(|evidence| key(&evidence.key)), c.evidence.len()),
+        listed(c.sources.iter().map(|one| source(&one.source)), c.sources.len()),
+    );
+    // What a platform gets of the evidence is what the feed selects; everybody else gets documents.
+    let (seen_posts, keys, sources): (usize, Vec<String>, BTreeSet<String>) = match platform {
+        Some(platform) => {
+            let selection = Selection::new(shared, before, platform, shows);
+            let keys = selection.keys.iter();
+            (
+                selection.posts(),
+                keys.clone().filter_map(|one| Some(key(one.key?))).collect(),
+                keys.filter_map(|one| Some(source(one.source?))).collect(),
+            )
+        }
+        None => {
+            let hidden = Hidden::new(shared, &gone(shared, before), &sees, shows, None);
+            let quoted = |kind, text: &str| trace_kind(kind).names != Named::Words && !hidden.is_in(text);
+            let evidence = || shared.evidence.iter();
+            let of_named = evidence().flat_map(|e| &e.posts).filter(|post| shows.post_ids && sees(&post.platform));
+            (
+                if named.is_empty() { 0 } else { of_named.count() },
+                evidence().filter(|e| shows.keys && quoted(e.kind, &e.key)).map(|e| key(&e.key)).collect(),
+                evidence()
+                    .filter(|e| shows.source_names && quoted(e.source_kind, &e.source))
+                    .map(|e| source(&e.source))
+                    .collect(),
+            )
+        }
+    };
+    let seen_of =
+        |items: &[String]| if items.is_empty() { nothing() } else { listed(items.iter().cloned(), items.len()) };
+    let sources: Vec<String> = sources.into_iter().collect();
     rows.push(row(
         "Posts by their ids",
         text_format::count(posts as u64, "post"),
-        if shows.post_ids && own_posts > 0 { text_format::count(own_posts as u64, "post") } else { nothing() },
-        if shows.post_ids { extent(own_posts, posts) } else { "none" },
+        if seen_posts > 0 { text_format::count(seen_posts as u64, "post") } else { nothing() },
+        extent(seen_posts, posts),
     ));
-    rows.push(switch(
-        "Links, hashtags and texts",
-        listed(c.evidence.iter().map(|evidence| text_format::shorten(&evidence.key, 70)), c.evidence.len()),
-        shows.keys,
-    ));
-    rows.push(switch(
-        "Sources",
-        listed(c.sources.iter().map(|source| text_format::shorten(&source.source, 40)), c.sources.len()),
-        shows.source_names,
-    ));
+    rows.push(row("Links, hashtags and texts", known.0, seen_of(&keys), extent(keys.len(), c.evidence.len())));
+    rows.push(row("Sources", known.1, seen_of(&sources), extent(sources.len(), c.sources.len())));
     rows.push(switch(
         "Model",
         format!(
@@ -133,18 +171,22 @@ mod tests {
     use super::*;
     use casework::{
         Tlp,
+        case::Case,
         policy::{Class, Rules},
     };
+    use messages::cluster::TraceKind;
     use presentation::fixtures;
 
     #[test]
     fn nothing_that_is_redacted_stands_in_the_right_column() {
         let cluster = fixtures::cluster("c", 1);
+        let (case, _) = Case::nominate("c", 1, jiff::Timestamp::UNIX_EPOCH);
+        let record = CaseRecord { case, cluster: cluster.clone(), released: None, revision: 0 };
         let rules = Rules::with_marking(Tlp::Amber);
         for class in Class::ALL {
             let shows = rules.class(class).shows;
             let platform = (class == Class::Platform).then_some("twitter");
-            let seen: String = beside(&cluster, &shows, platform).iter().map(|row| format!("{}\n", row.seen)).collect();
+            let seen: String = beside(&record, &shows, platform).iter().map(|row| format!("{}\n", row.seen)).collect();
             let may_name = |platform: &str| match shows.account_ids {
                 AccountIds::All => true,
                 AccountIds::OwnPlatform => platform == "twitter",
@@ -156,14 +198,14 @@ mod tests {
                     assert!(!seen.contains(&account.account_name), "{class}: {seen}");
                 }
             }
-            assert_eq!(
-                seen.contains(&text_format::shorten(&cluster.evidence[0].key, 70)),
-                shows.keys,
-                "{class}: {seen}"
-            );
+            // Documents quote nobody; the feed names what the posts have in common.
+            let of_kind = |kind| cluster.evidence.iter().filter(move |evidence| evidence.kind == kind);
+            let some = |kind| of_kind(kind).any(|evidence| seen.contains(&text_format::shorten(&evidence.key, 70)));
+            assert_eq!(some(TraceKind::Text), shows.keys && class == Class::Platform, "{class}: {seen}");
+            assert_eq!(some(TraceKind::Url) || some(TraceKind::Repost), shows.keys, "{class}: {seen}");
             assert_eq!(seen.contains("nats"), shows.model_internals, "{class}");
         }
-        let platform = beside(&cluster, &rules.class(Class::Platform).shows, Some("twitter"));
+        let platform = beside(&record, &rules.class(Class::Platform).shows, Some("twitter"));
         assert_eq!(
             (platform[0].extent, platform[2].seen.as_str()),
             ("part", "2 on bluesky, by pseudonyms that only it gets")

@@ -51,6 +51,9 @@ pub enum SharingError {
     /// Cannot listen or serve.
     #[error(transparent)]
     Http(#[from] HttpError),
+    /// The service has stopped and takes no more work.
+    #[error("the service has stopped")]
+    Stopped,
     /// The work was stopped by a panic or by the end of the program.
     #[error("the work was broken off: {0}")]
     Broken(#[from] tokio::task::JoinError),

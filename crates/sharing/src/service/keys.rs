@@ -168,12 +168,15 @@ impl Inner {
         }
     }
 
-    /// Writes down which keys were used.
+    /// Writes down which keys and tokens were used.
     pub(crate) fn write_used(&self) -> Result<(), StoreError> {
         // Whoever comes while another writes returns when that is written, and not before.
         let _writing = self.used_keys.writing.lock().unwrap_or_else(PoisonError::into_inner);
         for (id, at) in self.used_keys.take() {
             self.store.key_used(&id, at, at - USED_EVERY)?;
+        }
+        for (id, at) in self.used_tokens.take() {
+            self.store.token_used(&id, at, at - USED_EVERY)?;
         }
         Ok(())
     }

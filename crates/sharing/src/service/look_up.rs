@@ -3,7 +3,7 @@
 use casework::policy::{Explanation, Policy, Product};
 use jiff::Timestamp;
 
-use super::SharingError;
+use super::{SharingError, encryption};
 use crate::{
     config::Config,
     publish::documents::{self, Document},
@@ -31,7 +31,8 @@ pub fn make_documents(
     newest: bool,
     now: Timestamp,
 ) -> Result<Vec<(Product, Document)>, SharingError> {
-    let (policy, stored, store) = look_up(config, case)?;
+    let (policy, stored, mut store) = look_up(config, case)?;
+    encryption::read_with_keys(&mut store, config)?;
     let reference = store.reference_for(recipient, &stored.case.id)?;
     documents_of(config, &policy, (&stored, &reference), recipient, product, newest, now)
 }

@@ -1,8 +1,11 @@
 //! The service: what comes in is decided by [`casework`], stored by [`crate::store`] and rendered by [`crate::publish`]. The only place that
 //! has all three.
 
+pub(crate) mod audit_events;
 mod clusters;
+mod database;
 mod deliveries;
+mod encryption;
 mod error;
 pub(crate) mod expiry;
 pub(crate) mod feedback;
@@ -13,12 +16,13 @@ mod publishing;
 pub(crate) mod retraction;
 mod seed;
 pub(crate) mod site;
+mod tokens;
 pub(crate) mod users;
 
 use std::sync::{Arc, OnceLock};
 
 use casework::{
-    Act, Effects, Reviewers,
+    Act, Effects, Reviewers, Settings,
     audit::Broken,
     case::{State, Step},
     policy::Policy,
@@ -26,15 +30,19 @@ use casework::{
 use jiff::{SignedDuration, Timestamp};
 
 pub use clusters::Outcomes;
+pub use encryption::{EncryptionState, encryption_state, reset_encryption, rotate_encryption};
 pub use error::SharingError;
 pub(crate) use look_up::documents_of;
 pub use look_up::{explain, make_documents};
 
 use crate::{
-    config::Config,
+    config::{
+        Config,
+        database_url::{is_postgres, without_password},
+    },
     fault_injection,
     metrics::Metrics,
-    store::{Store, StoreError},
+    store::{Store, StoreError, id_file},
 };
 use keys::Used;
 use site::Site;
@@ -49,13 +57,19 @@ pub(crate) struct Inner {
     pub config: Config,
     pub policy: Policy,
     pub store: Store,
+    /// The id of the database that was opened.
+    pub database_id: String,
     pub metrics: Metrics,
     /// Keys of partners used since it was last written down.
     pub used_keys: Used,
+    /// Tokens for the JSON API used since it was last written down.
+    pub used_tokens: Used,
     /// What the TAXII server says of itself.
     pub site: Site,
     /// The log, once the service runs on one.
     pub log: OnceLock<runtime::Log>,
+    /// How much blocking work there is at a time: as much as there are connections to the database.
+    slots: tokio::sync::Semaphore,
 }
 
 impl Sharing {
@@ -63,6 +77,10 @@ impl Sharing {
     pub fn open(config: Config, metrics: &runtime::metrics::Metrics) -> Result<Self, SharingError> {
         let sharing = Self::attach(config, metrics)?;
         let Inner { config, policy, store, .. } = &*sharing.inner;
+        store.check_whole()?;
+        if store.cover_contents(Timestamp::now())? {
+            tracing::info!("the audit log covers the contents of the database from here on");
+        }
         store.set_partners(&policy.partners())?;
         store.index_cases()?;
         let partners = policy.partners();
@@ -92,17 +110,27 @@ impl Sharing {
         let policy = config.policy().map_err(SharingError::Config)?;
         let metrics = Metrics::new(metrics)?;
         let mut store = Store::open(&config.database, config.database_connections)?;
+        let id_file = id_file(&config.database_id_file, &config.database, is_postgres(&config.database));
+        if let Some(file) = id_file {
+            store.is_the_remembered_one(&file, &without_password(&config.database))?;
+        }
+        let database_id = store.database_id()?;
+        encryption::unlock(&mut store, &config)?;
         store.retraction_due = SignedDuration::from_hours(i64::from(config.retraction_due_h));
         let site = Site::open(&config, &store)?;
+        let slots = tokio::sync::Semaphore::new(config.database_connections.max(2));
         Ok(Self {
             inner: Arc::new(Inner {
                 config,
                 policy,
                 store,
+                database_id,
                 metrics,
                 used_keys: Used::default(),
+                used_tokens: Used::default(),
                 site,
                 log: OnceLock::new(),
+                slots,
             }),
         })
     }
@@ -142,8 +170,12 @@ impl Sharing {
         &self,
         work: impl FnOnce(&Inner) -> Result<T, SharingError> + Send + 'static,
     ) -> Result<T, SharingError> {
+        // More at a time would only wait for a connection, each on a thread of its own.
+        let slot = self.inner.slots.acquire().await.map_err(|_| SharingError::Stopped)?;
         let inner = Arc::clone(&self.inner);
-        tokio::task::spawn_blocking(move || work(&inner)).await?
+        let done = tokio::task::spawn_blocking(move || work(&inner)).await?;
+        drop(slot);
+        done
     }
 }
 
@@ -171,7 +203,10 @@ impl Inner {
             return Err(StoreError::Conflict(record.case.id).into());
         }
         let was_approved = record.case.approved.is_some();
-        let effects = record.on_act(act, by, &self.settings(), now)?;
+        let covers = matches!(act, Act::Step(Step::Approve { .. } | Step::Release | Step::Update));
+        let rendered = if covers { Some(self.rendered(&record)?) } else { None };
+        let settings = Settings { rendered: rendered.as_ref(), ..self.settings() };
+        let effects = record.on_act(act, by, &settings, now)?;
         let took_approval_back = was_approved && effects.record.case.approved.is_none();
         Ok(Taken { state: self.carry_out(effects)?, took_approval_back })
     }

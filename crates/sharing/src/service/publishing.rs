@@ -1,11 +1,22 @@
 //! Carries out what a case's effects say of partners: renders the objects that each of them gets.
 
-use casework::{CaseRecord, Effects, Notice, Publish, Settings, policy::Class};
+use std::collections::BTreeSet;
+
+use casework::{
+    CaseRecord, Effects, Notice, Publish, Settings,
+    accounts::without,
+    case::{Case, State},
+    partners::note_shared,
+    policy::{self, Class, Rendered},
+};
 use jiff::Timestamp;
+use messages::cluster::ClusterMessage;
+use sha2::{Digest, Sha256};
 
 use super::{Inner, SharingError};
 use crate::{
     key,
+    object::NewObject,
     publish::stix::{Publication, withdrawal::withdrawal},
     store::{Change, PartnerRow, Published},
 };
@@ -18,6 +29,7 @@ impl Inner {
             reviewers: self.config.reviewers,
             valid_days: self.config.valid_days,
             expiry_notice_days: self.config.expiry_notice_days,
+            rendered: None,
         }
     }
 
@@ -44,19 +56,8 @@ impl Inner {
                 Some(given) => given.clone(),
                 None => key::case_reference(&partner.pseudonym_key, &publish.case.id),
             };
-            let publication = Publication {
-                identity: &self.config.identity,
-                tlp: self.policy.rules.class(Class::Platform).tlp,
-                valid_days: self.config.valid_days,
-                partner: &partner.name,
-                platform: &partner.platform,
-                pseudonym_key: &partner.pseudonym_key,
-                case: &publish.case,
-                reference: &reference,
-                cluster: &publish.cluster,
-                before: publish.before_of(&partner.name),
-                now,
-            };
+            let before = publish.before_of(&partner.name);
+            let publication = self.publication(partner, &reference, &publish.case, &publish.cluster, before, now);
             let objects = match &publish.what {
                 Notice::Shared => publication.objects(),
                 Notice::Withdrawn => publication.retraction(),
@@ -66,6 +67,70 @@ impl Inner {
         };
         let to_all = partners.iter().filter(|partner| publish.goes_to(&partner.name)).map(to_partner);
         Ok(to_all.filter(|published| !published.objects.is_empty()).collect())
+    }
+
+    fn publication<'a>(
+        &'a self,
+        partner: &'a PartnerRow,
+        reference: &'a str,
+        case: &'a Case,
+        cluster: &'a ClusterMessage,
+        before: Option<&'a ClusterMessage>,
+        now: Timestamp,
+    ) -> Publication<'a> {
+        let rule = self.policy.rules.class(Class::Platform);
+        Publication {
+            identity: &self.config.identity,
+            tlp: rule.tlp,
+            valid_days: self.config.valid_days,
+            disarm_objects: self.config.disarm_objects,
+            shows: rule.shows,
+            partner: &partner.name,
+            platform: &partner.platform,
+            pseudonym_key: &partner.pseudonym_key,
+            case,
+            reference,
+            cluster,
+            before,
+            now,
+        }
+    }
+
+    /// What each platform would get if the case were released at `at`. Only times depend on `at`.
+    pub(crate) fn would_send(
+        &self,
+        record: &CaseRecord,
+        at: Timestamp,
+    ) -> Result<Vec<(String, Vec<NewObject>)>, SharingError> {
+        let outcome = policy::decide(&record.case, &self.policy.terms(&record.cluster), Timestamp::now());
+        let told: BTreeSet<String> = outcome.told().map(|decision| decision.recipient.clone()).collect();
+        let state = if record.case.first_released_at.is_none() { State::Released } else { State::Updated };
+        let cluster = without(&record.cluster, &record.case.left_out);
+        let mut case = Case { state, ..record.case.clone() };
+        note_shared(&mut case, &cluster, at);
+        let publish =
+            Publish { what: Notice::Shared, case, cluster, before: record.released.clone(), told: Some(told) };
+        let partners = self.store.partners()?;
+        let rendered = self.render(&publish, &partners, at)?;
+        let name = |collection: i64| partners.iter().find(|partner| partner.collection == collection);
+        Ok(rendered
+            .into_iter()
+            .filter_map(|published| Some((name(published.collection)?.name.clone(), published.objects)))
+            .collect())
+    }
+
+    /// Digests of what a release would send now. Times of the release are not known yet and are left out of it, by a fixed time.
+    pub(crate) fn rendered(&self, record: &CaseRecord) -> Result<Rendered, SharingError> {
+        let sent = self.would_send(record, Timestamp::UNIX_EPOCH)?;
+        let digest = |objects: &[NewObject]| {
+            let mut digest = Sha256::new();
+            objects.iter().for_each(|object| {
+                digest.update(object.body.as_bytes());
+                digest.update(b"\n");
+            });
+            text_format::hex(&digest.finalize())
+        };
+        Ok(sent.into_iter().map(|(name, objects)| (name, digest(&objects))).collect())
     }
 
     /// The case about a cluster.

@@ -1,3 +1,4 @@
+mod approval;
 mod crash;
 mod feedback;
 mod references;
@@ -20,6 +21,7 @@ fn open(place: &str, reviewers: Reviewers, tlp: Tlp) -> Sharing {
     let config = Config {
         database: place.to_owned(),
         reviewers,
+        invented_recipients: true,
         tlp,
         partners: vec![Partner {
             name: "birds".to_owned(),
@@ -164,6 +166,32 @@ async fn two_writers_on_one_case_notice_each_other((_folder, place): Place) {
     let change = Change { stored, entries: Vec::new(), publish: Vec::new(), label: None };
     let refused = sharing.inner.store.commit(&[change], Timestamp::now()).unwrap_err();
     assert!(matches!(refused, StoreError::Conflict(_)));
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_hundred_requests_work_on_as_many_threads_as_there_are_connections() {
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    let folder = tempfile::tempdir().unwrap();
+    let place = folder.path().join("sharing.sqlite").display().to_string();
+    let config = Config { database: place, database_connections: 3, ..Config::default() };
+    let sharing = Sharing::open(config, &runtime::metrics::Metrics::new().unwrap()).unwrap();
+    let (now, most) = (Arc::new(AtomicUsize::new(0)), Arc::new(AtomicUsize::new(0)));
+    let requests = (0..100).map(|_| {
+        let (sharing, now, most) = (sharing.clone(), Arc::clone(&now), Arc::clone(&most));
+        tokio::spawn(async move {
+            let work = move |inner: &Inner| {
+                most.fetch_max(now.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                let audit = inner.store.verify_audit(None);
+                now.fetch_sub(1, Ordering::SeqCst);
+                Ok(audit?)
+            };
+            sharing.blocking(work).await.unwrap().unwrap()
+        })
+    });
+    let done = futures::future::join_all(requests).await;
+    assert!(done.into_iter().all(|done| done.is_ok()) && now.load(Ordering::SeqCst) == 0);
+    assert!((1..=3).contains(&most.load(Ordering::SeqCst)), "{most:?} at a time");
 }
 
 #[tokio::test]
@@ -401,6 +429,7 @@ async fn rule_8_is_in_every_notice_that_a_platform_pulls() {
     let config = Config {
         database: folder.path().join("sharing.sqlite").display().to_string(),
         reviewers: Reviewers::Demo,
+        invented_recipients: true,
         partners: vec![Partner {
             name: "birds".to_owned(),
             platform: "twitter".to_owned(),

@@ -1,16 +1,20 @@
 //! The audit log's table. What a seal is: [`casework::audit`].
 
+use std::{collections::BTreeMap, path::Path};
+
 use super::{
     Store, StoreError,
+    contents::{Covered, Covers},
     database::{Row, Session, values},
 };
+use crate::seals;
 use casework::audit::{self, Broken, Chain, Entry, Sealed};
 
 /// The audit log of a database, to be checked or exported beside a running service.
 pub struct AuditLog(Store);
 
 /// Entries read at a time.
-const PAGE: usize = 1_000;
+pub(crate) const PAGE: i64 = 1_000;
 
 impl AuditLog {
     /// Opens the log in a database that is there, a file or `postgres://…`, and changes nothing in it. Blocks, as its methods do.
@@ -25,32 +29,57 @@ impl AuditLog {
     }
 
     /// Checks the whole log: how many entries it has and the last seal, or where it is broken. It must hold the seal `expected`,
-    /// where one is given.
-    pub fn verify(&self, expected: Option<&str>) -> Result<Result<(i64, String), Broken>, StoreError> {
-        self.0.verify_audit(expected)
+    /// where one is given, and the seals of the file that `sharing.audit.seal_file` names.
+    pub fn verify(
+        &self,
+        expected: Option<&str>,
+        seal_file: Option<&Path>,
+    ) -> Result<Result<(i64, String), Broken>, StoreError> {
+        self.0.verify_audit_with(expected, &kept(seal_file)?)
     }
 
     /// Writes the entries after `since` as lines that [`audit::verify_export`] checks; returns the last entry written and its seal.
     pub fn export(&self, since: i64, out: &mut impl std::io::Write) -> Result<(i64, String), audit::ExportError> {
-        let read = |error: StoreError| audit::ExportError::Io(std::io::Error::other(error));
-        let Some(before) = self.0.audit_seal(since).map_err(read)? else {
-            let why =
-                format!("there is no entry {since} to begin after: lockstep audit verify says how many there are");
-            return Err(std::io::Error::new(std::io::ErrorKind::NotFound, why).into());
-        };
+        let before = self.seal_of(since)?;
         audit::export_header(out, since, &before)?;
-        let mut end = (since, before);
+        self.each_from((since, before), |entry| audit::export_entry(out, &entry))
+    }
+
+    /// Gives the entries after `since` to `write`, oldest first; returns the last entry and its seal.
+    pub fn each_after(
+        &self,
+        since: i64,
+        write: impl FnMut(Sealed) -> std::io::Result<()>,
+    ) -> Result<(i64, String), audit::ExportError> {
+        self.each_from((since, self.seal_of(since)?), write)
+    }
+
+    fn seal_of(&self, seq: i64) -> Result<String, audit::ExportError> {
+        let seal = self.0.audit_seal(seq).map_err(std::io::Error::other)?;
+        seal.ok_or_else(|| {
+            let why = format!("there is no entry {seq} to begin after: lockstep audit verify says how many there are");
+            std::io::Error::new(std::io::ErrorKind::NotFound, why).into()
+        })
+    }
+
+    fn each_from(
+        &self,
+        mut end: (i64, String),
+        mut write: impl FnMut(Sealed) -> std::io::Result<()>,
+    ) -> Result<(i64, String), audit::ExportError> {
         loop {
-            let page = self.0.audit_after(end.0).map_err(read)?;
-            if page.is_empty() {
-                return Ok(end);
-            }
-            for entry in page {
-                audit::export_entry(out, &entry)?;
-                end = (entry.seq, entry.seal);
-            }
+            let page = self.0.audit_after(end.0, PAGE).map_err(std::io::Error::other)?;
+            let Some(last) = page.last() else { return Ok(end) };
+            end = (last.seq, last.seal.clone());
+            page.into_iter().try_for_each(&mut write)?;
         }
     }
+}
+
+/// The seals that were kept in a file, by position.
+pub(crate) fn kept(seal_file: Option<&Path>) -> Result<BTreeMap<i64, String>, StoreError> {
+    let read = |path| seals::read(path).map_err(|why| StoreError::Unreadable { what: "seals kept in a file", why });
+    seal_file.map_or(Ok(BTreeMap::new()), read)
 }
 
 impl Store {
@@ -58,29 +87,23 @@ impl Store {
     pub fn history(&self, subject: &str) -> Result<Vec<Sealed>, StoreError> {
         self.read(|db| {
             let rows = db.rows(
-                "select seq, at, actor, subject, action, text, seal from audit where subject = ?1 order by seq",
+                "select seq, at, actor, subject, action, text, covers, seal from audit where subject = ?1 order by seq",
                 values![subject],
             )?;
             rows.into_iter().map(sealed).collect()
         })
     }
 
-    /// Entries after that place in the log, oldest first, a page at a time; none at its end.
-    pub fn audit_after(&self, seq: i64) -> Result<Vec<Sealed>, StoreError> {
-        self.read(|db| {
-            let rows = db.rows(
-                "select seq, at, actor, subject, action, text, seal from audit where seq > ?1 order by seq limit ?2",
-                values![seq, PAGE],
-            )?;
-            rows.into_iter().map(sealed).collect()
-        })
+    /// At most so many entries after that place in the log, oldest first; none at its end.
+    pub fn audit_after(&self, seq: i64, limit: i64) -> Result<Vec<Sealed>, StoreError> {
+        self.read(|db| after(db, seq, limit))
     }
 
     /// Entries before that place in the log, or its last ones, newest first.
     pub fn audit_before(&self, seq: Option<i64>, limit: i64) -> Result<Vec<Sealed>, StoreError> {
         self.read(|db| {
             let rows = db.rows(
-                "select seq, at, actor, subject, action, text, seal from audit where seq < ?1 order by seq desc limit ?2",
+                "select seq, at, actor, subject, action, text, covers, seal from audit where seq < ?1 order by seq desc limit ?2",
                 values![seq.unwrap_or(i64::MAX), limit],
             )?;
             rows.into_iter().map(sealed).collect()
@@ -95,37 +118,125 @@ impl Store {
         self.read(|db| db.value("select seal from audit where seq = ?1", values![seq]))
     }
 
-    /// Checks the whole audit log: how many entries it has and the last seal, or where it is broken. It must hold the seal
-    /// `expected`, where one is given.
+    /// Position and seal of the last entry.
+    pub fn audit_end(&self) -> Result<(i64, String), StoreError> {
+        self.read(|db| end_of(db))
+    }
+
+    /// Checks the whole audit log, and the contents that it covers: how many entries it has and the last seal, or what is wrong. It must
+    /// hold the seal `expected`, where one is given.
     pub fn verify_audit(&self, expected: Option<&str>) -> Result<Result<(i64, String), Broken>, StoreError> {
-        let mut chain = Chain::new().expecting(expected);
+        self.verify_audit_with(expected, &BTreeMap::new())
+    }
+
+    /// The same, and it must hold the seals that were kept elsewhere, by position.
+    pub fn verify_audit_with(
+        &self,
+        expected: Option<&str>,
+        kept: &BTreeMap<i64, String>,
+    ) -> Result<Result<(i64, String), Broken>, StoreError> {
+        let mut checking = Checking { chain: Chain::new().expecting(expected), covered: Covered::default(), kept };
         // What stands outside the chain would be shown in a case's history all the same.
         let before: Option<i64> = self.read(|db| db.value("select count(*) from audit where seq < 1", values![]))?;
         if before != Some(0) {
-            return Ok(Err(Broken { seq: 0, what: "there are entries before the first" }));
+            return Ok(Err(Broken { seq: 0, what: "there are entries before the first".into() }));
         }
+        for _ in 0..UNDISTURBED_TRIES {
+            let found = self.read(|db| checking.go_on(db).and_then(|found| checking.compare(db, found)))?;
+            // Somebody may have stored something between two statements: then the contents are of different moments.
+            if found.is_ok() || self.audit_end()?.0 == checking.chain.len() {
+                return Ok(checking.end(found));
+            }
+        }
+        // Nobody stores anything in the meantime.
+        let found = self.write(|tx| checking.go_on(tx).and_then(|found| checking.compare(tx, found)))?;
+        Ok(checking.end(found))
+    }
+}
+
+/// How often contents are compared while others store, before everybody has to wait for it.
+const UNDISTURBED_TRIES: usize = 3;
+
+/// A check of the log that goes on where it was.
+struct Checking<'a> {
+    chain: Chain,
+    covered: Covered,
+    kept: &'a BTreeMap<i64, String>,
+}
+
+impl Checking<'_> {
+    /// Checks the entries that were not checked yet.
+    fn go_on(&mut self, db: &mut dyn Session) -> Result<Result<(), Broken>, StoreError> {
         loop {
-            let page = self.audit_after(chain.len())?;
+            let page = after(db, self.chain.len(), PAGE)?;
             if page.is_empty() {
-                return Ok(chain.end());
+                return Ok(Ok(()));
             }
             for entry in page {
-                if let Err(broken) = chain.check(entry) {
+                let (seq, covers, seal) = (entry.seq, entry.covers.clone(), entry.seal.clone());
+                if let Err(broken) = self.chain.check(entry) {
                     return Ok(Err(broken));
+                }
+                if self.kept.get(&seq).is_some_and(|kept| *kept != seal) {
+                    let what =
+                        "its seal is not the one that was kept outside of the database: the log was written anew"
+                            .into();
+                    return Ok(Err(Broken { seq, what }));
+                }
+                if let Some(covers) = covers {
+                    self.covered.take(seq, &covers)?;
                 }
             }
         }
     }
+
+    fn compare(&self, db: &mut dyn Session, found: Result<(), Broken>) -> Result<Result<(), Broken>, StoreError> {
+        match found {
+            Ok(()) => self.covered.compare(db, self.chain.len()),
+            broken => Ok(broken),
+        }
+    }
+
+    fn end(self, found: Result<(), Broken>) -> Result<(i64, String), Broken> {
+        found?;
+        let len = self.chain.len();
+        match self.kept.last_key_value() {
+            Some((last, _)) if *last > len => Err(Broken {
+                seq: len + 1,
+                what: format!(
+                    "entries were cut off at the end: the seal of entry {last} was kept outside of the database"
+                )
+                .into(),
+            }),
+            _ => self.chain.end(),
+        }
+    }
+}
+
+fn end_of(db: &mut dyn Session) -> Result<(i64, String), StoreError> {
+    let last = db.row("select seq, seal from audit order by seq desc limit 1", values![])?;
+    last.map_or(Ok((0, audit::GENESIS.to_owned())), |mut row| Ok((row.take(0)?, row.take(1)?)))
+}
+
+fn after(db: &mut dyn Session, seq: i64, limit: i64) -> Result<Vec<Sealed>, StoreError> {
+    let rows = db.rows(
+        "select seq, at, actor, subject, action, text, covers, seal from audit where seq > ?1 order by seq limit ?2",
+        values![seq, limit],
+    )?;
+    rows.into_iter().map(sealed).collect()
 }
 
 /// Seals entries and puts them at the end.
 pub(super) fn append_audit(tx: &mut dyn Session, entries: Vec<Entry>) -> Result<(), StoreError> {
-    let last = tx.row("select seq, seal from audit order by seq desc limit 1", values![])?;
-    let (mut seq, mut before) = match last {
-        Some(mut row) => (row.take(0)?, row.take(1)?),
-        None => (0, audit::GENESIS.to_owned()),
-    };
-    for mut entry in entries {
+    append_covering(tx, entries, &Covers::default())
+}
+
+/// The same; the last of the entries covers this.
+pub(super) fn append_covering(tx: &mut dyn Session, entries: Vec<Entry>, covers: &Covers) -> Result<(), StoreError> {
+    let (mut seq, mut before) = end_of(tx)?;
+    let count = entries.len();
+    for (n, mut entry) in entries.into_iter().enumerate() {
+        let covers = if n + 1 == count { covers.text()? } else { None };
         // PostgreSQL's text has no NUL, and what was sealed must come back as it was.
         for text in [&mut entry.actor, &mut entry.subject, &mut entry.action, &mut entry.text] {
             if text.contains('\0') {
@@ -133,10 +244,10 @@ pub(super) fn append_audit(tx: &mut dyn Session, entries: Vec<Entry>) -> Result<
             }
         }
         seq += 1;
-        let Sealed { entry, seal, .. } = audit::seal(&before, seq, entry);
+        let Sealed { entry, covers, seal, .. } = audit::seal(&before, seq, entry, covers);
         tx.run(
-            "insert into audit (seq, at, actor, subject, action, text, seal) values (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-            values![seq, entry.at, entry.actor, entry.subject, entry.action, entry.text, &seal],
+            "insert into audit (seq, at, actor, subject, action, text, covers, seal) values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+            values![seq, entry.at, entry.actor, entry.subject, entry.action, entry.text, covers, &seal],
         )?;
         before = seal;
     }
@@ -153,7 +264,8 @@ fn sealed(mut row: Row) -> Result<Sealed, StoreError> {
             action: row.take(4)?,
             text: row.take(5)?,
         },
-        seal: row.take(6)?,
+        covers: row.take(6)?,
+        seal: row.take(7)?,
     })
 }
 

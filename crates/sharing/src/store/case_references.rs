@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 use super::{
     Store, StoreError,
     database::{Session, values},
+    encryption::PSEUDONYM_KEY,
 };
 use crate::key;
 
@@ -47,7 +48,11 @@ impl Store {
                        left join case_references r on r.collection = p.collection and r.case_id = ?2 where p.name = ?1";
             let Some(mut row) = db.row(sql, values![recipient, case_id])? else { return Ok(case_id.to_owned()) };
             let (pseudonym_key, given): (Vec<u8>, Option<String>) = (row.take(0)?, row.take(1)?);
-            Ok(given.unwrap_or_else(|| key::case_reference(&pseudonym_key, case_id)))
+            let made = || {
+                let pseudonym_key = self.locker.decrypt(&pseudonym_key, PSEUDONYM_KEY, recipient)?;
+                Ok(key::case_reference(&pseudonym_key, case_id))
+            };
+            given.map_or_else(made, Ok)
         })
     }
 

@@ -7,14 +7,15 @@ use messages::cluster::ClusterMessage;
 
 use super::{
     CaseQuery, CaseRow, Change, Order, Published, Store, StoreError,
-    audit_log::append_audit,
+    audit_log::append_covering,
     case_references,
+    contents::{self, Covers},
     database::{Session, Value, values},
     feedback, from_json, objects, retractions,
     search_terms::{clipped, platform_term, terms, words},
     to_json,
 };
-use casework::{CaseRecord, case::Case};
+use casework::{CaseRecord, audit::Entry, case::Case};
 
 /// Words of a search that count.
 const WORDS: usize = 8;
@@ -149,12 +150,20 @@ impl Store {
             let mut added = 0;
             for change in changes {
                 put_case(tx, &change.stored)?;
-                append_audit(tx, change.entries.clone())?;
+                let mut covers = Covers::default();
+                let mut published = Vec::new();
                 for Published { collection, reference, objects } in &change.publish {
                     case_references::keep(tx, *collection, &change.stored.case.id, reference)?;
                     let demo = change.stored.case.demo;
                     let before = retractions::last_added(tx, *collection)?;
                     added += objects::publish(tx, *collection, objects, demo, now.as_microsecond())?;
+                    let until = retractions::last_added(tx, *collection)?;
+                    covers.published.extend(contents::published(tx, *collection, before, until)?);
+                    published.push((collection, objects, before));
+                }
+                covers.cases.extend([contents::case(tx, &change.stored.case.cluster_id)?]);
+                append_covering(tx, entries_of(change, now), &covers)?;
+                for (collection, objects, before) in published {
                     let due = self.retraction_due;
                     retractions::after_publish(tx, change, *collection, objects, before, due, now)?;
                 }
@@ -164,6 +173,16 @@ impl Store {
             Ok(added)
         })
     }
+}
+
+/// The entries of a change; one that says nothing by itself still covers the case.
+fn entries_of(change: &Change, now: Timestamp) -> Vec<Entry> {
+    if !change.entries.is_empty() {
+        return change.entries.clone();
+    }
+    let (subject, actor) = (change.stored.case.id.clone(), "lockstep".to_owned());
+    let (action, text) = ("stored".to_owned(), "the case was stored anew".to_owned());
+    vec![Entry { at: now, actor, subject, action, text }]
 }
 
 /// The `where` of a query, with its values.

@@ -31,6 +31,11 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/8.sql"),
     include_str!("migrations/9.sql"),
     include_str!("migrations/10.sql"),
+    include_str!("migrations/11.sql"),
+    include_str!("migrations/12.sql"),
+    include_str!("migrations/13.sql"),
+    include_str!("migrations/14.sql"),
+    include_str!("migrations/15.sql"),
 ];
 
 /// A value in a statement or in a row.
@@ -134,6 +139,11 @@ impl<T: Column> Column for Option<T> {
 pub(crate) struct Row(Vec<Value>);
 
 impl Row {
+    /// The columns that were not taken out.
+    pub fn values(&self) -> &[Value] {
+        &self.0
+    }
+
     /// Takes the column of that number, from 0, out of the row.
     pub fn take<T: Column>(&mut self, column: usize) -> Result<T, StoreError> {
         let value = self.0.get_mut(column).map(|value| std::mem::replace(value, Value::Null)).unwrap_or(Value::Null);
@@ -193,6 +203,8 @@ pub(crate) trait Database: Send + Sync {
     fn write(&self, work: Work<'_>) -> Result<(), StoreError>;
     /// Reading; every statement sees all that was committed before it.
     fn read(&self, work: Work<'_>) -> Result<(), StoreError>;
+    /// Whether the database is still where it was opened.
+    fn is_in_place(&self) -> Result<(), StoreError>;
 }
 
 /// Opens what `place` names, a file or `postgres://…`, with at most so many connections, and brings its tables up to date.

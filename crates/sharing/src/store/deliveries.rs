@@ -10,6 +10,7 @@ use super::{
     Store, StoreError,
     audit_log::append_audit,
     database::{Row, Session, Value, values},
+    encryption::WEBHOOK_SECRET,
     retractions,
 };
 use casework::audit::Entry;
@@ -177,11 +178,12 @@ impl Store {
                 "update deliveries set claimed_until = ?2, attempts = attempts + 1, last_at = ?3 where number = ?1",
                 values![number, until, now],
             )?;
-            let mut secrets: Vec<Vec<u8>> = vec![row.take(10)?];
+            let decrypt = |secret: Vec<u8>| self.locker.decrypt(&secret, WEBHOOK_SECRET, partner);
+            let mut secrets: Vec<Vec<u8>> = vec![decrypt(row.take(10)?)?];
             if let (Some(previous), Some(end)) = (row.take(11)?, row.take::<Option<Timestamp>>(12)?)
                 && now < end
             {
-                secrets.push(previous);
+                secrets.push(decrypt(previous)?);
             }
             Ok(Some(Claimed {
                 number,

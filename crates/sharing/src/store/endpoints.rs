@@ -7,6 +7,7 @@ use super::{
     Store, StoreError,
     audit_log::append_audit,
     database::{Dialect, Session, values},
+    encryption::WEBHOOK_SECRET,
 };
 
 impl Store {
@@ -60,6 +61,7 @@ impl Store {
         previous_until: Timestamp,
         entry: Entry,
     ) -> Result<(), StoreError> {
+        let secret = self.locker.encrypt(secret, WEBHOOK_SECRET, partner)?;
         self.write(|tx| {
             let changed = tx.run(
                 "update webhooks set previous = secret, previous_until = ?3, secret = ?2 where partner = ?1 and active = 1",

@@ -3,29 +3,38 @@
 //! [`Store`] is the whole interface, one file per kind of thing; its methods block. One [`Change`] is one transaction: a case, what
 //! the audit log says of it and the objects that partners get are stored together or not at all.
 
+mod audit_events;
 mod audit_log;
 mod case_references;
 mod cases;
+mod contents;
 pub(crate) mod database;
 mod deliveries;
 mod duties;
+mod encryption;
 mod endpoints;
 mod feedback;
+mod health;
 pub(crate) mod objects;
 mod partners;
 pub(crate) mod precision;
 mod retractions;
 mod search_terms;
 mod sessions;
+mod tokens;
 
 pub use audit_log::AuditLog;
+pub(crate) use audit_log::PAGE as AUDIT_PAGE;
+pub(crate) use audit_log::kept;
 pub(crate) use sessions::SessionRow;
+pub(crate) use tokens::TokenRow;
 
 use database::{Database, Session};
 pub(crate) use deliveries::{Attempted, Claimed};
 pub use deliveries::{Delivery, DeliveryQuery, DeliveryState};
 pub use feedback::FeedbackRow;
 pub(crate) use feedback::{Inbox, ReadObject};
+pub(crate) use health::id_file;
 use jiff::{SignedDuration, Timestamp};
 pub use retractions::{Retraction, RetractionCase};
 
@@ -36,11 +45,11 @@ use casework::{CaseRecord, Label, audit::Entry, case::State};
 #[derive(Debug, thiserror::Error)]
 pub enum StoreError {
     /// The database said no.
-    #[error("the sharing database failed: {0}")]
+    #[error("{}", sqlite_sentence(.0))]
     Sqlite(#[from] rusqlite::Error),
     /// The database server said no, or is not there.
     #[cfg(feature = "postgres")]
-    #[error("the sharing database failed: {}", in_full(.0))]
+    #[error("{}", postgres_sentence(.0))]
     Postgres(#[from] postgres::Error),
     /// Something in the database cannot be read.
     #[error("the sharing database holds {what} that cannot be read: {why}")]
@@ -80,6 +89,15 @@ pub enum StoreError {
         "the sharing database is not empty, its table {0} has rows: a seed is for tests and goes into a new database only; name a new file with --database"
     )]
     NotEmpty(&'static str),
+    /// The database was read whole, and part of it cannot be used.
+    #[error("the sharing database is damaged: {0}; {hint}", hint = DAMAGED)]
+    Damaged(String),
+    /// The database is not the one that was opened any more.
+    #[error("{0}")]
+    Replaced(String),
+    /// Secrets cannot be encrypted or decrypted.
+    #[error("{0}")]
+    Locked(String),
     /// A partner's entry contradicts what is stored.
     #[error("{0}")]
     Partner(String),
@@ -240,6 +258,8 @@ pub(crate) struct ObjectRow {
 /// The store. Every method blocks: call it off the async threads.
 pub(crate) struct Store {
     database: Box<dyn Database>,
+    /// Encrypts and decrypts secrets; without keys before [`Store::unlock`].
+    locker: encryption::Locker,
     /// How long a partner may take to know of a withdrawal.
     pub retraction_due: SignedDuration,
 }
@@ -248,7 +268,11 @@ impl Store {
     /// Opens what `place` names, a file (made where missing) or `postgres://…`, with at most so many connections (two at least), and
     /// brings its tables up to date.
     pub fn open(place: &str, connections: usize) -> Result<Self, StoreError> {
-        Ok(Self { database: database::open(place, connections)?, retraction_due: SignedDuration::from_hours(24) })
+        Ok(Self {
+            database: database::open(place, connections)?,
+            locker: encryption::Locker::default(),
+            retraction_due: SignedDuration::from_hours(24),
+        })
     }
 
     /// One transaction with no other writer beside it.
@@ -282,6 +306,47 @@ fn to_json<T: serde::Serialize>(value: &T) -> Result<String, StoreError> {
 
 fn from_json<T: serde::de::DeserializeOwned>(what: &'static str, text: &str) -> Result<T, StoreError> {
     serde_json::from_str(text).map_err(|e| StoreError::Unreadable { what, why: e.to_string() })
+}
+
+const DAMAGED: &str =
+    "stop the service, keep a copy of the damaged database, and restore a backup; `lockstep audit verify` checks it";
+const FULL: &str = "free space where it is stored; nothing that was stored is lost";
+const READ_ONLY: &str = "check the permissions of its file and folder, the mount, and whether the server is a standby";
+
+/// What is wrong with the database, and what to do.
+fn sqlite_sentence(error: &rusqlite::Error) -> String {
+    use rusqlite::ErrorCode;
+    match error.sqlite_error_code() {
+        Some(ErrorCode::DatabaseCorrupt | ErrorCode::NotADatabase) => {
+            format!("the sharing database is damaged: {error}; {DAMAGED}")
+        }
+        Some(ErrorCode::DiskFull) => format!("the sharing database is full: {error}; {FULL}"),
+        Some(ErrorCode::ReadOnly) => format!("the sharing database is read-only: {error}; {READ_ONLY}"),
+        Some(ErrorCode::SystemIoFailure) => {
+            format!("the sharing database cannot be read or written: {error}; check its disk")
+        }
+        _ => format!("the sharing database failed: {error}"),
+    }
+}
+
+/// The same for a server.
+#[cfg(feature = "postgres")]
+fn postgres_sentence(error: &postgres::Error) -> String {
+    use postgres::error::SqlState;
+    let said = in_full(error);
+    match error.code() {
+        Some(code) if [&SqlState::DATA_CORRUPTED, &SqlState::INDEX_CORRUPTED].contains(&code) => {
+            format!("the sharing database is damaged: {said}; {DAMAGED}")
+        }
+        Some(code) if *code == SqlState::DISK_FULL => format!("the sharing database is full: {said}; {FULL}"),
+        Some(code) if *code == SqlState::READ_ONLY_SQL_TRANSACTION => {
+            format!("the sharing database is read-only: {said}; {READ_ONLY}")
+        }
+        Some(code) if *code == SqlState::UNDEFINED_TABLE => {
+            format!("the sharing database is empty or another, its tables are gone: {said}; restore a backup")
+        }
+        _ => format!("the sharing database failed: {said}"),
+    }
 }
 
 /// With what lies behind an error of the database server: its own words stand there.

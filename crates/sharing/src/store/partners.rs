@@ -4,8 +4,10 @@ use jiff::Timestamp;
 
 use super::{
     KeyRow, PartnerRow, Store, StoreError,
-    audit_log::append_audit,
+    audit_log::append_covering,
+    contents::{self, Covers},
     database::values,
+    encryption::PSEUDONYM_KEY,
     objects::{NewCollection, add_collection, grant},
 };
 use crate::key::Key;
@@ -52,16 +54,12 @@ impl Store {
                         };
                         let number = add_collection(tx, &findings)?;
                         grant(tx, &partner.name, number, true, false)?;
+                        let pseudonym_key =
+                            self.locker.encrypt(&crate::key::random_bytes(), PSEUDONYM_KEY, &partner.name)?;
                         tx.run(
                             "insert into partners (name, platform, tlp_ceiling, active, pseudonym_key, collection)
                              values (?1, ?2, ?3, 1, ?4, ?5)",
-                            values![
-                                &partner.name,
-                                &partner.platform,
-                                ceiling,
-                                &crate::key::random_bytes()[..],
-                                number
-                            ],
+                            values![&partner.name, &partner.platform, ceiling, pseudonym_key, number],
                         )?;
                     }
                 }
@@ -104,12 +102,10 @@ impl Store {
             )?;
             rows.into_iter()
                 .map(|mut row| {
-                    Ok(PartnerRow {
-                        name: row.take(0)?,
-                        platform: row.take(1)?,
-                        pseudonym_key: row.take(2)?,
-                        collection: row.take(3)?,
-                    })
+                    let (name, platform): (String, String) = (row.take(0)?, row.take(1)?);
+                    let key: Vec<u8> = row.take(2)?;
+                    let pseudonym_key = self.locker.decrypt(&key, PSEUDONYM_KEY, &name)?;
+                    Ok(PartnerRow { name, platform, pseudonym_key, collection: row.take(3)? })
                 })
                 .collect()
         })
@@ -147,7 +143,8 @@ impl Store {
                 "insert into api_keys (key_id, partner, hash, created_at, expires_at) values (?1, ?2, ?3, ?4, ?5)",
                 values![key_id, partner, hash, created_at, expires_at],
             )?;
-            append_audit(tx, entries)
+            let covers = Covers { keys: Some(contents::keys(tx)?), ..Covers::default() };
+            append_covering(tx, entries, &covers)
         })
     }
 
@@ -158,7 +155,8 @@ impl Store {
                 "update api_keys set revoked_at = ?2 where key_id = ?1 and revoked_at is null",
                 values![key_id, now],
             )?;
-            append_audit(tx, vec![entry])
+            let covers = Covers { keys: Some(contents::keys(tx)?), ..Covers::default() };
+            append_covering(tx, vec![entry], &covers)
         })
     }
 

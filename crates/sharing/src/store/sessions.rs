@@ -109,7 +109,7 @@ mod tests {
     on_both_databases!(fn sessions_are_kept_touched_ended_and_forgotten, keys_end_and_are_replaced_and_revoked);
 
     fn sessions_are_kept_touched_ended_and_forgotten((_folder, place): Place) {
-        let store = Store::open(&place, 4).unwrap();
+        let store = Store::open_unlocked(&place);
         let row = SessionRow {
             person: "ann".to_owned(),
             roles: "reviewer".to_owned(),
@@ -149,7 +149,7 @@ mod tests {
     }
 
     fn keys_end_and_are_replaced_and_revoked((_folder, place): Place) {
-        let store = Store::open(&place, 4).unwrap();
+        let store = Store::open_unlocked(&place);
         let partner = Partner {
             name: "birds".to_owned(),
             platform: "twitter".to_owned(),

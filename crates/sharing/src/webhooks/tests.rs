@@ -104,6 +104,7 @@ fn open(place: &str, reviewers: Reviewers, partners: Vec<Partner>) -> Sharing {
     let config = Whole {
         database: place.to_owned(),
         reviewers,
+        invented_recipients: true,
         tlp: Tlp::Amber,
         partners,
         webhooks: Config { private: true, timeout_s: 1, ..Config::default() },

@@ -13,7 +13,7 @@ fn rule_4_no_way_around_the_delivery() {
     assert!(desk.take(Step::Close, "ann").unwrap_err().why.contains("the Secret Service must be notified first"));
     assert!(desk.case.needs_attention(), "the duty is open in every state");
     // Recorded with who took it, how, and a time between the release and now.
-    let terms = Terms { cluster: &desk.cluster, recipients: &desk.recipients, rules: &desk.rules };
+    let terms = Terms { cluster: &desk.cluster, recipients: &desk.recipients, rules: &desk.rules, rendered: None };
     let handed = |recipient: &str, to: &str, at: Timestamp| Handover {
         recipient: recipient.to_owned(),
         to: to.to_owned(),

@@ -41,7 +41,8 @@ fn the_window_is_inclusive() {
 
 #[test]
 fn at_equal_times_the_account_that_appeared_first_is_older() {
-    // b appeared first, with a row on another object, so its row 4 is older than row 2 although that stands before it.
+    // b appeared first, with a row on another object, so its row 4 is older than row 2, although
+    // row 2 comes before it.
     let rows = [("z", "b", "1", 500.0), ("x", "a", "2", 0.0), ("z", "a", "3", 900.0), ("x", "b", "4", 0.0)];
     check_pairs(&rows, 1, &["x:4>2"]);
     check_pairs(&rows[1..], 1, &["x:2>4"]);
@@ -54,7 +55,8 @@ fn an_older_post_is_older_wherever_it_stands() {
 
 #[test]
 fn loops_are_dropped() {
-    // The original beside its share; an account with itself; one post twice; but two accounts with one post's id are no pair either.
+    // A share with its original; an account with itself; one post twice; and two accounts with one
+    // post's id are not a pair either.
     check_pairs(&[("1", "a", "1", 0.0), ("1", "b", "2", 1.0)], 1, &[]);
     check_pairs(&[("x", "a", "1", 0.0), ("x", "a", "2", 1.0)], 1, &[]);
     check_pairs(&[("x", "a", "1", 0.0), ("x", "b", "1", 1.0)], 1, &[]);
@@ -67,7 +69,8 @@ fn equal_rows_count_again() {
 
 #[test]
 fn participation_is_asked_of_either_side() {
-    // Every account has two rows. Only a has two that are in a pair; so the pair of c and d goes, and those of a stay.
+    // Every account has two rows. Only a has two that are in a pair; so the pair of c and d goes,
+    // and those of a stay.
     let rows = [
         ("x", "a", "1", 0.0),
         ("x", "b", "2", 1.0),
@@ -83,7 +86,8 @@ fn participation_is_asked_of_either_side() {
     check_pairs(&rows, 2, &["x:1>2", "y:3>4"]);
     check_pairs(&rows, 1, &["x:1>2", "y:3>4", "z:5>6"]);
     check_pairs(&rows, 0, &["x:1>2", "y:3>4", "z:5>6"]);
-    // Without its last row, c has fewer than two rows and is left out at once, which leaves a with one pair only.
+    // Without its last row, c has fewer than two rows and is left out at once, which leaves a with
+    // one pair only.
     check_pairs(&rows[..7], 2, &[]);
 }
 
@@ -150,7 +154,7 @@ fn the_threshold_is_strict() {
     let network = groups.network(0.5, Subgraph::Whole);
     assert_eq!((network.pairs(), network.all_edges(), network.threshold()), (5, 3, Some(1.0)));
     assert_eq!(edges(&network), ["a-b 3* 3/3", "a-c 1 1/1", "b-c 1 1/1"]);
-    assert_eq!(edges(&groups.network(1.0, Subgraph::Whole))[0], "a-b 3 3/3", "nothing is above the greatest");
+    assert_eq!(edges(&groups.network(1.0, Subgraph::Whole))[0], "a-b 3 3/3", "no weight is above the greatest one");
     assert_eq!(edges(&groups.network(0.5, Subgraph::Weighted)), ["a-b 3* 3/3"]);
     assert_eq!(edges(&groups.network(0.5, Subgraph::FastWeighted)), [""; 0], "no fast window was named");
 }

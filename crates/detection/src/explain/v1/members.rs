@@ -17,7 +17,7 @@ use super::{
 /// Probabilities of "this member takes part" if members act together.
 pub(super) const PART: [f64; 3] = [0.2, 0.5, 0.8];
 
-const NOT_ALL_LISTED: &str = "rests on keys that an older version of Lockstep did not list for want of room";
+const NOT_ALL_LISTED: &str = "depends on keys that an older version of Lockstep did not list, because they did not fit";
 const ELSEWHERE: &str =
     "from another candidate, whose trials are not in this line: an older version of Lockstep wrote it";
 
@@ -30,20 +30,23 @@ pub struct Member {
     pub account_name: String,
     /// Its evidence: ln of the mean of the three likelihood ratios.
     pub log_e: Figure,
-    /// Whether `log_e` is of another candidate's tests than those in the evidence, or, in a faded cluster, of none.
+    /// Whether `log_e` comes from another candidate's tests and not from those in the evidence or,
+    /// in a faded cluster, from none.
     pub elsewhere: bool,
-    /// How many accounts that other candidate names, and of how many.
+    /// How many accounts that other candidate names, and out of how many.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub named_of: Option<(usize, usize)>,
-    /// The ln e-value from which the candidate behind `log_e` names accounts, nats; `None` where that is not known.
+    /// The ln e-value from which the candidate of `log_e` names accounts, nats; `None` if not
+    /// known.
     pub bar: Option<f64>,
-    /// What its trials by the cluster's own candidate come to; `None` if it was not in the group, or where that is not known.
+    /// The result of its trials by the cluster's own candidate; `None` if it was not in the group,
+    /// or if not known.
     pub here: Option<f64>,
     /// ln of the likelihood ratios for pi = 0.2, 0.5 and 0.8: the sums over `trials` and `summed`.
     pub log_lr: [f64; 3],
     /// Keys on which two others acted.
     pub trials: Vec<Trial>,
-    /// More of them, of which the line has but the sum.
+    /// Further trials, of which the line has only the sum.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub summed: Option<Summed>,
 }
@@ -51,29 +54,30 @@ pub struct Member {
 /// Did a member take part on a key on which two others did?
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Trial {
-    /// The key's number; `None` where only accounts that are not named acted on it with this one.
+    /// The key's number; `None` if only accounts that are not named acted on it together with this
+    /// account.
     pub key: Option<usize>,
-    /// What such a key is called: its kind and key.
+    /// Kind and key, for `key`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub name: Option<String>,
-    /// Whether it did.
+    /// Whether it took part.
     pub took_part: bool,
-    /// Share of acts expected of it by habit.
+    /// Its expected share of acts, by habit.
     pub share: f64,
-    /// Acts among which it could have been, and two more.
+    /// Acts among which its own could have been, plus two.
     pub acts: u32,
     /// Probability that it would be among them by habit.
     pub p: f64,
-    /// What this adds to ln LR for pi = 0.2, 0.5 and 0.8.
+    /// Contribution to ln LR for pi = 0.2, 0.5 and 0.8.
     pub log_lr: [f64; 3],
 }
 
-/// Trials of which the line has but the sum.
+/// Trials of which the line has only the sum.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Summed {
     /// How many.
     pub trials: u32,
-    /// What they add to ln LR for pi = 0.2, 0.5 and 0.8.
+    /// Contribution to ln LR for pi = 0.2, 0.5 and 0.8.
     pub log_lr: [f64; 3],
 }
 
@@ -89,12 +93,12 @@ pub(super) fn members(
         own.push(Own::of(place, account, message, terms));
         let what = || format!("account {}", shown(&name(message, place).unwrap_or_default()));
         if account.rest.is_some() && known == Listed::All {
-            contradictions.push(format!("{}: has a rest, but every key that it could be of is listed", what()));
+            contradictions.push(format!("{}: has a rest, but every key that it could belong to is listed", what()));
         }
         let elsewhere = account.trials.iter().flat_map(|trials| flaws(trials, account, message));
         let rests = account.rest.iter().chain(account.trials.iter().flat_map(|trials| &trials.rest));
         let empty = |rest: &&TrialSum| rest.trials == 0 && rest.log_lr.iter().any(|nats| !same(*nats, 0.0));
-        let of_none = rests.filter(empty).map(|_| "rest: is of no trial, and yet adds something".to_owned());
+        let of_none = rests.filter(empty).map(|_| "rest: has no trials, but a sum".to_owned());
         contradictions.extend(elsewhere.chain(of_none).map(|flaw| format!("{}: {flaw}", what())));
     }
     let bar = bar(&own, &message.accounts, known, terms);
@@ -106,20 +110,21 @@ pub(super) fn members(
         let claimed = member.log_e.why_not.is_none() && !(member.elsewhere && account.trials.is_none());
         let complete = known == Listed::All || account.rest.is_some() || member.elsewhere;
         if claimed && complete && member.bar.is_none_or(|bar| member.log_e.recorded < bar - TOLERANCE) {
-            contradictions.push(format!("{what}: does not pass e-BH, and yet is named"));
+            contradictions.push(format!("{what}: is named, but does not pass e-BH"));
         }
         members.push(member);
     }
     (members, bar)
 }
 
-/// How much of the arithmetic of the accounts' trials by the cluster's own candidate is in the message.
+/// How complete the arithmetic of the accounts' trials by the cluster's own candidate is in the
+/// message.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Listed {
     All,
-    /// Keys are not listed.
+    /// Some keys are not listed.
     NotAll,
-    /// Keys are listed without it.
+    /// Keys are listed without their arithmetic.
     Bare,
 }
 
@@ -135,11 +140,11 @@ impl Listed {
     }
 }
 
-/// What a probability of taking part was held to be.
+/// How a probability of taking part was computed.
 #[derive(Debug, Clone, Copy, PartialEq)]
 enum Pi {
     AtLeastP,
-    /// One of the three, whatever p: so older versions of Lockstep reckoned.
+    /// One of the three, whatever p is: older versions of Lockstep computed it so.
     Plain,
 }
 
@@ -194,7 +199,8 @@ impl Trial {
     }
 }
 
-/// e-BH (Wang and Ramdas 2022): the greatest k such that the k strongest reach ln(proposed / (alpha k)) sets the bar.
+/// e-BH (Wang and Ramdas 2022): the threshold comes from the greatest k such that the k strongest
+/// accounts reach ln(proposed / (alpha k)).
 fn bar(own: &[Own], accounts: &[ClusterAccount], known: Listed, terms: Terms) -> Option<f64> {
     if own.iter().zip(accounts).any(|(own, account)| own.in_group && known != Listed::All && account.rest.is_none()) {
         return None;
@@ -236,7 +242,7 @@ fn member(
             member.named_of = Some((*named, *proposed));
             member.bar = Some((*proposed as f64 / (terms.alpha * *named as f64)).ln()).filter(|bar| bar.is_finite());
         }
-        // Nothing is claimed of it: ln of an e-value of one.
+        // Nothing is claimed about it: ln of an e-value of one.
         None if account.elsewhere && message.status == Status::Faded && account.log_e == 0.0 => {
             member.log_e = Figure::new(0.0, 0.0);
             member.bar = None;
@@ -249,7 +255,7 @@ fn member(
     member
 }
 
-/// What cannot be so in an account's trials by another candidate, whatever they come to.
+/// Contradictions in an account's trials by another candidate, whatever their sum is.
 fn flaws(trials: &Trials, account: &ClusterAccount, message: &ClusterMessage) -> Vec<String> {
     let mut flaws = Vec::new();
     if !account.elsewhere {
@@ -277,7 +283,8 @@ fn flaws(trials: &Trials, account: &ClusterAccount, message: &ClusterMessage) ->
             (None, Some(_)) => None,
             _ => Some("is on no key, or on two".to_owned()),
         };
-        // Two and those who followed the one who opened the test: at least one, or two if it took part.
+        // Two others, and those who followed the account that opened the test: at least one, or two
+        // if this account took part.
         let least = 3 + u32::from(trial.took_part);
         let few = (trial.acts < least).then(|| format!("{} acts are fewer than {least}", trial.acts));
         let beyond = !(0.0..=1.0).contains(&trial.share);

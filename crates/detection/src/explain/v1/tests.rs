@@ -4,13 +4,15 @@ use serde_json::{Value, json};
 
 use super::*;
 
-/// Five keys alike, three of one source and two of another, and one that nobody followed.
+/// Five similar keys, three of one source and two of another, and one that nobody followed.
 ///
-/// By hand, with shares of 2^-7 and a safety of 2: when b follows a, the chance is 2 x 2 x 2^-7 = 0.03125, when c does 0.015625, and
-/// after that nothing is left. LR_0.1 = (0.1 / 0.03125) x (0.9 / 0.984375) x (0.1 / 0.015625) = 18.724571, and likewise
-/// LR_0.3 = 131.072000 and LR_0.7 = 305.834667: the key gives ln(0.5 + 0.5 x 151.877079) = 4.336487 nats, and the silent one ln 0.95.
-/// Each member is one of 8 acts (a margin of 2 included) with p = 1 - exp(-0.125) = 0.117503, five times over: ln of the mean of (pi /
-/// p)^5 is 8.584104, and e-BH asks for ln(3 / (0.05 x 3)) = 2.995732.
+/// By hand, with shares of 2^-7 and a safety of 2: when b follows a, the chance is 2 x 2 x 2^-7 =
+/// 0.03125; when c does, 0.015625; after that no chance is left. LR_0.1 = (0.1 / 0.03125) x (0.9 /
+/// 0.984375) x (0.1 / 0.015625) = 18.724571, LR_0.3 = 131.072000 and LR_0.7 = 305.834667 in the
+/// same way: the key gives ln(0.5 + 0.5 x 151.877079) = 4.336487 nats, and the key without a
+/// follower ln 0.95. Each member is one of 8 acts (a margin of 2 included) with p = 1 - exp(-0.125)
+/// = 0.117503, five times: ln of the mean of (pi / p)^5 is 8.584104, and the threshold of e-BH is
+/// ln(3 / (0.05 x 3)) = 2.995732.
 fn by_hand() -> Value {
     let key = |number: u32| {
         let site = if number < 3 { "x.example" } else { "y.example" };
@@ -77,23 +79,23 @@ fn people_can_follow_it() {
     explained.narrow(Some("y.example/3"), Some("b")).unwrap();
     expect![[r#"
         Cluster c-01, version 1: coordinated, 2026-11-02T10:00:00Z to 2026-11-02T14:00:07Z
-        Evidence is in nats: ln of an e-value against "these accounts act independently". Each number is worked out again from
-        the cluster's own line, and is the same as the one recorded there to 0.000001 nats unless it says otherwise.
+        Evidence is in nats: ln of an e-value against "these accounts act independently". Each number is recomputed from the cluster's own line.
+        Where nothing else is said, it equals the recorded number to 0.000001 nats.
 
-        KEYS: how much likelier are these acts if members act together than if they act by habit?
-          With q the probability that the next act is a first one by a member (at least the chance by habit), a step adds
-          others x ln((1 - q) / (1 - chance)) + ln(q / chance) to ln LR. Of the others, only the first 20, 6 and 2 count, and where there
-          were so many, the member's act adds nothing. Nor does anything where the chance is 1e-9: no member is left then.
+        KEYS: how much more likely are these acts if members act together than if they act by habit?
+          q is the probability that the next act is a member's first act on the key, and at least the chance by habit. A step adds
+          others x ln((1 - q) / (1 - chance)) + ln(q / chance) to ln LR. Only the first 20, 6 and 2 of the others count; after that many,
+          the member's act adds nothing. At a chance of 1e-9 no member is left, and nothing is added.
           The key gives ln((1 - epsilon) + epsilon x mean LR).
-          The chance is 2 (safety) x the shares of acts expected of the members who have not acted yet.
+          The chance is 2 (safety) x the expected shares of acts of the members who have not acted yet.
 
         4. url https://y.example/3, source y.example
-           act by          at                        others      chance  ln LR q=0.1  ln LR q=0.3  ln LR q=0.7
-           chirp:a         2026-11-02T13:00:00Z     opens the test
-           chirp:b         2026-11-02T13:00:03Z           0    3.125e-2      +1.1632      +2.2618      +3.1091
-           chirp:c         2026-11-02T13:00:07Z           1    1.562e-2      +1.7667      +2.6140      +2.6140
-           nobody further                                 3    1.000e-9      +0.0000      +0.0000      +0.0000
-           sum                                                               +2.9298      +4.8757      +5.7230
+           act by           at                        others      chance  ln LR q=0.1  ln LR q=0.3  ln LR q=0.7
+           chirp:a          2026-11-02T13:00:00Z     opens the test
+           chirp:b          2026-11-02T13:00:03Z           0    3.125e-2      +1.1632      +2.2618      +3.1091
+           chirp:c          2026-11-02T13:00:07Z           1    1.562e-2      +1.7667      +2.6140      +2.6140
+           no other member                                 3    1.000e-9      +0.0000      +0.0000      +0.0000
+           sum                                                                +2.9298      +4.8757      +5.7230
            ln mean LR 5.0231; epsilon 0.500000; ln(0.500000 + 0.500000 x e^5.0231) = 4.3365
 
         SUMS, nats
@@ -105,13 +107,14 @@ fn people_can_follow_it() {
           url                            5    +21.6824     -0.0513    +21.6311
           all evidence (log_e): 21.6311
           without the best source (log_e_leave_one_source_out): 8.6217
-          the bar: without the best source it must keep at least ln(1 / 0.05) = 2.9957 nats to stand: 8.6217 does
-          to be told the first time, among all candidates tested, it had to reach at most 6.3036: it is above that now, too
+          threshold to remain valid, without the best source: ln(1 / 0.05) = 2.9957 nats. It has 8.6217, which reaches it
+          threshold of its first report, among all tested candidates: at most 6.3036; it is above this now as well
 
         MEMBERS: did each take part where at least two others did?
-          With p = 1 - exp(-2 x share x acts) the probability of taking part by habit and pi, p or more, that of taking part with the
-          others, a trial adds ln(pi / p) to ln LR if it did and else ln((1 - pi) / (1 - p)). Its evidence is ln of the mean LR.
-          Named are those who reach 2.9957 nats, by e-BH at 0.05 among the 3 of the group as it was proposed.
+          p = 1 - exp(-2 x share x acts) is the probability of taking part by habit, and pi, at least p, the probability of taking part
+          with the others. A trial adds ln(pi / p) to ln LR if the account took part, else ln((1 - pi) / (1 - p)).
+          Its evidence is ln of the mean LR.
+          Accounts with at least 2.9957 nats are named: e-BH at 0.05 among the 3 accounts of the proposed group.
           account trials  part  ln LR 0.2  ln LR 0.5  ln LR 0.8  evidence, nats
           chirp:b      5     5    +2.6593    +7.2407    +9.5907  8.5841
                key  part       share     acts           p  ln LR 0.2  ln LR 0.5  ln LR 0.8
@@ -129,15 +132,15 @@ fn people_can_follow_it() {
           score, their sum: 0.2500
           probability, 1 / (1 + e^-score): 0.5622
 
-        Every number that can be worked out from this line is the one recorded.
+        Every number that can be recomputed from this line equals the recorded one.
     "#]].assert_eq(&explained.to_string());
     let error = explained.narrow(None, Some("z")).unwrap_err();
     expect![[r#"cluster c-01 has no account "z""#]].assert_eq(&error.to_string());
     let error = explained.narrow(Some("z.example"), None).unwrap_err();
-    expect![[r#"cluster c-01 has no key with "z.example" in it"#]].assert_eq(&error.to_string());
+    expect![[r#"cluster c-01 has no key that contains "z.example""#]].assert_eq(&error.to_string());
 }
 
-/// Puts a value where there is one, or where one may be.
+/// Sets a value at an existing place, or at a place of an optional field.
 fn set(line: &mut Value, pointer: &str, value: Value) {
     let (parent, name) = pointer.rsplit_once('/').unwrap();
     match line.pointer_mut(parent).unwrap() {
@@ -146,12 +149,15 @@ fn set(line: &mut Value, pointer: &str, value: Value) {
     }
 }
 
-/// Another candidate of six names b and two more. On two keys of its own b took part, on one it did not, and two are a sum.
+/// Another candidate of six names b and two more. On two keys of its own b took part, on one it did
+/// not, and two are a sum.
 ///
-/// By hand, with a safety of 2: the shares of 2^-6 give p = 1 - exp(-0.25) = 0.221199 where there were 8 acts and p = 1 - exp(-0.125) =
-/// 0.117503 where there were 4. ln LR for pi = 0.2, which is less than the first p: 2 ln 1 + ln(0.8 / 0.882497) + 0.5; for 0.5: 2 ln(0.5 / 0.221199) +
-/// ln(0.5 / 0.882497) + 1.5; for 0.8: 2 ln(0.8 / 0.221199) + ln(0.2 / 0.882497) + 3. These are 0.401856, 2.562942 and 4.086658, and ln of the
-/// mean of the three LR is 3.205576. With three of six named at an alpha of 0.1, e-BH asks for ln(6 / (0.1 x 3)) = 2.995732.
+/// By hand, with a safety of 2: the shares of 2^-6 give p = 1 - exp(-0.25) = 0.221199 where there
+/// were 8 acts and p = 1 - exp(-0.125) = 0.117503 where there were 4. ln LR for pi = 0.2, which is
+/// less than the first p: 2 ln 1 + ln(0.8 / 0.882497) + 0.5; for 0.5: 2 ln(0.5 / 0.221199) + ln(0.5
+/// / 0.882497) + 1.5; for 0.8: 2 ln(0.8 / 0.221199) + ln(0.2 / 0.882497) + 3. These are 0.401856,
+/// 2.562942 and 4.086658, and ln of the mean of the three LR is 3.205576. With three of six named
+/// at an alpha of 0.1, e-BH asks for ln(6 / (0.1 x 3)) = 2.995732.
 fn by_another() -> Value {
     let mut line = by_hand();
     line["test"]["alpha"] = json!(0.1);
@@ -176,13 +182,14 @@ fn a_member_whom_another_candidate_names_has_its_numbers_from_there() {
     let text = explained.to_string();
     expect![[r#"
         MEMBERS: did each take part where at least two others did?
-          With p = 1 - exp(-2 x share x acts) the probability of taking part by habit and pi, p or more, that of taking part with the
-          others, a trial adds ln(pi / p) to ln LR if it did and else ln((1 - pi) / (1 - p)). Its evidence is ln of the mean LR.
-          Named are those who reach 2.3026 nats, by e-BH at 0.1 among the 3 of the group as it was proposed.
-          The cluster is several candidates that have members in common. Those whom another of them speaks most for have its trials
-          here, and its bar, which follows from how many of how many accounts it names.
+          p = 1 - exp(-2 x share x acts) is the probability of taking part by habit, and pi, at least p, the probability of taking part
+          with the others. A trial adds ln(pi / p) to ln LR if the account took part, else ln((1 - pi) / (1 - p)).
+          Its evidence is ln of the mean LR.
+          Accounts with at least 2.3026 nats are named: e-BH at 0.1 among the 3 accounts of the proposed group.
+          The cluster was merged from several candidates with common members. An account for which another candidate has more evidence is
+          shown with that candidate's trials and threshold. The threshold follows from how many of its accounts that candidate names.
           account trials  part  ln LR 0.2  ln LR 0.5  ln LR 0.8  evidence, nats
-          chirp:b      3     2    +0.4019    +2.5629    +4.0867  3.2056; with 2 more trials as one sum; by another candidate, which names 3 of 6, from 2.9957 nats on
+          chirp:b      3     2    +0.4019    +2.5629    +4.0867  3.2056; with 2 more trials as one sum; by another candidate, which names 3 of 6 accounts, from 2.9957 nats on
                key  part       share     acts           p  ln LR 0.2  ln LR 0.5  ln LR 0.8
                  4   yes    1.562e-2        8    2.212e-1    +0.0000    +0.8155    +1.2855
                  -   yes    1.562e-2        8    2.212e-1    +0.0000    +0.8155    +1.2855  text t-1
@@ -197,14 +204,14 @@ fn a_member_whom_another_candidate_names_has_its_numbers_from_there() {
           score, their sum: 0.2500
           probability, 1 / (1 + e^-score): 0.5622
 
-        Every number that can be worked out from this line is the one recorded.
-        Trials of members that are in this line as their sum only, for want of room: 2.
+        Every number that can be recomputed from this line equals the recorded one.
+        Trials of members of which this line has only the sum, because they did not fit: 2.
     "#]].assert_eq(&text[text.find("MEMBERS").unwrap()..]);
 
     for (pointer, tampered, names) in [
         ("/accounts/1/log_e", json!(3.3), "account chirp:b: 3.3"),
         ("/accounts/1/elsewhere", json!(false), "but is not from elsewhere"),
-        ("/accounts/1/trials/proposed", json!(600), "does not pass e-BH"),
+        ("/accounts/1/trials/proposed", json!(600), "is named, but does not pass e-BH"),
         ("/accounts/1/trials/named", json!(4), "4 of 6 are named, in a cluster of 3 accounts"),
         ("/accounts/1/trials/named", json!(0), "0 of 6 are named"),
         ("/accounts/1/trials/keys/0/share", json!(0.0156), "account chirp:b: 3.2"),
@@ -214,7 +221,7 @@ fn a_member_whom_another_candidate_names_has_its_numbers_from_there() {
         ("/accounts/1/trials/keys/0/evidence", json!(u64::MAX), "trial 1: there is no key"),
         ("/accounts/1/trials/keys/1/key", json!(null), "trial 2: is on no key"),
         ("/accounts/1/trials/keys/2/took_part", json!(true), "account chirp:b: 3.2"),
-        ("/accounts/1/trials/rest/trials", json!(0), "is of no trial, and yet adds something"),
+        ("/accounts/1/trials/rest/trials", json!(0), "has no trials, but a sum"),
         ("/accounts/1/trials/rest/log_lr/2", json!(3.1), "account chirp:b: 3.2"),
         ("/evidence/3/posts/1/account_id", json!("c"), "trial 1: no post of it is on key 4"),
     ] {
@@ -242,7 +249,7 @@ fn whatever_number_is_tampered_with_is_found() {
         ("/evidence/1/test/shares/2", json!(0.01), "step 2: a chance of 0.03125 is recorded, but the shares give 0.0"),
         ("/evidence/1/test/shares", json!([]), "has 0 shares for 3 accounts"),
         ("/evidence/1/source", json!("y.example"), "sources: x.example has 13.009"),
-        ("/evidence/1/source", json!("z.example"), "a listed key has none of them"),
+        ("/evidence/1/source", json!("z.example"), "a listed key belongs to none of them"),
         ("/evidence/1/kind", json!("repost"), "traces: "),
         ("/sources/0/nats", json!(13.5), "log_e as the sum of sources"),
         ("/traces/url", json!(12.0), "log_e as the sum of traces"),
@@ -250,7 +257,7 @@ fn whatever_number_is_tampered_with_is_found() {
         ("/accounts/1/log_e", json!(8.6), "account chirp:b: 8.6"),
         ("/test/safety", json!(2.1), "chance"),
         ("/test/alpha", json!(0.000_01), "status: is coordinated, but 8.6"),
-        ("/test/proposed", json!(3_000), "does not pass e-BH"),
+        ("/test/proposed", json!(3_000), "is named, but does not pass e-BH"),
         ("/first_seen", json!("2026-11-02T10:00:01Z"), "first_seen: 2026-11-02T10:00:01Z is recorded"),
         ("/last_seen", json!("2026-11-02T15:00:00Z"), "the last post was made at 2026-11-02T14:00:07Z"),
         ("/score", json!(0.26), "score: 0.26"),
@@ -264,7 +271,7 @@ fn whatever_number_is_tampered_with_is_found() {
         set(&mut line, pointer, tampered);
         let found = Explanation::of(&message(&line)).unwrap();
         if names.is_empty() {
-            // A weaker claim than the numbers would bear is no contradiction.
+            // A weaker claim than the numbers allow is not a contradiction.
             assert_eq!(found.contradictions, [""; 0]);
             continue;
         }
@@ -291,12 +298,12 @@ fn what_a_line_does_not_hold_is_said_and_not_guessed() {
         "9.5000 recorded; from another candidate, whose trials are not in this line: an older version of Lockstep wrote it; the trials \
          here come to 8.5841",
         "score, their sum: 0.2500 recorded; the model's intercept is not in this line",
-        "could not be worked out here: 2;",
+        "could not be recomputed here: 2;",
     ] {
         assert!(text.contains(words), "{text}");
     }
 
-    // Of a cluster that has faded nothing is claimed.
+    // Nothing is claimed about a faded cluster.
     let mut faded = by_hand();
     faded["status"] = json!("faded");
     for account in 0..3 {
@@ -306,23 +313,25 @@ fn what_a_line_does_not_hold_is_said_and_not_guessed() {
     let explained = Explanation::of(&message(&faded)).unwrap();
     assert_eq!(explained.contradictions, [""; 0]);
     assert!(explained.members.iter().all(|member| member.log_e.recomputed == Some(0.0)));
-    assert!(explained.to_string().contains("0.0000; nothing is claimed of it: the cluster has faded"));
+    assert!(explained.to_string().contains("0.0000; nothing is claimed about it: the cluster has faded"));
 
-    // An older version took the arithmetic from weak keys first where there was no room, ...
+    // An older version dropped the arithmetic of weak keys first if it did not fit, ...
     let mut bare = by_hand();
     bare["evidence"][4].as_object_mut().unwrap().remove("test");
     let explained = Explanation::of(&message(&bare)).unwrap();
     assert_eq!(explained.contradictions, [""; 0]);
     assert_eq!((explained.member_bar, explained.members[0].log_e.recomputed), (None, None));
-    assert!(explained.to_string().contains("4.3365 recorded; its arithmetic was left out for want of room"));
+    assert!(explained.to_string().contains("4.3365 recorded; an older version of Lockstep left out its arithmetic"));
 
-    // ... and then the keys: the accounts' trials on them are nowhere.
+    // ... and then the keys: the accounts' trials on them are not in the message.
     let mut cut = by_hand();
     cut["unlisted"] = json!({ "keys": 2, "followed": 1, "nats": 4.336487015 - 0.051293294 });
     cut["evidence"].as_array_mut().unwrap().pop();
     let explained = Explanation::of(&message(&cut)).unwrap();
     assert_eq!((explained.member_bar, explained.members[0].log_e.recomputed), (None, None));
     assert!(
-        explained.to_string().contains("8.5841 recorded; rests on keys that an older version of Lockstep did not list")
+        explained
+            .to_string()
+            .contains("8.5841 recorded; depends on keys that an older version of Lockstep did not list")
     );
 }

@@ -1,11 +1,11 @@
-//! An explanation for people, in plain text.
+//! An explanation as plain text.
 
 use std::fmt::{self, Display, Formatter};
 
 use messages::cluster::Status;
 
 use super::super::arithmetic::TOLERANCE;
-use super::super::text::{Compared, WIDE, shown, tidy, write_verdict};
+use super::super::text::{Compared, WIDE, shown, tidy, write_head, write_hypothesis, write_verdict};
 use super::{Explanation, KeyArithmetic, Member, NEXT, Sum, members::PART};
 
 impl Display for Explanation {
@@ -21,28 +21,16 @@ impl Display for Explanation {
 
 impl Explanation {
     fn head(&self, f: &mut Formatter<'_>) -> fmt::Result {
+        write_head(f, (&self.cluster_id, self.version, self.status), [self.first_seen, self.last_seen])?;
+        write_hypothesis(f, "these accounts act independently")?;
+        writeln!(f, "KEYS: how much more likely are these acts if members act together than if they act by habit?")?;
         writeln!(
             f,
-            "Cluster {}, version {}: {}, {} to {}",
-            shown(&self.cluster_id),
-            self.version,
-            self.status.name(),
-            self.first_seen,
-            self.last_seen
-        )?;
-        writeln!(
-            f,
-            "Evidence is in nats: ln of an e-value against \"these accounts act independently\". Each number is worked out again from\n\
-             the cluster's own line, and is the same as the one recorded there to {TOLERANCE} nats unless it says otherwise.\n"
-        )?;
-        writeln!(f, "KEYS: how much likelier are these acts if members act together than if they act by habit?")?;
-        writeln!(
-            f,
-            "  With q the probability that the next act is a first one by a member (at least the chance by habit), a step adds\n  \
-             others x ln((1 - q) / (1 - chance)) + ln(q / chance) to ln LR. Of the others, only the first 20, 6 and 2 count, and where there\n  \
-             were so many, the member's act adds nothing. Nor does anything where the chance is 1e-9: no member is left then.\n  \
+            "  q is the probability that the next act is a member's first act on the key, and at least the chance by habit. A step adds\n  \
+             others x ln((1 - q) / (1 - chance)) + ln(q / chance) to ln LR. Only the first 20, 6 and 2 of the others count; after that many,\n  \
+             the member's act adds nothing. At a chance of 1e-9 no member is left, and nothing is added.\n  \
              The key gives ln((1 - epsilon) + epsilon x mean LR).\n  \
-             The chance is {} (safety) x the shares of acts expected of the members who have not acted yet.\n",
+             The chance is {} (safety) x the expected shares of acts of the members who have not acted yet.\n",
             self.terms.safety
         )
     }
@@ -57,7 +45,7 @@ impl Explanation {
             )?;
         }
         if self.unlisted.of_others > 0 {
-            writeln!(f, "  {} more are not listed that count nothing here", self.unlisted.of_others)?;
+            writeln!(f, "  {} more keys that do not count here are not listed", self.unlisted.of_others)?;
         }
         for (what, sums) in [("source", &self.sources), ("trace", &self.traces)] {
             let width = sums
@@ -68,7 +56,7 @@ impl Explanation {
                 .unwrap_or(0)
                 .clamp(24, WIDE);
             writeln!(f, "  {what:width$}    keys      listed  not listed         sum")?;
-            // Most sources are of keys that nobody followed: of these, one line for all.
+            // Most sources have only keys that nobody followed: one line for all of these.
             let listed = |sum: &Sum| sum.keys > 0 || sum.recorded > TOLERANCE;
             for (place, sum) in sums.iter().enumerate().filter(|(_, sum)| listed(sum)) {
                 let left_out = what == "source" && self.left_out == Some(place);
@@ -84,7 +72,7 @@ impl Explanation {
                 )?;
             }
             let silent: Vec<f64> = sums.iter().filter(|sum| !listed(sum)).map(|sum| sum.recorded).collect();
-            // What was left out of the line for want of room is among them.
+            // Sources that were dropped from the line because they did not fit are included.
             let cut = if what == "source" { (self.unlisted.sources, self.unlisted.source_nats) } else { (0, 0.0) };
             if let (1.., nats) = (silent.len() as u64 + cut.0, silent.iter().sum::<f64>() + cut.1) {
                 let rest = format!("{} more, no key listed", silent.len() as u64 + cut.0);
@@ -94,7 +82,7 @@ impl Explanation {
         writeln!(f, "  all evidence (log_e): {}", Compared(self.log_e))?;
         let best = match self.left_out {
             Some(_) => "without the best source",
-            None => "no source speaks for it, so none is left out",
+            None => "no source is evidence for it, so none is left out",
         };
         writeln!(f, "  {best} (log_e_leave_one_source_out): {}", Compared(self.log_e_leave_one_source_out))?;
         let bar = self.bar;
@@ -104,23 +92,23 @@ impl Explanation {
                     if self.status == Status::SingleSource { "with all sources" } else { "without the best source" };
                 writeln!(
                     f,
-                    "  the bar: {what} it must keep at least ln(1 / {}) = {:.4} nats to stand: {statistic:.4} {}",
+                    "  threshold to remain valid, {what}: ln(1 / {}) = {:.4} nats. It has {statistic:.4}, which {}",
                     self.terms.alpha,
                     bar.to_stand,
-                    if statistic >= bar.to_stand - TOLERANCE { "does" } else { "DOES NOT" },
+                    if statistic >= bar.to_stand - TOLERANCE { "reaches it" } else { "DOES NOT REACH IT" },
                 )?;
                 let above = if statistic >= bar.to_be_told_at_most {
-                    "it is above that now, too"
+                    "it is above this now as well"
                 } else {
-                    "what it reached then, and how\n  far discoveries had lowered the bar, is not in this line"
+                    "the value it reached then,\n  and by how much discoveries had lowered the threshold, are not in this line"
                 };
                 writeln!(
                     f,
-                    "  to be told the first time, among all candidates tested, it had to reach at most {:.4}: {above}",
+                    "  threshold of its first report, among all tested candidates: at most {:.4}; {above}",
                     bar.to_be_told_at_most
                 )?;
             }
-            None => writeln!(f, "  the bar: nothing is claimed of a cluster that has faded")?,
+            None => writeln!(f, "  no threshold: nothing is claimed about a faded cluster")?,
         }
         writeln!(f)
     }
@@ -129,25 +117,27 @@ impl Explanation {
         writeln!(f, "MEMBERS: did each take part where at least two others did?")?;
         writeln!(
             f,
-            "  With p = 1 - exp(-{} x share x acts) the probability of taking part by habit and pi, p or more, that of taking part with the\n  \
-             others, a trial adds ln(pi / p) to ln LR if it did and else ln((1 - pi) / (1 - p)). Its evidence is ln of the mean LR.",
+            "  p = 1 - exp(-{} x share x acts) is the probability of taking part by habit, and pi, at least p, the probability of taking part\n  \
+             with the others. A trial adds ln(pi / p) to ln LR if the account took part, else ln((1 - pi) / (1 - p)).\n  \
+             Its evidence is ln of the mean LR.",
             self.terms.safety
         )?;
         match self.member_bar {
             Some(bar) => writeln!(
                 f,
-                "  Named are those who reach {bar:.4} nats, by e-BH at {} among the {} of the group as it was proposed.",
+                "  Accounts with at least {bar:.4} nats are named: e-BH at {} among the {} accounts of the proposed group.",
                 self.terms.alpha, self.terms.proposed
             )?,
-            None => {
-                writeln!(f, "  Which ones pass is not recomputable here: not every test is listed, or none passes.")?
-            }
+            None => writeln!(
+                f,
+                "  Which accounts pass cannot be recomputed here: not every test is listed, or no account passes."
+            )?,
         }
         if self.members.iter().any(|member| member.named_of.is_some()) {
             writeln!(
                 f,
-                "  The cluster is several candidates that have members in common. Those whom another of them speaks most for have its trials\n  \
-                 here, and its bar, which follows from how many of how many accounts it names."
+                "  The cluster was merged from several candidates with common members. An account for which another candidate has more evidence is\n  \
+                 shown with that candidate's trials and threshold. The threshold follows from how many of its accounts that candidate names."
             )?;
         }
         let width = self.members.iter().map(|m| shown(&m.account).chars().count()).max().unwrap_or(0).clamp(7, WIDE);
@@ -168,7 +158,7 @@ impl Explanation {
         let summed: u64 =
             self.members.iter().flat_map(|member| &member.summed).map(|summed| u64::from(summed.trials)).sum();
         if summed > 0 {
-            writeln!(f, "Trials of members that are in this line as their sum only, for want of room: {summed}.")?;
+            writeln!(f, "Trials of members of which this line has only the sum, because they did not fit: {summed}.")?;
         }
         Ok(())
     }
@@ -187,13 +177,13 @@ fn write_key(f: &mut Formatter<'_>, key: &KeyArithmetic) -> fmt::Result {
     let Some(test) = &key.test else {
         return match key.nats.why_not {
             Some(_) => writeln!(f, "   {}\n", Compared(key.nats)),
-            None => writeln!(f, "   counts nothing here: listed for posts of members whom other candidates named\n"),
+            None => writeln!(f, "   does not count here: listed for posts of members whom other candidates named\n"),
         };
     };
     let account = |step: &super::TrialLine| match (step.what, &step.account) {
-        ("after", _) => "nobody further".to_owned(),
+        ("after", _) => "no other member".to_owned(),
         (_, Some(account)) => shown(account),
-        _ => "(one of the group, not named)".to_owned(),
+        _ => "(an account of the group, not named)".to_owned(),
     };
     let width = test.steps.iter().map(|step| account(step).chars().count()).max().unwrap_or(0).clamp(6, WIDE);
     write!(f, "   {:width$}  {:24} {:>7} {:>11}", "act by", "at", "others", "chance")?;
@@ -232,12 +222,12 @@ fn write_member(f: &mut Formatter<'_>, member: &Member, width: usize, in_full: b
     }
     match (member.named_of, member.bar, member.here) {
         (Some((named, proposed)), Some(bar), _) => {
-            write!(f, "; by another candidate, which names {named} of {proposed}, from {bar:.4} nats on")?;
+            write!(f, "; by another candidate, which names {named} of {proposed} accounts, from {bar:.4} nats on")?;
         }
         _ if member.elsewhere && member.log_e.why_not.is_none() => {
-            write!(f, "; nothing is claimed of it: the cluster has faded")?;
+            write!(f, "; nothing is claimed about it: the cluster has faded")?;
         }
-        (_, _, Some(here)) if member.log_e.why_not.is_some() => write!(f, "; the trials here come to {here:.4}")?,
+        (_, _, Some(here)) if member.log_e.why_not.is_some() => write!(f, "; the trials here sum to {here:.4}")?,
         (_, _, None) if member.elsewhere => write!(f, "; it was not in this group")?,
         _ => {}
     }

@@ -1,4 +1,5 @@
-//! The accounts of a cluster: how much likelier is what each of them did if it belongs to the group?
+//! The accounts of a cluster. Question: how much more likely are the acts of an account if it
+//! belongs to the group?
 
 use coordination::TraceKind;
 use jiff::Timestamp;
@@ -24,17 +25,18 @@ pub struct Naming {
     pub group: [u64; 5],
     /// How often the group has each outcome, 0 to 1: (count + 1/2) / (all + 5/2).
     pub g: [f64; 5],
-    /// How often everybody else has it, 0 to 1; each account weighs one, and 20 are imagined.
+    /// How often everybody else has it, 0 to 1; each account has a weight of one, and 20 are
+    /// imagined.
     pub h: [f64; 5],
     /// What a post with each outcome adds to an account that was not proposed, nats.
     pub adds: [f64; 5],
-    /// Share of real members' posts that is taken to be cover.
+    /// Share of real members' posts that is assumed to be cover.
     pub cover: f64,
     /// Share of real members among the proposed accounts.
     pub share_proposed: f64,
     /// The same among all other accounts.
     pub share_others: f64,
-    /// Accounts outside the group that were active then.
+    /// Accounts outside the group that were active in this period.
     pub others: u64,
 }
 
@@ -45,24 +47,24 @@ pub struct Member {
     pub account: String,
     /// Handle or display name.
     pub account_name: String,
-    /// Whether it was in the group as it was proposed, or was found afterwards.
+    /// Whether it was in the group as proposed; otherwise it was found afterwards.
     pub proposed: bool,
     /// Whether only another group, which was merged into the cluster, names it.
     pub elsewhere: bool,
-    /// Index into `namings`; `None` where nobody was named.
+    /// Index into `namings`; `None` if the account was not named by any.
     pub naming: Option<usize>,
     /// Outcomes of its judged posts.
     pub outcomes: [u32; 5],
     /// What each of these posts adds, by outcome, nats.
     pub adds: [f64; 5],
-    /// Its best sources, which are not counted.
+    /// Its best sources, which do not count.
     pub dropped: Vec<Dropped>,
-    /// What more of them would have added, of which the line has but the sum, nats.
+    /// Sum of what further dropped sources would have added, nats; the line has only this sum.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub dropped_nats: Option<f64>,
-    /// Its evidence: the sum over its posts less what the dropped sources would have added.
+    /// Its evidence: the sum over its posts minus what the dropped sources would have added.
     pub log_e: Figure,
-    /// The probability that it belongs to the group; `None` where nobody was named.
+    /// The probability that it belongs to the group; `None` without a naming.
     pub posterior: Option<Figure>,
 }
 
@@ -71,23 +73,23 @@ pub struct Member {
 pub struct Dropped {
     /// Trace kind of the source.
     pub kind: TraceKind,
-    /// Whom the keys come from.
+    /// Source of the keys.
     pub source: String,
     /// What it would have added, nats.
     pub nats: f64,
 }
 
-/// The namings, and the accounts with what they make of them.
+/// The namings, and the accounts with their evidence.
 pub(super) fn members(message: &ClusterMessage, contradictions: &mut Vec<String>) -> (Vec<Naming>, Vec<Member>) {
     let safety = message.test.map_or(2.0, |terms| terms.safety);
     let namings: Vec<Naming> = message.namings.iter().map(|recorded| naming(recorded, safety)).collect();
     for (place, naming) in namings.iter().enumerate() {
         let shares = [naming.share_proposed, naming.share_others];
         if !shares.iter().all(|share| (0.0005 - TOLERANCE..=0.99 + TOLERANCE).contains(share)) {
-            contradictions.push(format!("naming {}: shares of {shares:?} are not held in 0.0005 to 0.99", place + 1));
+            contradictions.push(format!("naming {}: shares of {shares:?} are not between 0.0005 and 0.99", place + 1));
         }
         if !(0.0..=1.0).contains(&naming.cover) {
-            contradictions.push(format!("naming {}: a cover of {} is no share", place + 1, naming.cover));
+            contradictions.push(format!("naming {}: a cover of {} is not a share", place + 1, naming.cover));
         }
         if naming.from > naming.until {
             contradictions.push(format!("naming {}: ends before it begins", place + 1));
@@ -123,7 +125,7 @@ fn naming(naming: &messages::cluster::Naming, safety: f64) -> Naming {
     }
 }
 
-/// How often a group has each outcome, an account's own posts left out.
+/// How often a group has each outcome, without an account's own posts.
 fn group_rates(group: [u64; 5], own: [u64; 5]) -> [f64; 5] {
     let left: [f64; 5] = std::array::from_fn(|o| group[o] as f64 - own[o] as f64);
     let all: f64 = left.iter().sum();
@@ -135,8 +137,8 @@ fn crowd_rates(crowd: [f64; 5]) -> [f64; 5] {
     std::array::from_fn(|o| (crowd[o] + 20.0 * IMAGINED[o]) / (all + 20.0))
 }
 
-/// What a post with each outcome adds: ln((1 - cover) e^v + cover), with v = ln(g / (safety h)) held in -4 to 4, and for nothing ln(g / h) held in
-/// -4 to 0.
+/// What a post with each outcome adds: ln((1 - cover) e^v + cover), with v = ln(g / (safety h))
+/// held in -4 to 4, and for nothing ln(g / h) held in -4 to 0.
 fn adds(g: [f64; 5], h: [f64; 5], safety: f64, cover: f64) -> [f64; 5] {
     std::array::from_fn(|o| {
         let alone = match o {
@@ -180,7 +182,7 @@ fn member(
     };
     match account.naming {
         Some(place) if place >= namings.len() => wrong(format!("there is no naming {}", place.saturating_add(1))),
-        Some(0) if account.elsewhere => wrong("is named by the cluster's own group, and yet from elsewhere".to_owned()),
+        Some(0) if account.elsewhere => wrong("is from elsewhere, but the cluster's own group names it".to_owned()),
         None if !namings.is_empty() => wrong("has no naming".to_owned()),
         None if account.outcomes != [0; 5] || !account.dropped.is_empty() => {
             wrong("has outcomes, but nobody was named".to_owned());
@@ -189,14 +191,14 @@ fn member(
     }
     let most = if account.proposed { 2 } else { 1 };
     if account.dropped.len() > most {
-        wrong(format!("{} of its sources are dropped, and may be {most}", account.dropped.len()));
+        wrong(format!("{} of its sources are dropped, at most {most} can be", account.dropped.len()));
     }
     if !listed.chain(account.dropped_nats).all(|nats| nats >= -TOLERANCE) {
-        wrong("a source that speaks against it is dropped".to_owned());
+        wrong("a source that is evidence against it is dropped".to_owned());
     }
     if let Some(figure) = posterior.filter(|figure| !figure.agrees()) {
         let comes_to = figure.recomputed.unwrap_or_default();
-        wrong(format!("a posterior of {:.9} is recorded, but it comes to {comes_to:.9}", figure.recorded));
+        wrong(format!("a posterior of {:.9} is recorded, but the recomputed value is {comes_to:.9}", figure.recorded));
     }
     contradictions.extend(log_e.contradiction(&what));
     Member {

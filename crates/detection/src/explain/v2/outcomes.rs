@@ -2,7 +2,7 @@
 
 use messages::cluster::Outcome;
 
-/// An outcome in words.
+/// The name of an outcome, for people.
 pub(super) fn words(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::OwnWords => "own words",
@@ -13,5 +13,5 @@ pub(super) fn words(outcome: Outcome) -> &'static str {
     }
 }
 
-/// Rates of an imagined crowd, in the order of outcomes: they stand in where few others were seen.
+/// Rates of the imagined crowd, in the order of outcomes. They are used where few others were seen.
 pub(super) const IMAGINED: [f64; 5] = [0.05, 0.03, 0.03, 0.1, 0.79];

@@ -1,4 +1,4 @@
-//! The test: windows, keys, sources, the source that is left out, and the bar.
+//! The test: windows, keys, sources, the source that is left out, and the threshold.
 
 use std::collections::BTreeMap;
 
@@ -18,13 +18,13 @@ use super::{
 /// One window of the test.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Window {
-    /// How long before a post another member must have used the same thing, seconds.
+    /// Another member must have used the same object at most this long before a post, seconds.
     pub seconds: i64,
     /// Gains of the listed keys.
     pub listed: f64,
-    /// Gains that are not listed.
+    /// Sum of the gains that are not listed.
     pub unlisted: f64,
-    /// What the trials that lost took.
+    /// Sum of the losses.
     pub losses: f64,
     /// ln of the window's e-value: the sum of the three.
     pub nats: Figure,
@@ -32,26 +32,26 @@ pub struct Window {
     pub group: [u64; 5],
     /// Outcomes of everybody else's posts.
     pub crowd: [u64; 5],
-    /// Outcomes of the posts of people near the group.
+    /// Outcomes of the posts of accounts near the group.
     pub near: [u64; 5],
 }
 
 /// A key on which members posted.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct KeyArithmetic {
-    /// Place among the keys of the message, from 1.
+    /// Number among the keys of the message, from 1.
     pub number: usize,
     /// Trace kind.
     pub kind: TraceKind,
-    /// What was used.
+    /// The object.
     pub key: String,
     /// Trace kind of its source.
     pub source_kind: TraceKind,
-    /// Whom it comes from.
+    /// Source of the key.
     pub source: String,
-    /// What it gives in the best window.
+    /// Its gain in the best window.
     pub nats: Figure,
-    /// What it gives in each window: the sums over the posts.
+    /// Its gain in each window: the sums over the posts.
     pub by_window: Vec<Figure>,
     /// The members' posts, by time.
     pub posts: Vec<Post>,
@@ -66,39 +66,39 @@ pub struct Post {
     pub account: String,
     /// When it was made.
     pub at: Timestamp,
-    /// What it gave; empty if nothing.
+    /// Its gains; empty if there is none.
     pub gains: Vec<Gained>,
 }
 
-/// What a post gave in one window.
+/// The gain of a post in one window.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Gained {
     /// Index of the window.
     pub window: usize,
-    /// What the post did.
+    /// The outcome of the post.
     pub outcome: Outcome,
-    /// How often the group's own posts did so before.
+    /// How often the group's own earlier posts had this outcome.
     pub g: f64,
-    /// How often it happens without coordination, safety factor included.
+    /// How often it happens without coordination, with the safety factor.
     pub h: f64,
     /// min(ln(g / h), 4).
     pub nats: f64,
 }
 
-/// What one source gave.
+/// The gains of one source.
 #[derive(Debug, Clone, PartialEq, Serialize)]
 pub struct Source {
     /// Trace kind of the source.
     pub kind: TraceKind,
-    /// Whom the keys come from.
+    /// Source of the keys.
     pub source: String,
-    /// Listed keys of it.
+    /// Number of its listed keys.
     pub keys: usize,
-    /// What these gave, by window.
+    /// Their gains, by window.
     pub listed: [f64; 3],
-    /// What it gave in all, by window, as recorded.
+    /// All its gains, by window, as recorded.
     pub recorded: [f64; 3],
-    /// What is left of the cluster's evidence without it: ln of the mean of e^(nats - recorded) over the windows.
+    /// The cluster's evidence without it: ln of the mean of e^(nats - recorded) over the windows.
     pub without: f64,
 }
 
@@ -109,25 +109,26 @@ pub struct Kind {
     pub kind: TraceKind,
     /// Listed keys of it.
     pub keys: usize,
-    /// What these gave.
+    /// Their gains.
     pub listed: f64,
-    /// What it gave in all, as recorded.
+    /// All its gains, as recorded.
     pub recorded: f64,
 }
 
-/// What the group's statistic had to reach, nats.
+/// The threshold of the group's statistic, nats.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize)]
 pub struct Bar {
     /// ln(2.11 m ln(m)^2 / (alpha (discoveries + 1))), m = number + 2.
     pub bar: Figure,
     /// The evidence without the best source.
     pub statistic: f64,
-    /// How far the statistic is above the bar; negative if it is below.
+    /// The statistic minus the threshold; negative if it is below.
     pub above: f64,
 }
 
-/// Of a group with more sources than this, the engine does not tell all apart, and those that it tells need not sum to the gains.
-const TOLD_APART: u64 = 3_072;
+/// If a group has more sources than this, the engine does not distinguish all of them, and the
+/// reported ones need not sum to the gains.
+const DISTINGUISHED: u64 = 3_072;
 
 pub(super) struct Test {
     pub(super) windows: Vec<Window>,
@@ -158,7 +159,7 @@ impl Test {
         check_sources(message, &sources, &keys, best, contradictions);
         let traces = traces(message, &keys, best, contradictions);
 
-        // Where there is no test, there is no evidence.
+        // Without a test there is no evidence.
         let log_e = if windows.is_empty() { 0.0 } else { log_mean_exp(nats) };
         let least = sources.iter().enumerate().min_by(|(_, x), (_, y)| x.without.total_cmp(&y.without));
         let left_out = least.filter(|(_, source)| source.without < log_e).map(|(place, _)| place);
@@ -228,7 +229,7 @@ fn key(
     }
 }
 
-/// What cannot be so in a gain.
+/// Contradictions inside a gain.
 fn flaw(gain: &Gain, evidence: &Evidence, message: &ClusterMessage) -> Option<String> {
     let Some(window) = message.windows.get(gain.window) else {
         return Some(format!("there is no window {}", gain.window.saturating_add(1)));
@@ -236,24 +237,26 @@ fn flaw(gain: &Gain, evidence: &Evidence, message: &ClusterMessage) -> Option<St
     let outcome = gain.outcome as usize;
     let own_words = gain.outcome == Outcome::OwnWords;
     if gain.outcome == Outcome::Nothing || own_words != (evidence.kind == TraceKind::Text) {
-        return Some(format!("{} is no outcome of a key of kind {}", words(gain.outcome), evidence.kind));
+        return Some(format!("{} is not an outcome of a key of kind {}", words(gain.outcome), evidence.kind));
     }
-    // Written so that what is no number does not pass.
+    // Written so that NaN does not pass.
     let possible = gain.g > gain.h && gain.h > 0.0 && gain.g <= 1.0;
     if !possible {
-        return Some(format!("g {} and h {} are no rates between which there is a gain", gain.g, gain.h));
+        return Some(format!("g {} and h {} are not rates that give a gain", gain.g, gain.h));
     }
-    // g = (earlier trials with the outcome + 1/2) / (earlier trials + 5/2): at most all with it came before this one.
+    // g = (earlier trials with the outcome + 1/2) / (earlier trials + 5/2): at most all with it
+    // came before this one.
     let with = window.group[outcome].saturating_sub(1) as f64;
     if gain.g > (with + 0.5) / (with + 2.5) + TOLERANCE {
-        return Some(format!("g {} is more than {} such posts of the group give", gain.g, window.group[outcome]));
+        return Some(format!("g {} is more than {} such posts of the group can give", gain.g, window.group[outcome]));
     }
-    // c = (x of n posts with the outcome + 50 r) / (n + 50) is least where all others' posts came before and none had it.
+    // c = (x of n posts with the outcome + 50 r) / (n + 50) is smallest if all others' posts came
+    // before and none had the outcome.
     let least = message.test.map_or(0.0, |terms| {
         let others = window.crowd.iter().sum::<u64>() as f64;
         terms.safety * 50.0 * IMAGINED[outcome] / (others + 50.0)
     });
-    (gain.h < least - TOLERANCE).then(|| format!("h {} is less than the imagined crowd alone gives, {least}", gain.h))
+    (gain.h < least - TOLERANCE).then(|| format!("h {} is less than the imagined crowd alone gives: {least}", gain.h))
 }
 
 fn window(at: usize, message: &ClusterMessage, keys: &[KeyArithmetic], contradictions: &mut Vec<String>) -> Window {
@@ -264,7 +267,7 @@ fn window(at: usize, message: &ClusterMessage, keys: &[KeyArithmetic], contradic
     let nats = Figure::new(recorded.nats, recorded.losses + listed + unlisted);
     contradictions.extend(nats.contradiction(&what));
     if recorded.losses > TOLERANCE {
-        contradictions.push(format!("{what}: losses of {:.9} nats are none", recorded.losses));
+        contradictions.push(format!("{what}: losses of {:.9} nats are positive", recorded.losses));
     }
     if unlisted < -TOLERANCE || (message.unlisted.trials == 0 && !same(unlisted, 0.0)) {
         contradictions.push(format!(
@@ -276,7 +279,7 @@ fn window(at: usize, message: &ClusterMessage, keys: &[KeyArithmetic], contradic
     if recorded.seconds <= narrower {
         contradictions.push(format!("{what}: is {} s wide, and the one before it {narrower} s", recorded.seconds));
     }
-    // Each post has an outcome in every window, so all have as many.
+    // Each post has one outcome in every window, so all windows have equally many.
     let total = |counts: [u64; 5]| counts.into_iter().fold(0, u64::saturating_add);
     let first = &message.windows[0];
     for (who, here, there) in [
@@ -331,7 +334,8 @@ fn sources(message: &ClusterMessage, keys: &[KeyArithmetic], nats: [f64; 3]) -> 
     message.sources.iter().map(source).collect()
 }
 
-/// Gains by source must come to those of the windows, and no source gave less than its listed keys.
+/// The gains by source must sum to those of the windows, and no source has less than its listed
+/// keys.
 fn check_sources(
     message: &ClusterMessage,
     sources: &[Source],
@@ -339,12 +343,12 @@ fn check_sources(
     best: usize,
     contradictions: &mut Vec<String>,
 ) {
-    let told_apart = sources.len() as u64 + message.unlisted.sources < TOLD_APART;
+    let distinguished = sources.len() as u64 + message.unlisted.sources < DISTINGUISHED;
     for (at, window) in message.windows.iter().enumerate() {
         let cut = message.unlisted.source_nats[at];
         let sum = window.losses + sources.iter().map(|source| source.recorded[at]).sum::<f64>() + cut;
         let figure = Figure::new(window.nats, sum);
-        if told_apart {
+        if distinguished {
             contradictions.extend(figure.contradiction(&format!("window {} as the sum of sources", at + 1)));
         }
         if cut < -TOLERANCE || (message.unlisted.sources == 0 && !same(cut, 0.0)) {
@@ -368,8 +372,8 @@ fn check_sources(
     }
     let known: usize = sources.iter().map(|source| source.keys).sum();
     let gained = keys.iter().filter(|key| key.by_window.iter().any(|figure| figure.recorded != 0.0)).count();
-    if told_apart && message.unlisted.sources == 0 && known < gained {
-        contradictions.push("sources: a listed key has none of them".to_owned());
+    if distinguished && message.unlisted.sources == 0 && known < gained {
+        contradictions.push("sources: a listed key belongs to none of them".to_owned());
     }
 }
 
@@ -395,16 +399,15 @@ fn traces(
     traces
 }
 
-/// What keys that are not listed add to a sum is a gain, and nothing where all are listed.
+/// Keys that are not listed can only add gains to a sum; if all are listed, they add nothing.
 fn check_sum(what: &str, recorded: f64, listed: f64, message: &ClusterMessage, contradictions: &mut Vec<String>) {
     let more = recorded - listed;
     if more < -TOLERANCE || (message.unlisted.trials == 0 && !same(more, 0.0)) {
-        contradictions
-            .push(format!("{what}: {recorded:.9} nats are recorded, but its listed keys come to {listed:.9}"));
+        contradictions.push(format!("{what}: {recorded:.9} nats are recorded, but its listed keys sum to {listed:.9}"));
     }
 }
 
-/// e-LOND's bar (Xu and Ramdas 2024), and how far the statistic is above it.
+/// e-LOND's threshold (Xu and Ramdas 2024), and the distance of the statistic from it.
 fn bar(message: &ClusterMessage, terms: Terms, contradictions: &mut Vec<String>) -> Bar {
     let m = terms.number as f64 + 2.0;
     let bar = (2.11 * m * m.ln().powi(2) / (terms.alpha * (terms.discoveries as f64 + 1.0))).ln();
@@ -417,7 +420,7 @@ fn bar(message: &ClusterMessage, terms: Terms, contradictions: &mut Vec<String>)
         contradictions.push(format!("candidates_tested: is {tested}, but this is number {number}, counted from 0"));
     }
     if terms.discoveries > terms.number.max(message.candidates_tested) {
-        contradictions.push(format!("test.discoveries: are {}, more than groups were proposed", terms.discoveries));
+        contradictions.push(format!("test.discoveries: are {}, more than the proposed groups", terms.discoveries));
     }
     if terms.safety < 1.0 {
         contradictions.push(format!("test.safety: is {}", terms.safety));

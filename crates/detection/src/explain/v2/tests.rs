@@ -8,18 +8,24 @@ use crate::shortened;
 
 mod contradictions;
 
-/// Three accounts were proposed and one was found afterwards. One text, one link and one tag were repeated.
+/// Three accounts were proposed and one was found afterwards. One text, one link and one tag were
+/// repeated.
 ///
-/// By hand: gains are ln 4 and ln 9 of the text within 10 minutes and 2 hours, ln 8 and ln 9 within a day, ln 10 of the link, and 4 of the
-/// tag, for ln 90 is more. So the windows have 9.886104, 9.886104 and 4.276666 of gains, and with their losses 8.386104, 7.886104 and
-/// 3.776666 nats; ln of the mean of e^nats is 7.767748. Without the tag the windows have 4.386104, 3.886104 and 3.776666, which gives
-/// 4.053047: less than without the text. The bar of the first group is ln(2.11 x 2 x ln(2)^2 / 0.05) = 3.702542.
+/// By hand: gains are ln 4 and ln 9 of the text within 10 minutes and 2 hours, ln 8 and ln 9 within
+/// a day, ln 10 of the link, and 4 of the tag, for ln 90 is more. So the windows have 9.886104,
+/// 9.886104 and 4.276666 of gains, and with their losses 8.386104, 7.886104 and 3.776666 nats; ln
+/// of the mean of e^nats is 7.767748. Without the tag the windows have 4.386104, 3.886104 and
+/// 3.776666, which gives 4.053047: less than without the text. The threshold of the first group is
+/// ln(2.11 x 2 x ln(2)^2 / 0.05) = 3.702542.
 ///
-/// Everybody else's rates, with 20 imagined accounts, are 1, 0.6, 0.6, 22 and 975.8 of 1,000. To account d, which was found afterwards, own
-/// words add ln(0.2 / 0.002), which is more than 4, a common thing ln(0.102439 / 0.044) = 0.845078, and nothing ln(0.492683 / 0.9758) =
-/// -0.683392. With 2, 1 and 1 of them, less 4 of a dropped text, it has 4.161686 nats, and 1 / (1 + 99 e^-4.161686) is 0.393307. Without the
-/// own posts of account a, the group has 15, 8, 9, 9 and 47 of 88: own words, rare and middling things add 4 each, a common one
-/// ln(9.5 / 90.5 / 0.044) = 0.869508 and nothing ln(47.5 / 90.5 / 0.9758) = -0.620123. With 5, 2, 1, 1 and 3 of them, less 8, it has 23.009140.
+/// Everybody else's rates, with 20 imagined accounts, are 1, 0.6, 0.6, 22 and 975.8 of 1,000. To
+/// account d, which was found afterwards, own words add ln(0.2 / 0.002), which is more than 4, a
+/// common thing ln(0.102439 / 0.044) = 0.845078, and nothing ln(0.492683 / 0.9758) = -0.683392.
+/// With 2, 1 and 1 of them, less 4 of a dropped text, it has 4.161686 nats, and 1 / (1 + 99
+/// e^-4.161686) is 0.393307. Without the own posts of account a, the group has 15, 8, 9, 9 and 47
+/// of 88: own words, rare and middling objects add 4 each, a common one ln(9.5 / 90.5 / 0.044) =
+/// 0.869508 and nothing ln(47.5 / 90.5 / 0.9758) = -0.620123. With 5, 2, 1, 1 and 3 of them, less
+/// 8, it has 23.009140.
 fn by_hand() -> Value {
     let gain =
         |window: usize, outcome: &str, g: f64, h: f64| json!({ "window": window, "outcome": outcome, "g": g, "h": h });
@@ -87,7 +93,7 @@ fn explained(value: &Value) -> Explanation {
     Explanation::of(&message(value)).unwrap()
 }
 
-/// What the engine might say, as it is written.
+/// A cluster of the engine as a written and decoded message.
 fn written(cluster: &Cluster) -> ClusterMessage {
     let verdict = ClusterMessage::takes_verdict(cluster).then(|| fixtures::verdict(cluster.flagged));
     ClusterMessage::new(cluster, verdict.as_ref(), Vec::new(), Vec::new()).unwrap()
@@ -116,8 +122,9 @@ fn what_was_reckoned_by_hand_is_what_comes_out() {
     assert_eq!((&json["log_e"]["recorded"], &json["intercept"]), (&json!(7.767747683), &json!(-1.0)));
 }
 
-/// By hand, with half of the posts cover: own words add ln(e^4 / 2 + 1/2) = 3.325003 to account d, a common thing ln(e^0.845078 / 2 + 1/2) =
-/// 0.509272 and nothing ln(e^-0.683392 / 2 + 1/2) = -0.284420. With 2, 1 and 1 of them, less one text, it has 3.549855 nats.
+/// By hand, with half of the posts cover: own words add ln(e^4 / 2 + 1/2) = 3.325003 to account d,
+/// a common object ln(e^0.845078 / 2 + 1/2) = 0.509272 and nothing ln(e^-0.683392 / 2 + 1/2) =
+/// -0.284420. With 2, 1 and 1 of them, less one text, it has 3.549855 nats.
 #[test]
 fn cover_takes_weight_from_every_post() {
     let mut value = by_hand();
@@ -131,7 +138,7 @@ fn cover_takes_weight_from_every_post() {
     assert!(explained.contradictions.iter().any(|line| line.contains("account chirp:d")));
     value["namings"][0]["cover"] = json!(1.5);
     let explained = self::explained(&value);
-    assert!(explained.contradictions.iter().any(|line| line == "naming 1: a cover of 1.5 is no share"));
+    assert!(explained.contradictions.iter().any(|line| line == "naming 1: a cover of 1.5 is not a share"));
 }
 
 #[test]
@@ -140,48 +147,47 @@ fn people_can_follow_it() {
     whole.narrow(Some("t-1"), Some("b")).unwrap();
     expect![[r#"
         Cluster c-01, version 1: coordinated, 2026-11-02T10:00:00Z to 2026-11-02T10:00:07Z
-        Evidence is in nats: ln of an e-value against "these accounts repeat each other no more than twice as often as everybody else
-        does, and as the people around them do". Each number is worked out again from the cluster's own line, and is the same as the
-        one recorded there to 0.000001 nats unless it says otherwise.
+        Evidence is in nats: ln of an e-value against "these accounts repeat each other at most twice as often as everybody else
+        does, and as the accounts around them do". Each number is recomputed from the cluster's own line.
+        Where nothing else is said, it equals the recorded number to 0.000001 nats.
 
         TEST: how often do posts repeat what a member of the group did shortly before?
-          Of each post since the group was proposed (2026-11-02T09:45:00Z, 3 accounts) the rarest thing counts that another member used within the window
-          before it: own words, or a tag, link, repost or mention that is rare, middling or common outside the group. The people around
-          the group are accounts that repeated its words before and are not tied to it.
+          The group was proposed at 2026-11-02T09:45:00Z, with 3 accounts. Of each later post, the rarest object counts that another member used within the
+          window before it: own words, or a tag, link, repost or mention that is rare, middling or common outside the group. The accounts
+          around the group are those that repeated its words before and are not tied to it.
 
-          within 10 minutes                     members       everybody else        people around
+          within 10 minutes                     members       everybody else      accounts around
             own words                     20    20.00 %        10     0.51 %         5    10.00 %
             rare                          20    20.00 %        10     0.51 %         0     0.00 %
             middling                      20    20.00 %        10     0.51 %         0     0.00 %
             common                         0     0.00 %        20     1.03 %         0     0.00 %
             nothing                       40    40.00 %      1900    97.44 %        45    90.00 %
-            Members repeat each other in 60.0 % of their 100 posts; everybody else repeats them in 2.6 %; the people around them do in 10.0 %.
+            Members repeat each other in 60.0 % of their 100 posts; everybody else repeats them in 2.6 %; the accounts around them do in 10.0 %.
             gains +9.8861, losses -1.5000: 8.3861 nats, the best window
 
-          within 2 hours                        members       everybody else        people around
+          within 2 hours                        members       everybody else      accounts around
             own words                     20    20.00 %        10     0.51 %         5    10.00 %
             rare                          20    20.00 %        10     0.51 %         0     0.00 %
             middling                      20    20.00 %        10     0.51 %         0     0.00 %
             common                         0     0.00 %        20     1.03 %         0     0.00 %
             nothing                       40    40.00 %      1900    97.44 %        45    90.00 %
-            Members repeat each other in 60.0 % of their 100 posts; everybody else repeats them in 2.6 %; the people around them do in 10.0 %.
+            Members repeat each other in 60.0 % of their 100 posts; everybody else repeats them in 2.6 %; the accounts around them do in 10.0 %.
             gains +9.8861, losses -2.0000: 7.8861 nats
 
-          within a day                          members       everybody else        people around
+          within a day                          members       everybody else      accounts around
             own words                     20    20.00 %        10     0.51 %         5    10.00 %
             rare                           0     0.00 %        10     0.51 %         0     0.00 %
             middling                       0     0.00 %        10     0.51 %         0     0.00 %
             common                         0     0.00 %        20     1.03 %         0     0.00 %
             nothing                       80    80.00 %      1900    97.44 %        45    90.00 %
-            Members repeat each other in 20.0 % of their 100 posts; everybody else repeats them in 2.6 %; the people around them do in 10.0 %.
+            Members repeat each other in 20.0 % of their 100 posts; everybody else repeats them in 2.6 %; the accounts around them do in 10.0 %.
             gains +4.2767, losses -0.5000: 3.7767 nats
 
         KEYS: which posts repeated what?
-          A post gives ln(g / h) nats, 4 at most: g is how often the group's own posts had such an outcome before, h is 2 times as often
-          as others have it. A post without numbers came first, gave its gain to another key, was not bet on, or was made before the
-          group was proposed.
+          A post gives ln(g / h) nats, at most 4: g is the group's own rate of this outcome before, h is 2 times the rate of others.
+          A post without numbers came first, gave its gain to another key, had no bet, or was made before the group was proposed.
 
-        2. text t-1, itself its source
+        2. text t-1, its own source
            post by  at                                          outcome            g         h      nats
            chirp:a  2026-11-02T10:00:01Z
            chirp:b  2026-11-02T10:00:02Z     within 10 minutes  own words     0.5000    0.1250   +1.3863
@@ -203,15 +209,15 @@ fn people_can_follow_it() {
           url                            1     +2.3026     +2.3026
           all evidence (log_e), ln of the mean of e^nats over the windows: 7.7677
           without the best source (log_e_leave_one_source_out): 4.0530
-          the bar for group number 0 (from 0), after 0 discoveries, at a false discovery rate of 0.05: 3.7025
+          threshold of group number 0 (from 0), after 0 discoveries, at a false discovery rate of 0.05: 3.7025
           it is reached without the best source
 
-        MEMBERS: how much likelier is what an account did if it belongs to the group?
-          A post by itself says v = ln(g / 2 h), held in -4 to 4, and one that repeats nothing ln(g / h), 0 at most: g is how often the
-          proposed accounts have the outcome, the account's own posts left out, h how often everybody else has it. Real members post other
-          things, too: with a share of cover a post adds ln((1 - cover) x e^v + cover). What the best source of an account gave is dropped, and
-          of a proposed one what a second source gave before the proposal. The probability is a model's: 1 / (1 + (1 - share) / share x
-          e^-evidence).
+        MEMBERS: how much more likely are the acts of an account if it belongs to the group?
+          A post has v = ln(g / 2 h), limited to -4 to 4; a post that repeats nothing has ln(g / h), at most 0. g is the rate of the outcome
+          among the proposed accounts without the account's own posts, h the rate among everybody else. Real members also post other
+          things: with a share of cover, a post adds ln((1 - cover) x e^v + cover). The evidence of an account's best source is dropped; for
+          a proposed account, also that of a second source before the proposal. The probability comes from a statistical model:
+          1 / (1 + (1 - share) / share x e^-evidence).
           naming 1, by the cluster's own group: posts from 2026-11-01T10:00:00Z to 2026-11-03T10:00:07Z; 0.9500 of the proposed are members, 0.0100 of 980 others; cover 0.00
             outcome        posts         g         h        adds
             own words         20    0.2000    0.0010     +4.0000
@@ -237,13 +243,13 @@ fn people_can_follow_it() {
           score, their sum: 0.2500
           probability, 1 / (1 + e^-score): 0.5622
 
-        Every number that can be worked out from this line is the one recorded.
+        Every number that can be recomputed from this line equals the recorded one.
     "#]].assert_eq(&whole.to_string());
     let error = whole.narrow(None, Some("z")).unwrap_err();
     expect![[r#"cluster c-01 has no account "z""#]].assert_eq(&error.to_string());
     let error = whole.narrow(Some("z.example"), None).unwrap_err();
-    expect![[r#"cluster c-01 has no key with "z.example" in it"#]].assert_eq(&error.to_string());
-    // All accounts: one line each, and no more.
+    expect![[r#"cluster c-01 has no key that contains "z.example""#]].assert_eq(&error.to_string());
+    // All accounts have one line each, without details.
     let whole = explained(&by_hand()).to_string();
     assert!(whole.contains("chirp:d ") && whole.contains("; found afterwards"), "{whole}");
 }
@@ -257,12 +263,12 @@ fn a_near_miss_and_one_text_are_called_what_they_are() {
     };
     expect![[r#"
         Cluster c-02, version 1: single_source, 2026-11-02T10:00:00Z to 2026-11-02T10:14:00Z
-        ONE TEXT BY MANY ACCOUNTS: 3 accounts wrote nearly the same text. This is a count and not a test: it has no e-value and no
-        probability, no model has judged it, and it is never flagged. A greeting, a slogan or a share button can do the same.
+        ONE TEXT BY MANY ACCOUNTS: 3 accounts wrote nearly the same text. This is a count, not a test: it has no e-value and no
+        probability, no model has judged it, and it is never flagged. A greeting, a slogan or a share button has the same effect.
 
         POSTS
 
-        1. text subscribe to my channel, itself its source
+        1. text subscribe to my channel, its own source
            chirp:1000  2026-11-02T10:00:00Z
            chirp:1001  2026-11-02T10:07:00Z
            chirp:1002  2026-11-02T10:14:00Z
@@ -272,40 +278,40 @@ fn a_near_miss_and_one_text_are_called_what_they_are() {
           chirp:1001 Account No. 1
           chirp:1002 Account No. 2
 
-        Every number that can be worked out from this line is the one recorded.
+        Every number that can be recomputed from this line equals the recorded one.
     "#]].assert_eq(&text(&fixtures::one_text(3)));
     let shape = Shape { seed: 1, members: 6, keys: 16 };
     let near_miss = text(&fixtures::near_miss(shape));
     expect![[r#"
         Cluster c-01, version 2: near_miss, 2026-11-02T10:02:38Z to 2026-11-02T20:54:32Z
-        NEAR MISS: this group did NOT pass the test. Nothing is claimed of these accounts: they were proposed as a group, nobody is named,
-        and no model has judged them. Its evidence without the best source is 5.4981 nats, and the bar is 7.7481.
-        2.2500 nats are missing. It passes if its members go on to repeat each other, on other sources than the best, so often that
-        these come together; one post gives 4 at most.
-        Evidence is in nats: ln of an e-value against "these accounts repeat each other no more than twice as often as everybody else
-        does, and as the people around them do". Each number is worked out again from the cluster's own line, and is the same as the
-        one recorded there to 0.000001 nats unless it says otherwise.
+        NEAR MISS: this group did NOT pass the test. Nothing is claimed about these accounts: they were proposed as a group, nobody is
+        named, and no model has judged them. Its evidence without the best source is 5.4981 nats, and the threshold is 7.7481.
+        2.2500 nats are missing. It passes if its members repeat each other often enough on other sources than the best one to gain
+        them; one post gives at most 4.
+        Evidence is in nats: ln of an e-value against "these accounts repeat each other at most twice as often as everybody else
+        does, and as the accounts around them do". Each number is recomputed from the cluster's own line.
+        Where nothing else is said, it equals the recorded number to 0.000001 nats.
 
     "#]].assert_eq(near_miss.split("TEST:").next().unwrap());
     expect![[r#"
           all evidence (log_e), ln of the mean of e^nats over the windows: 22.8773
           without the best source (log_e_leave_one_source_out): 5.4981
-          the bar for group number 17 (from 0), after 2 discoveries, at a false discovery rate of 0.05: 7.7481
+          threshold of group number 17 (from 0), after 2 discoveries, at a false discovery rate of 0.05: 7.7481
           it is NOT reached, so nothing is claimed
 
-        ACCOUNTS: 5 are the group as it was proposed
+        ACCOUNTS: 5 are the group as proposed
           chirp:1003 Account No. 3
           chirp:1004 Account No. 4
           chirp:1002 Account No. 2
           chirp:1001 Account No. 1
           chirp:1000 Account No. 0
 
-        Every number that can be worked out from this line is the one recorded.
+        Every number that can be recomputed from this line equals the recorded one.
     "#]]
     .assert_eq(&near_miss[near_miss.find("  all evidence (log_e)").unwrap()..]);
     let best_source = text(&fixtures::best_source(shape));
     assert!(
-        best_source.contains("ON ITS BEST SOURCE ONLY") && best_source.contains("it is reached with all sources only")
+        best_source.contains("ON ITS BEST SOURCE ONLY") && best_source.contains("it is reached only with all sources")
     );
     let faded = text(&Cluster { finding: Finding::Faded, ..fixtures::coordinated(shape, false) });
     assert!(faded.contains("FADED: the group passed once"), "{faded}");
@@ -325,7 +331,7 @@ fn every_number_of_every_kind_of_cluster_comes_out_again() {
             let message = written(&cluster);
             let explained = Explanation::of(&message).unwrap();
             assert_eq!(explained.contradictions, [""; 0], "{explained}");
-            // As tight as it gets, it still adds up.
+            // Shortened as far as possible, the sums are still right.
             let size = message.encode().unwrap().len();
             for percent in [99, 90, 70, 50, 40] {
                 let Ok(cut) = shortened(message.clone(), size * percent / 100) else { continue };
@@ -352,7 +358,7 @@ fn a_group_that_passed_has_passed_whatever_it_comes_to_later() {
     let explained = explained(&later);
     assert_eq!(explained.contradictions, [""; 0]);
     let text = explained.to_string();
-    assert!(text.contains("it is not reached now; it was when the group passed"), "{text}");
+    assert!(text.contains("it is not reached now; it was reached when the group passed"), "{text}");
 }
 
 #[test]
@@ -372,7 +378,7 @@ fn the_chance_of_a_tie_is_poisson() {
     close(log_tail(0.1, 1), (1.0 - (-0.1f64).exp()).ln());
     close(log_tail(3.0, 2), (1.0 - 4.0 * (-3.0f64).exp()).ln());
     close(log_tail(0.1, 0), 0.0);
-    // So great a number of keys by Stirling's series and one by one.
+    // The same large number of keys by Stirling's series and one by one.
     let one_by_one: f64 = (2..=100).map(|k| f64::from(k).ln()).sum();
     close(log_factorial(100.0), one_by_one);
     close(
@@ -382,10 +388,10 @@ fn the_chance_of_a_tie_is_poisson() {
     assert!(log_tail(2.0, u32::MAX).is_finite());
 }
 
-/// The engine's numbers are no fixture's.
+/// Numbers from the engine, not from a fixture.
 #[test]
 fn every_number_of_what_the_engine_tells_comes_out_again() {
-    // So few posts are kept as evidence that most gains are told as their sum.
+    // So few posts are kept as evidence that most gains are reported as their sum.
     let params = coordination::Params { max_evidence: 20, one_text_accounts: 10, ..coordination::Params::default() };
     let mut engine = coordination::Engine::new(params).unwrap();
     let mut clusters = Vec::new();
@@ -411,7 +417,7 @@ fn every_number_of_what_the_engine_tells_comes_out_again() {
     assert!(coordinated > 5 && unlisted > 100 && elsewhere > 0, "{coordinated} {unlisted} {elsewhere}");
 }
 
-/// Puts a value where there is one, or where one may be.
+/// Sets a value at an existing place, or at a place of an optional field.
 fn set(line: &mut Value, pointer: &str, value: Value) {
     let (parent, name) = pointer.rsplit_once('/').unwrap();
     match line.pointer_mut(parent).unwrap() {

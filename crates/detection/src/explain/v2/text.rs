@@ -1,11 +1,11 @@
-//! An explanation for people, in plain text.
+//! An explanation as plain text.
 
 use std::fmt::{self, Display, Formatter};
 
 use messages::cluster::{Outcome, Status, Why};
 
 use super::super::arithmetic::TOLERANCE;
-use super::super::text::{Compared, WIDE, shown, tidy, write_verdict};
+use super::super::text::{Compared, WIDE, shown, tidy, write_head, write_hypothesis, write_verdict};
 use super::outcomes::{IMAGINED, words};
 use super::{Explanation, KeyArithmetic, Member, Source, Window};
 
@@ -26,17 +26,9 @@ impl Display for Explanation {
 
 impl Explanation {
     fn head(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        writeln!(
-            f,
-            "Cluster {}, version {}: {}, {} to {}",
-            shown(&self.cluster_id),
-            self.version,
-            self.status.name(),
-            self.first_seen,
-            self.last_seen
-        )?;
+        write_head(f, (&self.cluster_id, self.version, self.status), [self.first_seen, self.last_seen])?;
         if let Some(other) = &self.split_from {
-            writeln!(f, "Split from {}, which goes on with other accounts.", shown(other))?;
+            writeln!(f, "Split from {}, which continues with other accounts.", shown(other))?;
         }
         if !self.near_misses.is_empty() {
             let ids: Vec<String> = self.near_misses.iter().map(|id| shown(id)).collect();
@@ -45,58 +37,57 @@ impl Explanation {
         if self.why == Some(Why::OneText) {
             return writeln!(
                 f,
-                "ONE TEXT BY MANY ACCOUNTS: {} accounts wrote nearly the same text. This is a count and not a test: it has no e-value and no\n\
-                 probability, no model has judged it, and it is never flagged. A greeting, a slogan or a share button can do the same.\n",
+                "ONE TEXT BY MANY ACCOUNTS: {} accounts wrote nearly the same text. This is a count, not a test: it has no e-value and no\n\
+                 probability, no model has judged it, and it is never flagged. A greeting, a slogan or a share button has the same effect.\n",
                 self.accounts as u64 + self.unlisted.accounts
             );
         }
         if self.why == Some(Why::NotPlain) {
             writeln!(
                 f,
-                "NOT PLAIN: by the model's probability the group is inauthentic, but what it does is not plain: fewer than two in five of its posts\n\
-                 repeat members' own words, and half of those who use a thing take longer than a minute; or it does not pass without the reposts\n\
-                 whose authors are not known, who may all be one. So it is coordinated and not flagged."
+                "NOT PLAIN: by the model's probability the group is inauthentic, but its behaviour is not plain. Either fewer than two in five of its\n\
+                 posts repeat members' own words, and half of the members who use an object take longer than a minute; or the group does not pass\n\
+                 without reposts of unknown authors, who may all be one account. So it is coordinated and not flagged."
             )?;
         }
         if self.why == Some(Why::BestSource) {
             writeln!(
                 f,
-                "ON ITS BEST SOURCE ONLY: the group passes the test with all sources, and not without the best of them. People who follow the\n\
-                 same source look like this too, so it is never flagged."
+                "ON ITS BEST SOURCE ONLY: the group passes the test with all sources, but not without the best of them. People who follow the\n\
+                 same source look like this as well, so it is never flagged."
             )?;
         }
         if let (Status::NearMiss, Some(bar)) = (self.status, self.bar) {
             writeln!(
                 f,
-                "NEAR MISS: this group did NOT pass the test. Nothing is claimed of these accounts: they were proposed as a group, nobody is named,\n\
-                 and no model has judged them. Its evidence without the best source is {:.4} nats, and the bar is {:.4}.",
+                "NEAR MISS: this group did NOT pass the test. Nothing is claimed about these accounts: they were proposed as a group, nobody is\n\
+                 named, and no model has judged them. Its evidence without the best source is {:.4} nats, and the threshold is {:.4}.",
                 bar.statistic, bar.bar.recorded
             )?;
             if bar.above < 0.0 {
                 writeln!(
                     f,
-                    "{:.4} nats are missing. It passes if its members go on to repeat each other, on other sources than the best, so often that\n\
-                     these come together; one post gives 4 at most.",
+                    "{:.4} nats are missing. It passes if its members repeat each other often enough on other sources than the best one to gain\n\
+                     them; one post gives at most 4.",
                     -bar.above
                 )?;
             } else {
                 writeln!(
                     f,
-                    "The bar fell so low after the group was last judged; it is judged again when a member posts."
+                    "The threshold fell below its evidence after the group was last tested. It is tested again when a member posts."
                 )?;
             }
         }
         if self.status == Status::Faded {
             writeln!(
                 f,
-                "FADED: the group passed once, but its last days alone would not be believed, and no three accounts can be named now."
+                "FADED: the group passed once, but its last days alone would not pass, and no three accounts can be named now."
             )?;
         }
-        writeln!(
+        write_hypothesis(
             f,
-            "Evidence is in nats: ln of an e-value against \"these accounts repeat each other no more than twice as often as everybody else\n\
-             does, and as the people around them do\". Each number is worked out again from the cluster's own line, and is the same as the\n\
-             one recorded there to {TOLERANCE} nats unless it says otherwise.\n"
+            "these accounts repeat each other at most twice as often as everybody else\n\
+             does, and as the accounts around them do",
         )
     }
 
@@ -105,9 +96,9 @@ impl Explanation {
         writeln!(f, "TEST: how often do posts repeat what a member of the group did shortly before?")?;
         writeln!(
             f,
-            "  Of each post since the group was proposed ({}, {} accounts) the rarest thing counts that another member used within the window\n  \
-             before it: own words, or a tag, link, repost or mention that is rare, middling or common outside the group. The people around\n  \
-             the group are accounts that repeated its words before and are not tied to it.",
+            "  The group was proposed at {}, with {} accounts. Of each later post, the rarest object counts that another member used within the\n  \
+             window before it: own words, or a tag, link, repost or mention that is rare, middling or common outside the group. The accounts\n  \
+             around the group are those that repeated its words before and are not tied to it.",
             terms.born, terms.proposed
         )?;
         for (place, window) in self.windows.iter().enumerate() {
@@ -122,9 +113,8 @@ impl Explanation {
             writeln!(f, "KEYS: which posts repeated what?")?;
             writeln!(
                 f,
-                "  A post gives ln(g / h) nats, 4 at most: g is how often the group's own posts had such an outcome before, h is {} times as often\n  \
-                 as others have it. A post without numbers came first, gave its gain to another key, was not bet on, or was made before the\n  \
-                 group was proposed.\n",
+                "  A post gives ln(g / h) nats, at most 4: g is the group's own rate of this outcome before, h is {} times the rate of others.\n  \
+                 A post without numbers came first, gave its gain to another key, had no bet, or was made before the group was proposed.\n",
                 self.terms.map_or(0.0, |terms| terms.safety)
             )?;
         } else {
@@ -136,7 +126,7 @@ impl Explanation {
     fn sums(&self, f: &mut Formatter<'_>) -> fmt::Result {
         let unlisted = self.unlisted;
         if unlisted.posts > 0 {
-            writeln!(f, "  {} more posts without a gain had no room in this line\n", unlisted.posts)?;
+            writeln!(f, "  {} more posts without a gain did not fit into this line\n", unlisted.posts)?;
         }
         let (Some(terms), Some(bar)) = (self.terms, self.bar) else { return Ok(()) };
         writeln!(f, "SUMS, nats in the best window ({})", within(self.windows.get(self.best_window)))?;
@@ -144,7 +134,7 @@ impl Explanation {
             let nats = unlisted.nats.get(self.best_window).copied().unwrap_or_default();
             writeln!(f, "  {} more posts with a gain are not listed: {nats:+.4} together", unlisted.trials)?;
         }
-        // Most sources gave a single gain: those without a listed key are one line.
+        // Most sources have a single gain: those without a listed key share one line.
         let listed = |place: usize, source: &Source| source.keys > 0 || self.left_out == Some(place);
         let names = self.sources.iter().enumerate().filter(|(place, source)| listed(*place, source));
         let width = names.clone().map(|(_, source)| label(source).chars().count()).max().unwrap_or(0).clamp(24, WIDE);
@@ -183,12 +173,12 @@ impl Explanation {
         writeln!(f, "  all evidence (log_e), ln of the mean of e^nats over the windows: {}", Compared(self.log_e))?;
         let best = match self.left_out {
             Some(_) => "without the best source",
-            None => "no source gave anything, so none is left out",
+            None => "no source has a gain, so none is left out",
         };
         writeln!(f, "  {best} (log_e_leave_one_source_out): {}", Compared(self.log_e_leave_one_source_out))?;
         writeln!(
             f,
-            "  the bar for group number {} (from 0), after {} discoveries, at a false discovery rate of {}: {}",
+            "  threshold of group number {} (from 0), after {} discoveries, at a false discovery rate of {}: {}",
             terms.number,
             terms.discoveries,
             terms.alpha,
@@ -198,9 +188,9 @@ impl Explanation {
             (Status::NearMiss, _) if bar.above < 0.0 => "it is NOT reached, so nothing is claimed",
             _ if bar.above >= -TOLERANCE => "it is reached without the best source",
             (_, Some(Why::BestSource)) if self.log_e.recorded >= terms.bar - TOLERANCE => {
-                "it is reached with all sources only"
+                "it is reached only with all sources"
             }
-            _ => "it is not reached now; it was when the group passed, and a group that passed once has passed",
+            _ => "it is not reached now; it was reached when the group passed, and a group that passed once remains",
         };
         writeln!(f, "  {verdict}\n")
     }
@@ -209,14 +199,14 @@ impl Explanation {
         if self.namings.is_empty() {
             return self.unnamed(f);
         }
-        writeln!(f, "MEMBERS: how much likelier is what an account did if it belongs to the group?")?;
+        writeln!(f, "MEMBERS: how much more likely are the acts of an account if it belongs to the group?")?;
         writeln!(
             f,
-            "  A post by itself says v = ln(g / {} h), held in -4 to 4, and one that repeats nothing ln(g / h), 0 at most: g is how often the\n  \
-             proposed accounts have the outcome, the account's own posts left out, h how often everybody else has it. Real members post other\n  \
-             things, too: with a share of cover a post adds ln((1 - cover) x e^v + cover). What the best source of an account gave is dropped, and\n  \
-             of a proposed one what a second source gave before the proposal. The probability is a model's: 1 / (1 + (1 - share) / share x\n  \
-             e^-evidence).",
+            "  A post has v = ln(g / {} h), limited to -4 to 4; a post that repeats nothing has ln(g / h), at most 0. g is the rate of the outcome\n  \
+             among the proposed accounts without the account's own posts, h the rate among everybody else. Real members also post other\n  \
+             things: with a share of cover, a post adds ln((1 - cover) x e^v + cover). The evidence of an account's best source is dropped; for\n  \
+             a proposed account, also that of a second source before the proposal. The probability comes from a statistical model:\n  \
+             1 / (1 + (1 - share) / share x e^-evidence).",
             self.terms.map_or(2.0, |terms| terms.safety)
         )?;
         for (place, naming) in self.namings.iter().enumerate() {
@@ -262,17 +252,18 @@ impl Explanation {
         writeln!(f)
     }
 
-    /// Whether a naming is of the cluster's own group: the first is, and those of its members that are not from elsewhere.
+    /// Whether a naming comes from the cluster's own group: the first one does, and those of its
+    /// members that are not from elsewhere.
     fn is_own(&self, naming: usize) -> bool {
         naming == 0 || self.own_namings.contains(&naming)
     }
 
-    /// Accounts of which no naming speaks.
+    /// Accounts without a naming.
     fn unnamed(&self, f: &mut Formatter<'_>) -> fmt::Result {
-        let what = if self.why == Some(Why::OneText) { "wrote the text" } else { "are the group as it was proposed" };
+        let what = if self.why == Some(Why::OneText) { "wrote the text" } else { "are the group as proposed" };
         writeln!(f, "ACCOUNTS: {} {what}", self.accounts as u64 + self.unlisted.accounts)?;
         if self.unlisted.accounts > 0 {
-            writeln!(f, "  {} of them are more than the engine remembers by name", self.unlisted.accounts)?;
+            writeln!(f, "  The engine remembers no names for {} of them", self.unlisted.accounts)?;
         }
         for member in &self.members {
             write!(f, "  {} {}", shown(&member.account), shown(&member.account_name))?;
@@ -287,7 +278,7 @@ impl Explanation {
 
 fn write_window(f: &mut Formatter<'_>, window: &Window, best: bool) -> fmt::Result {
     let total = |counts: &[u64; 5]| counts.iter().fold(0, |sum: u64, count| sum.saturating_add(*count));
-    let who = [("members", &window.group), ("everybody else", &window.crowd), ("people around", &window.near)];
+    let who = [("members", &window.group), ("everybody else", &window.crowd), ("accounts around", &window.near)];
     write!(f, "\n  {:24}", within(Some(window)))?;
     who.iter().try_for_each(|(who, _)| write!(f, " {who:>20}"))?;
     writeln!(f)?;
@@ -309,7 +300,7 @@ fn write_window(f: &mut Formatter<'_>, window: &Window, best: bool) -> fmt::Resu
     let [members, crowd, near] = [window.group, window.crowd, window.near].map(|counts| repeat(&counts));
     if let Some(members) = members {
         write!(f, "    Members repeat each other in {:.1} % of their {} posts", 100.0 * members, total(&window.group))?;
-        for (who, share) in [("everybody else repeats them", crowd), ("the people around them do", near)] {
+        for (who, share) in [("everybody else repeats them", crowd), ("the accounts around them do", near)] {
             if let Some(share) = share {
                 write!(f, "; {who} in {:.1} %", 100.0 * share)?;
             }
@@ -319,7 +310,7 @@ fn write_window(f: &mut Formatter<'_>, window: &Window, best: bool) -> fmt::Resu
     if total(&window.crowd) < 50 {
         writeln!(
             f,
-            "    So few others were seen that an imagined crowd stands in for most of them: own words {}, rare {}, middling {}, common {}.",
+            "    So few others were seen that an imagined crowd replaces most of them: own words {}, rare {}, middling {}, common {}.",
             IMAGINED[0], IMAGINED[1], IMAGINED[2], IMAGINED[3]
         )?;
     }
@@ -335,7 +326,7 @@ fn write_window(f: &mut Formatter<'_>, window: &Window, best: bool) -> fmt::Resu
 
 fn write_key(f: &mut Formatter<'_>, key: &KeyArithmetic, windows: &[Window], best: usize, tested: bool) -> fmt::Result {
     let source = if key.source == key.key && key.source_kind == key.kind {
-        "itself its source".to_owned()
+        "its own source".to_owned()
     } else if key.source_kind == key.kind {
         format!("source {}", shown(&key.source))
     } else {
@@ -414,13 +405,13 @@ fn write_member(f: &mut Formatter<'_>, member: &Member, width: usize, in_full: b
             writeln!(f, "    dropped: {} {}, {:+.4}", dropped.kind, shown(&dropped.source), -dropped.nats)?;
         }
         if let Some(nats) = member.dropped_nats {
-            writeln!(f, "    dropped, and not listed for want of room: {:+.4}", -nats)?;
+            writeln!(f, "    dropped, and not listed because it did not fit: {:+.4}", -nats)?;
         }
     }
     Ok(())
 }
 
-/// A window in words.
+/// A window, for people.
 fn within(window: Option<&Window>) -> String {
     match window.map(|window| window.seconds) {
         Some(86_400) => "within a day".to_owned(),

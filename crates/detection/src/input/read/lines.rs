@@ -2,11 +2,12 @@
 
 use std::io::{self, BufRead, Read};
 
-/// What is kept of a bad line that is too long for any post.
+/// Bytes of a bad line that are kept if it is too long for any post.
 pub(super) const KEPT_OF_LONG_LINE: usize = 64 * 1024;
 
-/// Reads a line with its end. The length is more than that of `line` if it was over the limit and cut; 0 at the end of the file. After an
-/// error, `line` holds what came before it.
+/// Reads a line with its end. The returned length is greater than that of `line` if it was over the
+/// limit and cut; it is 0 at the end of the file. After an error, `line` holds the bytes before the
+/// error.
 pub(super) fn next_line(content: &mut dyn BufRead, line: &mut Vec<u8>, limit: usize) -> io::Result<usize> {
     line.clear();
     let mut length = Read::take(&mut *content, limit as u64 + 1).read_until(b'\n', line)?;
@@ -19,7 +20,8 @@ pub(super) fn next_line(content: &mut dyn BufRead, line: &mut Vec<u8>, limit: us
     Ok(length)
 }
 
-/// The number of the line in which a part of some bytes begins. Parts are asked for in order, so that each line is counted once.
+/// The number of the line in which a part of a text begins. Parts must be asked for in order, so
+/// that each line is counted once.
 pub(super) struct Lines<'b> {
     bytes: &'b [u8],
     at: usize,
@@ -28,7 +30,7 @@ pub(super) struct Lines<'b> {
 }
 
 impl<'b> Lines<'b> {
-    /// `first` is the number of the line that `bytes` begin in.
+    /// `first` is the number of the line in which `bytes` begin.
     pub(super) fn from(bytes: &'b [u8], first: u64) -> Self {
         Lines { bytes, at: 0, first, line: first }
     }
@@ -47,7 +49,7 @@ impl<'b> Lines<'b> {
     }
 }
 
-/// How many lines some bytes are.
+/// Number of lines.
 pub(super) fn lines_in(bytes: &[u8]) -> u64 {
     1 + bytes.iter().filter(|b| **b == b'\n').count() as u64
 }

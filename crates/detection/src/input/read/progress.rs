@@ -1,4 +1,4 @@
-//! What reading says on the way: bad lines, notices, counts and progress.
+//! Reports while reading: bad lines, notices, counts and progress.
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -20,7 +20,7 @@ impl Reading<'_> {
         self.bad_start(line, error, raw, raw.len() as u64);
     }
 
-    /// A bad line of `length` bytes, of which `raw` may be the start only.
+    /// Reports a bad line of `length` bytes, of which `raw` may be only the start.
     pub(super) fn bad_start(&mut self, line: u64, error: DecodeError, raw: &[u8], length: u64) {
         self.counts.bad += 1;
         let kept = if raw.len() > post::MAX_VALUE_BYTES { &raw[..KEPT_OF_LONG_LINE] } else { raw };
@@ -41,7 +41,7 @@ impl Reading<'_> {
         Arc::clone(&self.file)
     }
 
-    /// Tells something of the file that is being read.
+    /// Reports something about the file that is being read.
     pub(in crate::input) fn notice(&mut self, warning: bool, text: String) {
         self.options.notices.tell(&Notice { file: self.file(), warning, text });
     }
@@ -51,12 +51,12 @@ impl Reading<'_> {
         self.counts.rows += 1;
     }
 
-    /// A row that is passed over.
+    /// Counts a skipped row.
     pub(in crate::input) fn passed_over_row(&mut self) {
         self.counts.passed_over += 1;
     }
 
-    /// Lines before a table that are passed over.
+    /// Counts skipped lines before a table.
     pub(in crate::input) fn passed_over(&mut self, lines: u64) {
         self.counts.rows += lines;
         self.counts.passed_over += lines;
@@ -66,25 +66,30 @@ impl Reading<'_> {
         self.counts.tables.push(table);
     }
 
-    /// Whether the user said in which zone times are that name none.
+    /// Whether the user gave the time zone of times without one.
     pub(in crate::input) fn zone_is_known(&self) -> bool {
         self.options.mapping.time_zone.is_some()
     }
 
-    pub(in crate::input) fn count_towards_progress(&mut self) {
+    /// Counts a line, row or record, reports progress from time to time, and then stops if that was
+    /// requested.
+    pub(in crate::input) fn count_towards_progress(&mut self) -> Result<(), InputError> {
         self.since_progress += 1;
         if self.since_progress >= PROGRESS_EVERY {
             self.progress();
+            self.options.stop.check()?;
         }
+        Ok(())
     }
 
-    /// For a source that is not read from front to back: so many thousandths of it are.
+    /// For a source that is not read from front to back: the part that has been read, in
+    /// thousandths.
     pub(in crate::input) fn took_part(&self, thousandths: u64) {
         let bytes = u128::from(self.size) * u128::from(thousandths.min(1000)) / 1000;
         self.taken.store(self.before + bytes as u64, Ordering::Relaxed);
     }
 
-    /// For the same: all of it is read.
+    /// For such a source: all of it has been read.
     pub(in crate::input) fn took_all(&self) {
         self.taken.store(self.before + self.size, Ordering::Relaxed);
     }

@@ -60,7 +60,7 @@ fn every_tool_has_a_sample() {
     }
 }
 
-/// What stands between two marks of the page, and what the code says should.
+/// The text between two marks of the page, and the text that the code generates.
 fn generated() -> [(&'static str, String); 3] {
     let code = |names: &[&str]| names.iter().map(|name| format!("`{name}`")).collect::<Vec<_>>().join(", ");
     let mut fields = "| field | other names of its column |\n| --- | --- |\n".to_owned();

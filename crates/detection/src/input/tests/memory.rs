@@ -1,4 +1,4 @@
-//! Posts and tables in memory are read as files are.
+//! Posts and tables in memory are read like files.
 
 use super::*;
 

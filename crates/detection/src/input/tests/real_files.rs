@@ -6,9 +6,9 @@ use super::*;
 const REAL: [(&str, u64, u64); 13] = [
     ("mix_debates_2016.jsonl.gz", 25_072, 0),
     ("mix_congress_2016.jsonl.gz", 60_763, 0),
-    // "About half of 21,940": the exact count is the file's own.
+    // The exact count of the file itself is "about half of 21,940".
     ("ira_episodes.jsonl.gz", 11_861, 0),
-    // The other 40 share their id with an earlier one, all but one with another `repost_of`.
+    // The other 40 share their id with an earlier post; all but one have another `repost_of`.
     ("coortweet_russian_2021.jsonl.gz", 35_125, 40),
     ("german_elections_2021.jsonl.gz", 194_326, 0),
     ("gop_debate_2015.jsonl.gz", 13_871, 0),

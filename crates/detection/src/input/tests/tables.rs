@@ -1,4 +1,4 @@
-//! Tables: what their columns are taken for, and what becomes of cells that are not what they should be.
+//! Tables: how their columns are read, and how cells are handled that are not as expected.
 
 use messages::dialect::csv::Mapping;
 
@@ -92,7 +92,7 @@ fn the_words_of_a_repost_are_not_its_own_where_only_a_flag_says_so() {
     assert_eq!((&posts[2], &posts[3], &posts[4]), (&None, &None, &None));
     let warnings = told(&outcome, true);
     assert!(warnings.len() == 1 && warnings[0].starts_with("3 posts are said to be reposts"), "{warnings:?}");
-    // The id of the original goes before.
+    // The id of the original has priority.
     let csv = format!("{HEADER},is_retweet,retweet_id\n1,x,7,1400000000,Rain today,true,55\n");
     let outcome = read(&[folder.file("b.csv", csv.as_bytes())]);
     assert_eq!(post::decode(&outcome.posts[0]).unwrap().repost_of.as_deref(), Some("55"));
@@ -111,7 +111,7 @@ fn ids_are_made_only_where_that_is_asked_for() {
     let outcome = try_read(&[folder.file("a.csv", table.as_bytes())], options(true)).unwrap();
     assert_eq!((outcome.counts.posts, outcome.counts.duplicates), (3, 1));
     assert!(told(&outcome, true)[0].contains("made of account, time and text"), "{:?}", told(&outcome, true));
-    // A column with ids goes before.
+    // A column with ids has priority.
     let table = format!("{HEADER}\n1,x,7,1400000000,hi\n2,x,7,1400000000,hi\n");
     let outcome = try_read(&[folder.file("b.csv", table.as_bytes())], options(true)).unwrap();
     assert_eq!((outcome.counts.posts, told(&outcome, true).len()), (2, 0));
@@ -359,7 +359,7 @@ fn an_object_beside_a_content_is_never_dropped() {
     }
 }
 
-/// A workbook of one sheet or more, as small as it can be: rows of (reference, type, value) cells.
+/// A minimal workbook with one or more sheets: rows of (reference, type, value) cells.
 fn workbook(sheets: &[(&str, &str)]) -> Vec<u8> {
     let names: String = sheets
         .iter()
@@ -413,7 +413,7 @@ fn workbook(sheets: &[(&str, &str)]) -> Vec<u8> {
     zipped(&members)
 }
 
-/// A row of a sheet: `t` before a text, `n` before a number, `d` before a date.
+/// A row of a sheet: `t` marks a text, `n` a number, `d` a date.
 fn sheet_row(number: usize, cells: &[&str]) -> String {
     let cells: String = cells
         .iter()

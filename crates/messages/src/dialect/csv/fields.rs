@@ -1,9 +1,10 @@
-//! The fields of a post that a column can be taken for, and the names by which columns are known.
+//! The fields of a post that a column can be read as, and the names by which columns are
+//! recognised.
 
 use std::fmt;
 use std::str::FromStr;
 
-/// What a column can be taken for: a field of a post, or something that helps to make one.
+/// What a column can be read as: a field of a post, or something that helps to make one.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[expect(missing_docs, reason = "they are the fields of the native dialect; the others are described")]
 pub enum Field {
@@ -12,7 +13,7 @@ pub enum Field {
     AccountId,
     AccountName,
     CreatedAt,
-    /// The time of day, where `CreatedAt` is a date alone.
+    /// The time of day, if `CreatedAt` is only a date.
     Time,
     Text,
     Lang,
@@ -22,7 +23,7 @@ pub enum Field {
     Media,
     RepostOf,
     RepostOfAccount,
-    /// Whether it is a repost, where the original's id is not told.
+    /// Whether it is a repost, if the original's id is not given.
     IsRepost,
     ReplyTo,
     ReplyToAccount,
@@ -37,7 +38,7 @@ pub enum Field {
     DeletedAt,
     /// What was shared, in CooRTweet's layout: a link, a hashtag or the id of a post.
     Object,
-    /// The post's own address, whose site tells the platform where no column names it.
+    /// The post's own URL, whose site shows the platform if no column names it.
     PlatformOfLink,
 }
 
@@ -108,7 +109,7 @@ impl Field {
         }
     }
 
-    /// Other names by which its column is known, in the form of [`normal`].
+    /// Other names by which its column is recognised, in the form of [`normal`].
     pub fn aliases(self) -> &'static [&'static str] {
         match self {
             Field::Id => &[
@@ -252,12 +253,12 @@ impl Field {
         }
     }
 
-    /// Whether a word such as `NA` is a word there, and not a missing value.
+    /// Whether a word such as `NA` is a word in this field, and not a missing value.
     pub(super) fn is_prose(self) -> bool {
         matches!(self, Field::Text | Field::AccountName)
     }
 
-    /// Whether a user may say that a column is this.
+    /// Whether a user may map a column to this field.
     pub fn is_mappable(self) -> bool {
         self != Field::PlatformOfLink
     }
@@ -276,12 +277,13 @@ impl FromStr for Field {
         let mappable = || Field::ALL.into_iter().filter(|field| field.is_mappable());
         mappable().find(|field| field.name() == name).ok_or_else(|| {
             let names: Vec<&str> = mappable().map(Field::name).collect();
-            format!("{name:?} is no field of a post; there are {} and ignore", names.join(", "))
+            format!("{name:?} is not a field of a post; expected {} or ignore", names.join(", "))
         })
     }
 }
 
-/// The form in which names of columns are compared: `Tweet ID`, `tweet.id`, `tweetId` and `tweet_id` are one name.
+/// The form in which names of columns are compared: `Tweet ID`, `tweet.id`, `tweetId` and
+/// `tweet_id` are the same name.
 pub fn normal(name: &str) -> String {
     let mut out = String::with_capacity(name.len() + 4);
     let mut before_is_lower = false;

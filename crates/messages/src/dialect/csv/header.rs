@@ -1,4 +1,4 @@
-//! From a header to what each of its columns is taken for.
+//! From a header to how each of its columns is read.
 
 use super::fields::{Field, normal};
 use super::layouts::{Choice, Names, ToolLayout};
@@ -7,32 +7,32 @@ use super::{Columns, Layout, UNKNOWN_PLATFORM};
 use crate::error::DecodeError;
 use crate::times::TableTimes;
 
-/// What a column is taken for.
+/// How a column is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Taken {
-    /// A field of a post.
+    /// As a field of a post.
     For(Field, By),
-    /// Left alone, because the user said so.
+    /// Not read, because the user said so.
     Ignored,
     /// Not read.
     NotRead,
 }
 
-/// Why a column is taken for a field.
+/// Why a column is read as a field.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum By {
     /// It has the field's own name.
     Name,
     /// It has another name of the field.
     Alias,
-    /// The tool that wrote the table has it so.
+    /// It has this name in the table of the tool.
     Layout,
-    /// The user said so.
+    /// The user mapped it.
     Mapping,
 }
 
 impl By {
-    /// A word for it.
+    /// A word for the reason.
     pub fn name(self) -> &'static str {
         match self {
             By::Name => "name",
@@ -43,16 +43,17 @@ impl By {
     }
 }
 
-/// What is doubtful about a header.
+/// Doubts about a header.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct Concerns {
-    /// Why the table must not be read so.
+    /// Why the table must not be read with this header.
     pub refusal: Option<String>,
-    /// What the user should look at.
+    /// What the user should check.
     pub warnings: Vec<String>,
 }
 
-/// The columns of CooRTweet's layout by which it is known, and of coordination-network-toolkit's.
+/// The columns by which CooRTweet's layout is recognised, and those of
+/// coordination-network-toolkit's.
 const COORTWEET: [&str; 2] = ["object_id", "content_id"];
 const TOOLKIT: [&str; 8] =
     ["message_id", "user_id", "username", "repost_id", "reply_id", "message", "timestamp", "urls"];
@@ -78,7 +79,7 @@ const REPOST_FLAGS: [&str; 9] =
 /// Names of a column that holds a date without a time of day.
 const DATES: [&str; 6] = ["date", "day", "publish_date", "post_date", "tweet_date", "created_date"];
 
-/// How many of a line's cells are names that are known: the header is the line with most.
+/// Number of cells that are known names. The header is the line with the most.
 pub fn known_names(cells: &[String], mapping: &Mapping) -> usize {
     let mapped = |cell: &str| {
         mapping.fields.iter().flat_map(|(_, columns)| columns).chain(&mapping.ignore).any(|column| same(column, cell))
@@ -92,14 +93,14 @@ pub fn known_names(cells: &[String], mapping: &Mapping) -> usize {
 }
 
 impl Columns {
-    /// Reads a header. `platform` is that of rows which do not name one.
+    /// Reads a header. `platform` is that of rows without a platform.
     pub fn new<'h>(header: impl IntoIterator<Item = &'h str>, platform: Option<&str>) -> Result<Columns, DecodeError> {
         let mapping = Mapping { platform: platform.map(str::to_owned), ..Mapping::default() };
         Columns::mapped(header, &mapping, i64::MAX)
     }
 
-    /// Reads a header as the user says. Times after `latest` are refused, in milliseconds from 1970. An error's path is the field that
-    /// has no column, or the columns that are in each other's way.
+    /// Reads a header with the user's mapping. Times after `latest` (milliseconds from 1970) are
+    /// refused. An error's path is the field that has no column, or the columns that conflict.
     pub fn mapped<'h>(
         header: impl IntoIterator<Item = &'h str>,
         mapping: &Mapping,
@@ -130,7 +131,7 @@ impl Columns {
         }
         let Taking { header, names, taken, mut places } = taking;
 
-        // `platform = "twitter"` in a mapping names a platform where no column has that name.
+        // `platform = "twitter"` in a mapping names a platform if no column has that name.
         let constant = mapping.platform.clone().or_else(|| {
             let named = mapping.columns(Field::Platform)?.first()?;
             places[Field::Platform as usize].is_empty().then(|| named.clone())
@@ -177,12 +178,13 @@ impl Columns {
         Ok(columns)
     }
 
-    /// What each column is taken for, in the order of the header.
+    /// How each column is read, in the order of the header.
     pub fn taken(&self) -> impl Iterator<Item = (&str, Taken)> {
         self.header.iter().map(String::as_str).zip(self.taken.iter().copied())
     }
 
-    /// What the user should know before the table is read. `filled` says of a column whether any of the rows looked at has a value there.
+    /// What the user should know before the table is read. `filled` says whether a column has a
+    /// value in any of the sampled rows.
     pub fn concerns(&self, filled: &dyn Fn(usize) -> bool) -> Concerns {
         let mut concerns = Concerns::default();
         if matches!(self.layout, Layout::Tool(_)) {
@@ -215,7 +217,7 @@ impl Columns {
             let time = any(&["time", "date", "at", "day", "hour", "timestamp", "created"]);
             if repost && (id || account) && !number && !time && !reads(Field::RepostOf) {
                 let text = format!(
-                    "column {} looks like the id of a repost, and is not read: copies that people share would count as their own posts; {}",
+                    "column {} looks like the id of a repost, and is not read: reposts would count as the accounts' own posts; {}",
                     quoted(column),
                     way_out(if account { Field::RepostOfAccount } else { Field::RepostOf }),
                 );
@@ -291,12 +293,12 @@ impl Columns {
     }
 }
 
-/// A header on its way to columns.
+/// A header while its columns are assigned to fields.
 struct Taking {
     header: Vec<String>,
     names: Vec<String>,
     taken: Vec<Taken>,
-    /// By field: alternatives, best first, each of columns that count together.
+    /// By field: alternatives, best first; the columns of one alternative count together.
     places: Vec<Vec<Vec<usize>>>,
 }
 
@@ -310,7 +312,7 @@ impl Taking {
         self.places[field as usize] = alternatives;
     }
 
-    /// What the user says comes first.
+    /// The user's mapping comes first.
     fn mapping(&mut self, mapping: &Mapping) -> Result<(), DecodeError> {
         for name in &mapping.ignore {
             for place in self.called(name) {
@@ -322,7 +324,7 @@ impl Taking {
             for column in columns {
                 match self.called(column).as_slice() {
                     [place] => alternatives.push(vec![*place]),
-                    // The name of a platform, and not of a column.
+                    // The name of a platform, not of a column.
                     [] if *field == Field::Platform => {}
                     [] => {
                         return Err(DecodeError::new(
@@ -384,9 +386,9 @@ impl Taking {
         }
     }
 
-    /// Columns by the fields' names and aliases. Two for one field are an error.
+    /// Assigns columns by the fields' names and aliases. Two columns for one field are an error.
     fn names(&mut self, layout: Layout) -> Result<(), DecodeError> {
-        // A peer's own columns go before others of the same meaning.
+        // A tool's own columns have priority over others with the same meaning.
         let own: &[(Field, &str)] = match layout {
             Layout::CooRTweet => &COORTWEET_FIELDS,
             Layout::CoordinationNetworkToolkit => &TOOLKIT_FIELDS,
@@ -408,7 +410,7 @@ impl Taking {
             }
             let mut found = self.free(field);
             if found.len() > 1 && field == Field::CreatedAt {
-                // A date and a time of day make one time.
+                // A date and a time of day together are one time.
                 let time = found.iter().position(|place| self.names[*place] == "time");
                 if let Some(time) = time {
                     let time = found.remove(time);
@@ -419,10 +421,10 @@ impl Taking {
                 }
             }
             if found.len() > 1 && matches!(field, Field::AccountId) {
-                // Beside a column of ids, `author` is a name.
+                // If there is a column of ids, `author` is a name.
                 found.retain(|place| self.names[*place] != "author");
             }
-            // Names decide nothing: the one that stands first among the aliases is shown.
+            // Names do not decide anything, so the one that is first among the aliases is shown.
             found.sort_by_key(|place| rank(field, &self.names[*place]));
             if found.len() > 1 && field != Field::AccountName {
                 let columns: Vec<String> = found.iter().map(|place| quoted(&self.header[*place])).collect();
@@ -440,7 +442,7 @@ impl Taking {
                 self.take(field, by, vec![vec![*place]]);
             }
         }
-        // A handle names an account where there is no id.
+        // A handle identifies an account if there is no id.
         if self.places[Field::AccountId as usize].is_empty() && !self.places[Field::AccountName as usize].is_empty() {
             let name = std::mem::take(&mut self.places[Field::AccountName as usize]);
             for place in name.iter().flatten() {
@@ -451,7 +453,7 @@ impl Taking {
         Ok(())
     }
 
-    /// Columns of a field's names that are not taken yet.
+    /// Columns with one of a field's names that are not assigned yet.
     fn free(&self, field: Field) -> Vec<usize> {
         let known = |name: &str| name == field.name() || field.aliases().contains(&name);
         (0..self.names.len())
@@ -468,7 +470,7 @@ fn rank(field: Field, name: &str) -> usize {
     }
 }
 
-/// Whether a name that the user gives is that of a column.
+/// Whether the user's name is that of a column.
 fn same(given: &str, column: &str) -> bool {
     given.trim().eq_ignore_ascii_case(column.trim()) || (!normal(given).is_empty() && normal(given) == normal(column))
 }

@@ -1,4 +1,4 @@
-//! Ids in cells: as they stand, or as a spreadsheet or a program with floating-point numbers left them.
+//! Ids in cells: unchanged, or as a spreadsheet or a program with floating-point numbers left them.
 
 use std::borrow::Cow;
 
@@ -8,15 +8,15 @@ use super::literal::Literal;
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Id<'a> {
     pub(super) text: Cow<'a, str>,
-    /// Whether what stood around it was taken off: `102.0`, ` 79 `, `="79"`.
+    /// Whether characters around it were removed: `102.0`, ` 79 `, `="79"`.
     pub(super) repaired: bool,
 }
 
-/// The id was rounded: it stands for many others.
+/// The id was rounded: many ids have the same rounded form.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Rounded;
 
-/// Floating-point numbers hold whole numbers exactly up to 2^53.
+/// Floating-point numbers are exact for whole numbers up to 2^53.
 const EXACT: u64 = 1 << 53;
 
 /// Reads an id. Empty text is an empty id.
@@ -61,7 +61,8 @@ pub(super) fn read(cell: &str) -> Result<Id<'_>, Rounded> {
     Ok(Id { text: Cow::Borrowed(text), repaired: text.len() != cell.len() })
 }
 
-/// `1.25E+18`, as spreadsheets and programs show large numbers; never so without the sign, which ids of hexadecimal digits lack.
+/// `1.25E+18`, the form of large numbers in spreadsheets and programs. It always has the sign,
+/// which ids of hexadecimal digits never have.
 fn is_rounded(text: &str) -> bool {
     let Some((mantissa, exponent)) = text.split_once(['e', 'E']) else { return false };
     let digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());

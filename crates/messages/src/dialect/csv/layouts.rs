@@ -1,7 +1,8 @@
-//! Tables that tools write, known by their own columns. `crates/detection/FORMATS.md` lists them; a test holds that page to this list.
+//! Tables that tools write, recognised by their own columns. `crates/detection/FORMATS.md` lists
+//! them; a test keeps that page equal to this list.
 //!
-//! Names with a dot, a slash or a blank are compared as they stand, but for case; other names in the form of [`normal`]. A `*` stands
-//! for a number.
+//! Names with a dot, a slash or a blank are compared unchanged except for case; other names in the
+//! form of [`normal`]. A `*` matches a number.
 
 use super::fields::{Field, normal};
 
@@ -10,20 +11,21 @@ use super::fields::{Field, normal};
 pub struct ToolLayout {
     /// Its name, for messages and documentation.
     pub name: &'static str,
-    /// The platform of all its rows, where the tool has one only.
+    /// The platform of all its rows, if the tool has only one.
     pub platform: Option<&'static str>,
-    /// Columns by which it is known; all must be there.
+    /// Columns by which it is recognised; all of them must be present.
     pub needs: &'static [&'static str],
-    /// Fields with their columns, best first. For lists, and where `Fallback` says so, an empty cell gives way to the next column.
+    /// Fields with their columns, best first. For lists, and with `Fallback`, the next column is
+    /// used if a cell is empty.
     pub(super) fields: &'static [(Field, Choice, &'static [&'static str])],
 }
 
-/// Which of several columns counts.
+/// Which of several columns is used.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Choice {
-    /// The first that the header has.
+    /// The first one in the header.
     First,
-    /// In each row the first that is not empty.
+    /// In each row the first one that is not empty.
     Fallback,
     /// All of them together.
     All,
@@ -60,7 +62,7 @@ pub const TOOL_LAYOUTS: &[ToolLayout] = &[
         needs: &["external_author_id", "author", "content", "publish_date", "harvested_date"],
         fields: &[
             (Field::Id, First, &["tweet_id"]),
-            // Its author ids went through a spreadsheet in some editions; handles did not.
+            // In some editions its author ids went through a spreadsheet; handles did not.
             (Field::AccountId, First, &["author"]),
             (Field::CreatedAt, First, &["publish_date"]),
             (Field::Text, First, &["content"]),
@@ -293,7 +295,7 @@ pub const TOOL_LAYOUTS: &[ToolLayout] = &[
             (Field::AccountName, First, &["username"]),
             (Field::CreatedAt, First, &["created_at"]),
             (Field::Text, First, &["tweet"]),
-            // Turned round where a row is a retweet: see `Columns::read`.
+            // Swapped if a row is a retweet: see `Columns::read`.
             (Field::RepostOf, First, &["retweet_id"]),
             (Field::RepostOfAccount, Fallback, &["user_rt_id", "user_rt"]),
             (Field::Lang, First, &["language"]),
@@ -386,7 +388,7 @@ const META: &[(Field, Choice, &[&str])] = &[
 ];
 
 impl ToolLayout {
-    /// The tool whose columns a header has; of several, the one that needs most.
+    /// The tool whose columns a header has; of several, the one with the most required columns.
     pub(super) fn of(header: &Names) -> Option<&'static ToolLayout> {
         let known = |layout: &&ToolLayout| layout.needs.iter().all(|name| header.has(name));
         TOOL_LAYOUTS.iter().filter(known).max_by_key(|layout| layout.needs.len())
@@ -411,7 +413,8 @@ impl Names {
         self.lower.iter().any(|column| column == name) || (plain && self.normal.iter().any(|column| column == name))
     }
 
-    /// Columns that go by a name of a layout: those of that very spelling, or else of another.
+    /// Columns with a name of a layout: those with the same spelling, or else those with another
+    /// spelling.
     pub(super) fn places(&self, name: &str) -> Vec<usize> {
         let is = |place: &usize| match name.split_once('*') {
             Some((start, end)) => self.lower[*place]

@@ -1,12 +1,12 @@
-//! Lists in one cell: read as lists of the right things, or not at all. Scraps of a value that was not understood would be links and
-//! hashtags that many posts have in common.
+//! Lists in one cell: they are read as lists of the expected items, or not at all. Fragments of a
+//! value that was not understood would be links and hashtags that many posts have in common.
 
 use std::borrow::Cow;
 
 use super::Missing;
 use super::literal::Literal;
 
-/// What a list holds.
+/// The kind of items of a list.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) enum Items {
     /// Links.
@@ -46,7 +46,7 @@ impl Items {
     }
 }
 
-/// Reads a list; `None` where the cell holds something else.
+/// Reads a list; `None` if the cell holds something else.
 pub(super) fn read<'a>(cell: &'a str, items: Items, missing: &Missing) -> Option<Vec<Cow<'a, str>>> {
     let cell = cell.trim();
     let printed = cell.starts_with(['[', '(', '{', '"', '\'']) || cell.ends_with(')') && cell.contains('(');
@@ -59,7 +59,7 @@ pub(super) fn read<'a>(cell: &'a str, items: Items, missing: &Missing) -> Option
     if let Some(inner) = cell.strip_prefix('{').and_then(|rest| rest.strip_suffix('}')) {
         return array(inner, items, missing);
     }
-    // A list without quotation marks, `[a, b]`, as Twitter's tables of information operations have it.
+    // A list without quotation marks, `[a, b]`, as in Twitter's tables of information operations.
     let inner = cell.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
     match inner {
         Some(inner) if !inner.contains(['{', '}', '"']) && !inner.starts_with('\'') => separated(inner, items, missing),
@@ -137,7 +137,8 @@ fn array<'a>(inner: &'a str, items: Items, missing: &Missing) -> Option<Vec<Cow<
     Some(out)
 }
 
-/// Items between white space, `|`, and, other than links, `,` and `;`. Commas are left alone inside links, unless a link begins after them.
+/// Items separated by white space or `|` and, except for links, by `,` and `;`. A comma inside a
+/// link is kept, unless another link begins after it.
 fn separated<'a>(cell: &'a str, items: Items, missing: &Missing) -> Option<Vec<Cow<'a, str>>> {
     let links = items == Items::Links;
     let separator = |c: char| c.is_whitespace() || c == '|' || (!links && matches!(c, ',' | ';'));

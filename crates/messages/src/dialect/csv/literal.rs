@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-/// Deeper nesting is no value that a post has.
+/// Deepest nesting. No value of a post is deeper.
 const DEEPEST: usize = 32;
 
 /// A printed value.
@@ -21,7 +21,7 @@ pub(super) enum Literal<'a> {
 }
 
 impl<'a> Literal<'a> {
-    /// Reads a whole cell; `None` where it is no such value or something follows it.
+    /// Reads a whole cell; `None` if it is not such a value, or if something follows the value.
     pub(super) fn read(cell: &'a str) -> Option<Literal<'a>> {
         if let Ok(value) = serde_json::from_str::<serde_json::Value>(cell) {
             return Some(Literal::of_json(value));
@@ -46,7 +46,7 @@ impl<'a> Literal<'a> {
         }
     }
 
-    /// The text of the first of these fields of an object that has one.
+    /// The text of the first of these fields that an object has.
     pub(super) fn field(&self, names: &[&str]) -> Option<Cow<'a, str>> {
         let Literal::Object(fields) = self else { return None };
         names.iter().find_map(|wanted| {
@@ -101,7 +101,8 @@ impl<'a> Parser<'a> {
         }
     }
 
-    /// Items up to a closing bracket. Commas may be missing, as NumPy leaves them out; with names or keys it is an object.
+    /// Items up to a closing bracket. Commas may be missing, as in NumPy's arrays. With names or
+    /// keys it is an object.
     fn items(&mut self, open: char, close: char, depth: usize) -> Option<Literal<'a>> {
         self.take(open);
         let mut list = Vec::new();
@@ -125,7 +126,7 @@ impl<'a> Parser<'a> {
             self.blanks();
             let _ = self.take(',');
         }
-        // What stands beside unnamed items says how to print them: `array([…], dtype=object)`.
+        // Named values after unnamed items say how to print them: `array([…], dtype=object)`.
         Some(if list.is_empty() && !fields.is_empty() { Literal::Object(fields) } else { Literal::List(list) })
     }
 

@@ -1,11 +1,13 @@
-//! What the user says of a table: which column is what, and how times and missing values are written.
+//! The user's settings for a table: which column is which field, and how times and missing values
+//! are written.
 
 use jiff::tz::TimeZone;
 
 use super::fields::Field;
 use crate::times::{TimeFormat, time_zone};
 
-/// Spellings of a missing value, unless others are given: R's, pandas', Python's, SQL's and spreadsheets'.
+/// Spellings of a missing value, unless others are given: those of R, pandas, Python, SQL and
+/// spreadsheets.
 pub const MISSING: [&str; 18] = [
     "NA", "N/A", "n/a", "#N/A", "<NA>", "nan", "NaN", "-nan", "NaT", "None", "NONE", "NULL", "Null", "null", "nil",
     "\\N", "\"\"", "''",
@@ -40,30 +42,32 @@ impl Missing {
     }
 }
 
-/// What the user says of a table. The default says nothing.
+/// The user's settings for a table. The default is empty.
 #[derive(Debug, Clone, Default)]
 pub struct Mapping {
     /// Fields with the columns that they are taken from, best first.
     pub fields: Vec<(Field, Vec<String>)>,
-    /// Columns that are left alone, and not warned of.
+    /// Columns that are not read, without a warning.
     pub ignore: Vec<String>,
-    /// The platform of rows that name none.
+    /// The platform of rows without a platform.
     pub platform: Option<String>,
     /// How times are written.
     pub time_format: TimeFormat,
-    /// The zone of times that name none; UTC where it is `None`.
+    /// The time zone of times without one; UTC if `None`.
     pub time_zone: Option<TimeZone>,
     /// Which cells are missing values.
     pub missing: Missing,
-    /// Whether posts of a table without ids get one made of their account, time and text.
+    /// Whether posts of a table without ids get one that is made of their account, time and text.
     pub make_ids: bool,
-    /// Whether times are taken that cannot be meant, such as 0: where differences of times count and nothing else.
+    /// Whether implausible times such as 0 are accepted, for methods that only use differences of
+    /// times.
     pub any_time: bool,
 }
 
 impl Mapping {
-    /// Takes a setting by its name: a field with its columns, or `ignore`, `platform`, `time_format`, `timezone`, `na`. A later setting of
-    /// a name replaces an earlier one, but for `ignore`. The error says what is wrong.
+    /// Sets a value by its name: a field with its columns, or `ignore`, `platform`, `time_format`,
+    /// `timezone`, `na`. A later setting of a name replaces an earlier one, except for `ignore`.
+    /// The error says what is wrong.
     pub fn set(&mut self, name: &str, values: Vec<String>) -> Result<(), String> {
         let one = |values: &[String]| match values {
             [value] => Ok(value.clone()),
@@ -88,11 +92,11 @@ impl Mapping {
         Ok(())
     }
 
-    /// Takes `field=NAME`, as `--column` has it.
+    /// Sets `field=NAME`, the form of `--column`.
     pub fn set_pair(&mut self, pair: &str) -> Result<(), String> {
         match pair.split_once('=') {
             Some((name, column)) if !column.is_empty() => self.set(name.trim(), vec![column.to_owned()]),
-            _ => Err(format!("{pair:?} is no pair: expected for example text=Message, or ignore=Notes")),
+            _ => Err(format!("{pair:?} is not a pair: expected for example text=Message, or ignore=Notes")),
         }
     }
 

@@ -1,23 +1,31 @@
 //! Posts as rows under a header. The header decides what the columns mean.
 //!
-//! - **Native**: the names of the [native dialect](crate::post), or the [aliases](Field::aliases) that published collections use. Lists
-//!   are JSON, Python, R or PostgreSQL lists, also of objects with a known key, bracketed lists (`[a, b]`), or separated by white space,
-//!   `|`, and, other than links, by `,` and `;`. An empty cell is "not known", and so is `NA` and the like ([`MISSING`]) everywhere but in
-//!   texts and names. Times without an offset are taken as UTC unless the user names a zone.
-//! - **CooRTweet**: `object_id` and `content_id`, with an account and a time. The object's kind is not told, so it is read off its
-//!   spelling: what looks like a link is one, with a leading `#` it is a hashtag, and all else is taken as the id of the post that was
-//!   repeated, the kind that needs least of an id. One content with several objects is several rows, each a post of its own here.
-//! - **coordination-network-toolkit**: `message_id, user_id, username, repost_id, reply_id, message, timestamp, urls`.
-//!   `urls` is separated by white space, and an empty cell means that there is no link.
+//! - **Native**: the names of the [native dialect](crate::post), or the [aliases](Field::aliases)
+//!   that published collections use. Lists are JSON, Python, R or PostgreSQL lists (also of objects
+//!   with a known key), bracketed lists (`[a, b]`), or separated by white space or `|` and, except
+//!   for links, by `,` and `;`. An empty cell means "not known", and so does `NA` and the like
+//!   ([`MISSING`]), except in texts and names. Times without an offset are read as UTC unless the
+//!   user names a time zone.
+//! - **CooRTweet**: `object_id` and `content_id`, with an account and a time. The kind of object is
+//!   not given, so it follows from the spelling: what looks like a link is a link, a leading `#`
+//!   makes a hashtag, and everything else is the id of a reposted post, the kind with the fewest
+//!   requirements on an id. One content with several objects is several rows, each of them a post
+//!   here.
+//! - **coordination-network-toolkit**: `message_id, user_id, username, repost_id, reply_id,
+//!   message, timestamp, urls`. `urls` is separated by white space, and an empty cell means that
+//!   there is no link.
 //! - **Tools' tables**: [`TOOL_LAYOUTS`], known by their own columns.
 //!
-//! Any of them may have more columns, in any order. A [`Mapping`] goes before all that. The two peers' layouts have no platform: it is
-//! [`UNKNOWN_PLATFORM`] unless the caller names one.
+//! Each of them may have more columns, in any order. A [`Mapping`] has priority over all of this.
+//! The layouts of the two published tools have no platform: it is [`UNKNOWN_PLATFORM`] unless the
+//! caller names one.
 //!
-//! A post that is said to be a repost, but not of what, is taken as one of all reposts with its text: its words are not its own.
+//! A repost without its original is read as a repost of a post that all reposts with the same text
+//! share: its words are not its author's own.
 //!
-//! An optional field that cannot be read never costs the post: it is unknown, and [`CellCounts`] counts it. An id that was rounded ends the
-//! table ([`RowError::Table`]): rounded ids have merged posts and people before they came here.
+//! An optional field that cannot be read never costs the post: it is unknown, and [`CellCounts`]
+//! counts it. An id that was rounded ends the table ([`RowError::Table`]), because rounded ids
+//! merge different posts and people.
 
 use std::borrow::Cow;
 
@@ -47,10 +55,10 @@ pub use crate::times::{TIME_FORMS, TimeFormat, time_zone};
 use self::lists::Items;
 use self::reader::{RowReader, platform_of};
 
-/// The platform of posts from a layout that does not tell it.
+/// The platform of posts from a layout without platforms.
 pub const UNKNOWN_PLATFORM: &str = "unknown";
 
-/// What a header means.
+/// How a header is read.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Layout {
     /// The native names or their aliases.
@@ -75,15 +83,15 @@ impl Layout {
     }
 }
 
-/// A header, understood.
+/// A header whose columns are assigned to fields.
 #[derive(Debug, Clone)]
 pub struct Columns {
     layout: Layout,
     header: Vec<String>,
-    /// The same in the form in which names are compared.
+    /// The header's names in the form in which names are compared.
     names: Vec<String>,
     taken: Vec<Taken>,
-    /// By field: alternatives, best first, each of columns that count together.
+    /// By field: alternatives, best first; the columns of one alternative count together.
     places: Vec<Vec<Vec<usize>>>,
     platform: Option<String>,
     times: TableTimes,
@@ -91,7 +99,7 @@ pub struct Columns {
     make_ids: bool,
 }
 
-/// What became of a column's cells.
+/// Counts of a column's cells.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct CellCount {
     /// Cells with a value that was read.
@@ -100,23 +108,23 @@ pub struct CellCount {
     pub missing: u64,
     /// Cells with a value that could not be read.
     pub unreadable: u64,
-    /// Cells that were read after something around an id was taken off: `102.0`, `="79"`.
+    /// Cells that were read after characters around an id were removed: `102.0`, `="79"`.
     pub repaired: u64,
 }
 
-/// What became of a table's cells, and of its times.
+/// Counts of a table's cells, and of its times.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub struct CellCounts {
     /// By column, in the order of the header.
     pub columns: Vec<CellCount>,
-    /// Posts whose time names no zone.
+    /// Posts whose time has no time zone.
     pub times_without_zone: u64,
-    /// Posts that are said to be reposts and do not say of what.
+    /// Posts that are reposts without an original.
     pub reposts_by_text: u64,
 }
 
 impl CellCounts {
-    /// Nothing counted, for as many columns.
+    /// Zero counts for this number of columns.
     pub fn new(columns: usize) -> CellCounts {
         CellCounts { columns: vec![CellCount::default(); columns], ..CellCounts::default() }
     }
@@ -125,9 +133,9 @@ impl CellCounts {
 /// Why a row gives no post.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum RowError {
-    /// The row is at fault.
+    /// The row is faulty.
     Row(DecodeError),
-    /// The table is: no row of it should be used.
+    /// The table is faulty: no row of it should be used.
     Table(DecodeError),
 }
 
@@ -138,27 +146,28 @@ impl From<DecodeError> for RowError {
 }
 
 impl Columns {
-    /// Which layout it is.
+    /// The layout.
     pub fn layout(&self) -> Layout {
         self.layout
     }
 
-    /// The platform of rows that name none.
+    /// The platform of rows without a platform.
     pub fn platform(&self) -> Option<&str> {
         self.platform.as_deref()
     }
 
-    /// The names, as they stand in the header.
+    /// The names in the header, unchanged.
     pub fn header(&self) -> &[String] {
         &self.header
     }
 
-    /// The cell under a name of the header (in the form of [`normal`]) as it stands in the row; `None` if there is no such column.
+    /// The cell under a name of the header (in the form of [`normal`]), unchanged; `None` if there
+    /// is no such column.
     pub fn cell<'a>(&self, cells: &[&'a str], name: &str) -> Option<&'a str> {
         cells.get(self.names.iter().position(|n| n == name)?).copied()
     }
 
-    /// The cell that a field is taken from, as it stands in the row.
+    /// The cell that a field is read from, unchanged.
     pub fn cell_of<'a>(&self, cells: &[&'a str], field: Field) -> Option<&'a str> {
         cells.get(*self.places[field as usize].first()?.first()?).copied()
     }
@@ -168,7 +177,8 @@ impl Columns {
         self.header.len()
     }
 
-    /// Whether posts get an id made of their account, time and text: no column has one, and the user says so or the tool leaves ids out.
+    /// Whether posts get an id made of their account, time and text: no column has ids, and the
+    /// user asks for it or the tool writes no ids.
     pub fn makes_ids(&self) -> bool {
         self.places[Field::Id as usize].is_empty() && (self.make_ids || matches!(self.layout, Layout::Tool(_)))
     }
@@ -178,19 +188,20 @@ impl Columns {
         self.header.is_empty()
     }
 
-    /// Whether the cells are the header once more, as where one file was put behind another.
+    /// Whether the cells are the header again, as when one file was appended to another.
     pub fn repeats<'c>(&self, cells: impl ExactSizeIterator<Item = &'c str>) -> bool {
         cells.len() == self.header.len()
             && cells.zip(&self.header).all(|(cell, name)| cell.trim().trim_start_matches('\u{feff}').trim() == name)
     }
 
-    /// Whether the time of a post can be read in these cells: what looks like a row is one.
+    /// Whether the time of a post can be read from these cells: then they are a row.
     pub fn is_timed(&self, cells: &[&str]) -> bool {
         cells.len() == self.header.len()
             && self.cell_of(cells, Field::CreatedAt).is_some_and(|cell| self.times.read(cell, true).is_ok())
     }
 
-    /// Settles by some rows whether numeric dates have the day or the month first. An error where the most of the times leave that open.
+    /// Decides from some rows whether numeric dates have the day or the month first. Returns an
+    /// error if most of the times leave that open.
     pub fn settle_times(&mut self, rows: &[Vec<&str>]) -> Result<(), DecodeError> {
         let Some(place) = self.places[Field::CreatedAt as usize].first().and_then(|columns| columns.first()).copied()
         else {
@@ -209,7 +220,7 @@ impl Columns {
         Ok(())
     }
 
-    /// rtweet writes an `x` before ids, so that spreadsheets leave them alone.
+    /// rtweet writes an `x` before ids, so that spreadsheets do not change them.
     fn without_mark<'a>(&self, id: Cow<'a, str>) -> Cow<'a, str> {
         match (self.layout, &id) {
             (Layout::Tool("rtweet"), Cow::Borrowed(text)) => match text.strip_prefix('x') {
@@ -298,14 +309,16 @@ impl Columns {
             && !post.text.trim().is_empty()
             && !post.text.starts_with("RT @")
         {
-            // The words are the original's. Which one it is nobody says, but reposts of one post have one text.
+            // The words are the original's. The original is not named, but reposts of one post have
+            // the same text.
             post.repost_of = Some(format!("text {:016x}", named_by(&[&post.text])).into());
             row.counts.reposts_by_text += 1;
         }
         if self.layout == Layout::Tool("twint")
             && let Some(retweet) = post.repost_of.take()
         {
-            // As in twint's JSON: the row is the original's, with who repeated it beside it.
+            // As in twint's JSON: the row is the original's, and has the reposting account next to
+            // it.
             post.created_at = twint::snowflake(&retweet)?;
             post.repost_of = Some(std::mem::replace(&mut post.id, retweet));
             let by = post.repost_of_account.take().ok_or_else(|| row.missing(Field::RepostOfAccount))?;
@@ -321,7 +334,7 @@ impl Columns {
     }
 }
 
-/// One number for some texts, the same in every run.
+/// A number made of some texts, the same in every run.
 fn named_by(texts: &[&str]) -> u64 {
     let mut hash = Xxh3::new();
     for text in texts {

@@ -18,7 +18,7 @@ pub(super) struct RowReader<'r, 'a> {
 }
 
 impl<'a> RowReader<'_, 'a> {
-    /// The first of a field's columns that has a value, and its place.
+    /// The first of a field's columns that has a value, with its index.
     pub(super) fn cell(&mut self, field: Field) -> Option<(usize, &'a str)> {
         let columns = self.columns;
         for place in columns.places[field as usize].iter().filter_map(|columns| columns.first()) {
@@ -43,7 +43,7 @@ impl<'a> RowReader<'_, 'a> {
         self.cell(field).map(|(_, cell)| Cow::Borrowed(cell))
     }
 
-    /// A name; of an object that stands for the account, its handle.
+    /// A name; of an object that represents the account, its handle.
     pub(super) fn name(&mut self) -> Option<Cow<'a, str>> {
         let (_, cell) = self.cell(Field::AccountName)?;
         if cell.starts_with('{') || cell.ends_with(')') {
@@ -66,13 +66,13 @@ impl<'a> RowReader<'_, 'a> {
             Err(ids::Rounded) => {
                 self.unreadable(place);
                 let optional = !matches!(field, Field::Id | Field::AccountId | Field::Object);
-                let way_out = if optional { "; or leave the column out with --column ignore=NAME" } else { "" };
+                let advice = if optional { "; or leave the column out with --column ignore=NAME" } else { "" };
                 Err(RowError::Table(DecodeError::new(
                     self.columns.header[place].clone(),
                     format!(
                         "is an id that was rounded, as spreadsheets and floating-point columns do to long numbers: other ids have become the \
                          same one, so nothing is read; export the ids as text (in a spreadsheet, import the column as text; in pandas, read \
-                         it with dtype=str; in R, with colClasses=\"character\"){way_out}"
+                         it with dtype=str; in R, with colClasses=\"character\"){advice}"
                     ),
                     cell.as_bytes(),
                 )))
@@ -102,7 +102,7 @@ impl<'a> RowReader<'_, 'a> {
         };
         let columns = self.columns;
         let times = &columns.times;
-        // A date may be written as its midnight, beside a column with the time of day.
+        // A date may be written as its midnight if another column has the time of day.
         let date = without_midnight(cell);
         let time = match columns.places[Field::Time as usize].is_empty() || date.contains(':') {
             true => times.read(cell, false),
@@ -150,7 +150,8 @@ impl<'a> RowReader<'_, 'a> {
         truth
     }
 
-    /// A list: of the first alternative that has a value, all its columns together. `None` where there is nothing or it cannot be read.
+    /// A list: the columns of the first alternative that has a value, together. `None` if there is
+    /// no value or it cannot be read.
     pub(super) fn list(&mut self, field: Field, items: Items) -> Option<Vec<Cow<'a, str>>> {
         let mut list: Option<Vec<Cow<'a, str>>> = None;
         let missing = &self.columns.missing;
@@ -194,7 +195,7 @@ fn truth(text: &str) -> Option<bool> {
     }
 }
 
-/// `1,203`: a count with its thousands parted.
+/// `1,203`: a count with separated thousands.
 fn grouped(text: &str) -> Option<u64> {
     let mut groups = text.trim().split(',');
     let first = groups.next()?;
@@ -212,7 +213,7 @@ fn grouped(text: &str) -> Option<u64> {
     number.parse().ok()
 }
 
-/// The platform of a post's own address.
+/// The platform of a post's own URL.
 pub(super) fn platform_of(link: &str) -> &'static str {
     let rest = link.trim().split_once("://").map_or(link.trim(), |(_, rest)| rest);
     let host = rest.split(['/', '?', '#', ':']).next().unwrap_or_default().to_lowercase();

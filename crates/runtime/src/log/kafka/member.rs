@@ -1,21 +1,21 @@
 //! A member of a consumer group on Kafka.
 use std::{
-    collections::{BTreeMap, BTreeSet, HashMap},
-    sync::{
-        Arc, Mutex,
-        atomic::{AtomicU64, Ordering},
-    },
+    collections::{BTreeMap, HashMap},
+    sync::{Arc, atomic::Ordering},
     time::Duration,
 };
 
 use futures::FutureExt;
 use rdkafka::{
-    ClientContext, Message, Offset, Statistics, TopicPartitionList,
-    consumer::{BaseConsumer, Consumer, ConsumerContext, Rebalance, StreamConsumer},
+    Message, Offset, TopicPartitionList,
+    consumer::{Consumer, StreamConsumer},
 };
 use tokio::{task::JoinHandle, time::timeout_at};
 
-use super::{Kafka, REQUEST_TIMEOUT, consumer_settings, is_transient, to_record, transaction::Transactor};
+use super::{
+    Kafka, REQUEST_TIMEOUT, assignment::AssignmentContext, consumer_settings, is_transient, to_record,
+    transaction::Transactor,
+};
 use crate::log::{LogError, MAX_POLL_BYTES, NewRecord, Partition, Record, blocking};
 
 /// A member of a group.
@@ -43,64 +43,6 @@ pub(in crate::log) struct GroupMember {
 struct Polled {
     first: i64,
     next: i64,
-}
-
-/// Tracks librdkafka's rebalances. Its callbacks run inside the member's poll.
-#[derive(Default)]
-pub(super) struct AssignmentContext {
-    state: Mutex<AssignedState>,
-    /// Counts rebalances, so that a poll does not have to lock for each record.
-    rebalances: AtomicU64,
-}
-
-#[derive(Default)]
-struct AssignedState {
-    partitions: BTreeSet<Partition>,
-    revoked: Vec<Partition>,
-    /// Per partition, the position of the fetcher, markers included, if every fetched record was
-    /// handed out.
-    passed: HashMap<Partition, i64>,
-}
-
-impl ClientContext for AssignmentContext {
-    fn stats(&self, statistics: Statistics) {
-        let mut state = self.state.lock().unwrap_or_else(|e| e.into_inner());
-        for (name, topic) in statistics.topics {
-            let name: Arc<str> = name.into();
-            for (number, partition) in topic.partitions {
-                let key = Partition { topic: name.clone(), number };
-                if partition.fetchq_cnt == 0 && partition.next_offset >= 0 {
-                    state.passed.insert(key, partition.next_offset);
-                } else {
-                    state.passed.remove(&key);
-                }
-            }
-        }
-    }
-}
-
-impl ConsumerContext for AssignmentContext {
-    fn pre_rebalance(&self, _: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
-        let Rebalance::Revoke(list) = rebalance else {
-            return;
-        };
-        let mut state = self.state.lock().unwrap_or_else(|e| e.into_inner());
-        for partition in partitions_of(list) {
-            state.partitions.remove(&partition);
-            state.passed.remove(&partition);
-            state.revoked.push(partition);
-        }
-        self.rebalances.fetch_add(1, Ordering::Release);
-    }
-
-    fn post_rebalance(&self, _: &BaseConsumer<Self>, rebalance: &Rebalance<'_>) {
-        let Rebalance::Assign(list) = rebalance else {
-            return;
-        };
-        let mut state = self.state.lock().unwrap_or_else(|e| e.into_inner());
-        state.partitions.extend(partitions_of(list));
-        self.rebalances.fetch_add(1, Ordering::Release);
-    }
 }
 
 impl GroupMember {
@@ -385,12 +327,4 @@ impl Drop for GroupMember {
             std::thread::spawn(move || drop(consumer));
         }
     }
-}
-
-fn partitions_of(list: &TopicPartitionList) -> impl Iterator<Item = Partition> {
-    list.elements()
-        .into_iter()
-        .map(|e| Partition { topic: e.topic().into(), number: e.partition() })
-        .collect::<Vec<_>>()
-        .into_iter()
 }

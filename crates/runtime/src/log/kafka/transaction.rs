@@ -11,7 +11,7 @@ use rdkafka::{
     producer::{BaseRecord, DefaultProducerContext, Producer, ThreadedProducer},
 };
 
-use super::{Kafka, REQUEST_TIMEOUT, append_error, member::AssignmentContext, producer_settings, to_headers};
+use super::{Kafka, REQUEST_TIMEOUT, append_error, assignment::AssignmentContext, producer_settings, to_headers};
 use crate::log::{LogError, NewRecord, blocking};
 
 /// Longest time of a transaction. A dead member's open transaction blocks readers no longer than

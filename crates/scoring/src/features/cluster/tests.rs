@@ -1,10 +1,10 @@
 use std::collections::{BTreeMap, BTreeSet};
 
-use coordination::{AccountRef, Cluster, Finding, Manner, PostRef, SourceNats};
+use coordination::{AccountRef, Cluster, Finding, Manner, PostRef, SourceNats, TraceKind};
 use proptest::prelude::*;
 
 use super::{values::handle_shape, *};
-use crate::features::{values, values_by_name};
+use crate::features::{log10_1p, values, values_by_name};
 use crate::sample::cluster;
 
 fn value(cluster: &Cluster, name: &str) -> Option<f64> {
@@ -51,7 +51,7 @@ fn values_match_those_worked_by_hand() {
             post.account = account.clone();
         }
     }
-    // A member's second post on a key is no delay between members.
+    // A member's second post on a key is not a delay between members.
     let mut again = c.evidence[0].posts[1].clone();
     again.created_at = 12_000;
     c.evidence[0].posts.push(again);
@@ -109,7 +109,7 @@ fn the_test_s_counts_are_read_as_by_hand() {
     close(value(&c, "own_words_over_near"), (0.61f64 / 0.09).ln());
     close(value(&c, "rare_over_crowd"), (0.26f64 / 0.02).ln());
     close(value(&c, "rare_over_near"), (0.26f64 / 0.41).ln());
-    // One post fewer, and nothing is known of the people near the group.
+    // With one post less, the rates of the accounts near the group are not known.
     c.windows.iter_mut().for_each(|window| window.near[4] -= 1);
     assert_eq!((value(&c, "own_words_over_near"), value(&c, "rare_over_near")), (None, None));
 
@@ -139,12 +139,12 @@ fn members_parts_and_lives_are_measured_as_by_hand() {
     close(value(&c, "own_words_typical"), 0.25);
     close(value(&c, "named_share"), 0.25);
     close(value(&c, "found_share"), 1.0 / 3.0);
-    // 10 minutes, 24 and 10 hours, of 40 hours watched.
+    // 10 minutes, 24 and 10 hours, out of 40 observed hours.
     close(value(&c, "account_life"), 36_001f64.log10());
     close(value(&c, "account_life_share"), 0.25);
-    // Four, for want of an hour, ten and three an hour.
+    // Four (because an hour is the least), ten and three per hour.
     close(value(&c, "posting_rate"), 4f64.log10());
-    // Beyond a week lives and watches are all alike.
+    // Lives and observed times over a week all count as a week.
     c.members.iter_mut().for_each(|member| member.behaviour.last_post = i64::MAX);
     c.history = i64::MAX;
     close(value(&c, "account_life"), 604_801f64.log10());
@@ -193,8 +193,9 @@ fn how_posts_are_on_their_keys_is_measured_as_by_hand() {
 fn only_the_cluster_s_own_group_is_measured() {
     for seed in 1..40 {
         let before = cluster(seed % 2 == 0, 0.0, seed);
-        // Another group is merged into it, with its members, its ties and how it named them; the rest stays the first group's. One of
-        // them had been proposed in the first group too, and so posted on its keys.
+        // Another group is merged into it, with its members, its ties and its naming; everything
+        // else remains the first group's. One of them had been proposed in the first group as well,
+        // and so posted on its keys.
         let other = cluster(true, 0.0, seed + 1_000);
         let mut after = before.clone();
         after.namings.extend(other.namings);
@@ -214,7 +215,8 @@ fn only_the_cluster_s_own_group_is_measured() {
     }
 }
 
-/// What the same group shows when it is watched for twice as long: everything happens again, on the same keys or on new ones.
+/// The same group when it is observed for twice as long: everything happens again, on the same keys
+/// or on new ones.
 fn twice(before: &Cluster, new_keys: bool) -> Cluster {
     let mut after = before.clone();
     let span = before.last_seen - before.terms.born + before.history;
@@ -288,9 +290,10 @@ fn no_feature_grows_with_the_time_watched() {
                 let name = feature.name;
                 assert_eq!(before.is_some(), after.is_some(), "{name}");
                 let change = before.zip(after).map_or(0.0, |(before, after)| after - before);
-                // Quantiles of twice as many delays lie elsewhere between two of them.
+                // Quantiles of twice as many delays are interpolated at other places between two of
+                // them.
                 let least = if name.starts_with("delay_") { 0.1 } else { 1e-9 };
-                // New sources take from the share of the best one: that falls, and never grows.
+                // New sources lower the share of the best one, and never raise it.
                 let falls = new_keys && name == "best_source_share" && change < 0.0;
                 assert!(change.abs() <= least || falls, "{name}: {before:?} became {after:?}");
             }
@@ -311,7 +314,7 @@ fn a_young_stream_says_nothing_of_the_hours_and_stops_no_life_short() {
     assert!(value(&c, "hour_entropy").is_some() && value(&c, "hour_agreement").is_some());
     watch(&mut c, 23);
     assert_eq!((value(&c, "hour_entropy"), value(&c, "hour_agreement")), (None, None));
-    // Accounts that were there from the first post to the last may be there for years.
+    // Accounts that were present from the first post to the last may have existed for years.
     c.history = 5_400_000;
     close(value(&c, "account_life_share"), 1.0);
     c.history = 0;
@@ -327,7 +330,8 @@ fn hours_platforms_and_fast_reposts_are_measured_as_by_hand() {
         at.iter().for_each(|hour| hours[*hour] += 5);
         hours
     };
-    // At 6, at 6 and at 12 o'clock; the fourth is awake at opposite hours alike and says nothing.
+    // At 6, at 6 and at 12 o'clock. The fourth is active at opposite hours equally and has no
+    // direction.
     for (member, at) in c.members.iter_mut().zip([&[6][..], &[6], &[12], &[0, 12]]) {
         member.behaviour.hours = hours(at);
         (member.behaviour.timed_reposts, member.behaviour.fast_reposts) = (0, 0);
@@ -336,7 +340,7 @@ fn hours_platforms_and_fast_reposts_are_measured_as_by_hand() {
     c.members[2].behaviour.hours = hours(&[6]);
     close(value(&c, "hour_agreement"), 1.0);
     c.members.iter_mut().for_each(|member| member.behaviour.hours = hours(&[3, 15]));
-    assert_eq!(value(&c, "hour_agreement"), None, "who posts round the clock lives nowhere");
+    assert_eq!(value(&c, "hour_agreement"), None, "accounts that post around the clock have no time zone");
 
     assert_eq!(value(&c, "fast_repost_share"), None);
     (c.members[0].behaviour.timed_reposts, c.members[0].behaviour.fast_reposts) = (1, 1);
@@ -379,11 +383,11 @@ fn what_is_not_known_is_none_and_never_zero() {
 #[test]
 fn values_written_by_another_version_are_no_values() {
     let own = values(&cluster(true, 0.0, 3));
-    assert!(own.contains(&None), "what is not known is written down too");
+    assert!(own.contains(&None), "unknown values are written as well");
     let named: BTreeMap<String, Option<f64>> =
         FEATURES.iter().map(|feature| feature.name.to_owned()).zip(own.iter().copied()).collect();
     assert_eq!(values_by_name(&named), Some(own.clone()));
-    // A name of its own does no harm, a missing one does.
+    // A surplus name does no harm, a missing name does.
     let more = named.iter().map(|(name, value)| (name.clone(), *value)).chain([("log_e".to_owned(), Some(4.0))]);
     assert_eq!(values_by_name(&more.collect()), Some(own));
     for feature in &FEATURES {
@@ -434,7 +438,8 @@ proptest! {
         prop_assert_eq!(values(&before), values(&after));
     }
 
-    /// Other words, keys, sources, names and ids of the same shape: the behaviour is the same, so is every value.
+    /// Other words, keys, sources, names and ids of the same shape: the behaviour is the same, and
+    /// so is every value.
     #[test]
     fn what_is_said_changes_no_bit(seed in 1u64..500, inauthentic: bool) {
         let before = cluster(inauthentic, 0.5, seed);

@@ -1,4 +1,4 @@
-//! What the features of a cluster are worked out from, and how.
+//! The data that the features of a cluster are computed from, and the computations.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -8,15 +8,15 @@ use coordination::{
 
 use super::super::{entropy, log10_1p, quantile, sum};
 
-/// A crowd of fewer posts has no rate to compare with.
+/// A crowd with fewer posts has no rate to compare with.
 pub(super) const LEAST_POSTS: f64 = 50.0;
-/// Added to both rates of a ratio: what one post in a hundred does is rare enough.
+/// Added to both rates of a ratio: a rate of one in a hundred is rare enough.
 pub(super) const RATE_FLOOR: f64 = 0.01;
 pub(super) const LEAST_KNOWN: usize = 3;
 pub(super) const DAY_MS: f64 = 86_400_000.0;
 pub(super) const MOST_LIFE_MS: f64 = 7.0 * DAY_MS;
 
-/// What is measured of a cluster: its own group.
+/// The measured part of a cluster: its own group.
 pub(in crate::features) struct Group<'c> {
     pub(super) cluster: &'c Cluster,
     pub(super) members: Vec<Own<'c>>,
@@ -42,7 +42,7 @@ impl<'c> Group<'c> {
         self.members.iter().map(|member| &member.0.behaviour)
     }
 
-    /// The median over members of what is known of them.
+    /// The median over members for whom the value is known.
     pub(super) fn median(&self, of: impl Fn(&Own<'c>) -> Option<f64>) -> Option<f64> {
         quantile(&mut self.members.iter().filter_map(of).collect::<Vec<f64>>(), 0.5)
     }
@@ -51,7 +51,8 @@ impl<'c> Group<'c> {
         self.cluster.windows.get(self.cluster.best_window())
     }
 
-    /// The window in which most posts of the group repeat members' own words (of equal ones the first), with their share.
+    /// The window in which most posts of the group repeat members' own words (the first of equal
+    /// ones), with their share.
     pub(super) fn own_words(&self) -> Option<(&'c WindowSum, f64)> {
         let shares =
             self.cluster.windows.iter().filter_map(|w| Some((w, share(&w.group, TrialOutcome::OwnWords, 1.0)?)));
@@ -62,7 +63,7 @@ impl<'c> Group<'c> {
         share(&self.best_window()?.group, outcome, 1.0)
     }
 
-    /// ln of how many times as often the group's posts have this outcome as those of others.
+    /// ln of the ratio of the group's rate of this outcome to that of others.
     pub(super) fn over(&self, outcome: TrialOutcome, others: fn(&WindowSum) -> [u64; 5]) -> Option<f64> {
         let window = match outcome {
             TrialOutcome::OwnWords => self.own_words()?.0,
@@ -78,28 +79,29 @@ impl<'c> Group<'c> {
         self.cluster.nats_by_source.iter().map(move |source| source.nats.get(best).map_or(0.0, |nats| nats.max(0.0)))
     }
 
-    /// Milliseconds from the stream's first use of a key to the last post in the evidence; `None` where that is no time.
+    /// Milliseconds from the stream's first use of a key to the last post in the evidence; `None`
+    /// if that is not a valid time.
     pub(super) fn watched(&self) -> Option<f64> {
         let Cluster { terms, history, last_seen, .. } = self.cluster;
         let watched = *history as f64 + (last_seen.saturating_sub(terms.born) as f64).max(0.0);
         (watched > 0.0).then_some(watched)
     }
 
-    /// Whether all hours of a day were watched.
+    /// Whether all hours of a day were observed.
     pub(super) fn has_watched_a_day(&self) -> bool {
         self.watched().is_some_and(|watched| watched >= DAY_MS)
     }
 }
 
 impl Own<'_> {
-    /// Its posts with these outcomes / all that were judged.
+    /// Its posts with these outcomes / all judged posts.
     pub(super) fn part(&self, outcomes: &[TrialOutcome]) -> Option<f64> {
         let all: u64 = self.0.outcomes.iter().map(|n| u64::from(*n)).sum();
         let some: u64 = outcomes.iter().map(|outcome| u64::from(self.0.outcomes[*outcome as usize])).sum();
         (all > 0).then(|| some as f64 / all as f64)
     }
 
-    /// So many of its posts / its posts.
+    /// `part` / its posts.
     pub(super) fn ratio(&self, part: u64) -> Option<f64> {
         let posts = self.0.behaviour.posts;
         (posts > 0).then(|| (part as f64 / posts as f64).min(1.0))
@@ -112,7 +114,7 @@ impl Own<'_> {
     }
 }
 
-/// The share of one outcome; unknown under so many posts.
+/// The share of one outcome; unknown with fewer than `least` posts.
 pub(super) fn share(counts: &[u64; 5], outcome: TrialOutcome, least: f64) -> Option<f64> {
     let all: f64 = counts.iter().map(|n| *n as f64).sum();
     (all >= least).then(|| counts[outcome as usize] as f64 / all)
@@ -138,7 +140,7 @@ pub(super) fn best_source_share(group: &Group<'_>) -> Option<f64> {
     (all > 0.0).then(|| best / all)
 }
 
-/// When each member first posted on a key, in order.
+/// The times of each member's first post on a key, sorted.
 pub(super) fn first_posts(posts: &[&PostRef]) -> Vec<Millis> {
     let mut first: BTreeMap<&AccountRef, Millis> = BTreeMap::new();
     for post in posts {
@@ -150,9 +152,10 @@ pub(super) fn first_posts(posts: &[&PostRef]) -> Vec<Millis> {
     times
 }
 
-/// Seconds from the first member's post on a key until half of the members who use it have posted: the median over keys of three members
-/// and more, unknown below three such keys. A group of hundreds has short times between one member and the next, however slow each is;
-/// these are not shorter for being many.
+/// Seconds from the first member's post on a key until half of the members who use it have posted:
+/// the median over keys with at least three members, unknown with fewer than three such keys. In a
+/// group of hundreds, the times between one member and the next are short even if each member is
+/// slow; this value does not get shorter with more members.
 pub(crate) fn half_span_s(cluster: &Cluster) -> Option<f64> {
     let group = Group::of(cluster);
     let spans = group.keys.iter().map(|posts| first_posts(posts)).filter(|times| times.len() >= 3);
@@ -170,7 +173,8 @@ pub(super) fn delay_quantile(group: &Group<'_>, q: f64) -> Option<f64> {
     quantile(&mut delays, q).map(log10_1p)
 }
 
-/// A near miss lists whom it was proposed of, and one text by many accounts whoever wrote it: neither was named.
+/// A near miss lists its proposed accounts, and one text by many accounts lists its authors:
+/// neither names anybody.
 pub(super) fn has_names(group: &Group<'_>) -> bool {
     !group.cluster.namings.is_empty() && !group.members.is_empty()
 }
@@ -271,14 +275,16 @@ pub(super) fn client_homogeneity(group: &Group<'_>) -> Option<f64> {
     (known >= LEAST_KNOWN).then(|| most as f64 / known as f64)
 }
 
-/// A stream without deletions and one in which nothing was deleted look the same, so no deletion is "not known".
+/// A stream without records of deletions and a stream in which nothing was deleted look the same,
+/// so no deletion means "not known".
 pub(super) fn deletion_rate(group: &Group<'_>) -> Option<f64> {
     let deleted: u64 = group.behaviours().map(|b| b.deleted).sum();
     let posts: u64 = group.behaviours().map(|b| b.posts).sum();
     (deleted > 0 && posts > 0).then(|| (deleted as f64 / posts as f64).min(1.0))
 }
 
-/// Members are weighted by how much their own hours differ: who posts around the clock lives in no time zone.
+/// Members are weighted by how much their own hours differ: an account that posts around the clock
+/// has no time zone.
 pub(super) fn hour_agreement(group: &Group<'_>) -> Option<f64> {
     const LEAST_POSTS: u32 = 5;
     group.has_watched_a_day().then_some(())?;

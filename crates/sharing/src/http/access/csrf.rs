@@ -55,7 +55,9 @@ impl<T: DeserializeOwned> FromRequest<Server> for Posted<T> {
         };
         let in_header = parts.headers.get(HEADER).and_then(|value| value.to_str().ok()).map(str::to_owned);
         let token = if json { in_header } else { in_header.or_else(in_form) };
-        if !is_ours(&server.sharing, &parts.headers) || !token.is_some_and(|token| person.owns(&token)) {
+        // A browser does not add a token for the API to another site's request by itself, as it does with a session's cookie.
+        let intended = person.token.is_some() || token.is_some_and(|token| person.owns(&token));
+        if !is_ours(&server.sharing, &parts.headers) || !intended {
             return Err(refuse(&parts, StatusCode::FORBIDDEN, FOREIGN));
         }
         // No body at all, as calls of the API may have that say everything in their path, is JSON's nothing.

@@ -1,4 +1,4 @@
-//! How often: token buckets per partner, per address and per login.
+//! How often: token buckets per partner, per token of the JSON API, per address and per login.
 
 use std::{
     net::{IpAddr, Ipv6Addr},
@@ -33,6 +33,7 @@ type Buckets<K> = RateLimiter<K, HashMapStateStore<K>, DefaultClock>;
 /// The buckets. A bucket that is full again is forgotten by [`Limits::forget`].
 pub(crate) struct Limits {
     partners: Buckets<String>,
+    tokens: Buckets<String>,
     strangers: Buckets<IpAddr>,
     logins: Buckets<(String, IpAddr)>,
     addresses: Buckets<IpAddr>,
@@ -50,6 +51,7 @@ impl Limits {
         };
         Self {
             partners: RateLimiter::hashmap(minute(config.partner_per_minute)),
+            tokens: RateLimiter::hashmap(minute(config.partner_per_minute)),
             strangers: RateLimiter::hashmap(minute(config.stranger_per_minute)),
             logins: RateLimiter::hashmap(quarter(config.logins_per_quarter_hour)),
             // Colleagues behind one address may all come to work at nine.
@@ -61,6 +63,11 @@ impl Limits {
     /// One more request of a partner.
     pub fn partner(&self, name: &str) -> Result<(), TooMany> {
         self.take(&self.partners, &name.to_owned(), "partner")
+    }
+
+    /// One more request with that token of the JSON API; as many as a partner.
+    pub fn token(&self, id: &str) -> Result<(), TooMany> {
+        self.take(&self.tokens, &id.to_owned(), "token")
     }
 
     /// One more request without a valid key.
@@ -79,6 +86,7 @@ impl Limits {
     /// Forgets whoever has not been here for long: a table of strangers must not grow.
     pub fn forget(&self) {
         self.partners.retain_recent();
+        self.tokens.retain_recent();
         self.strangers.retain_recent();
         self.logins.retain_recent();
         self.addresses.retain_recent();

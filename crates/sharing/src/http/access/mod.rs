@@ -19,6 +19,7 @@ mod provider;
 mod signatures;
 #[cfg(test)]
 mod tests;
+mod token;
 
 use std::{
     collections::BTreeSet,
@@ -31,7 +32,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header, request::Parts},
     middleware::Next,
 };
-use casework::{Holding, Reviewers, Role, Task};
+use casework::{Act, Holding, Reviewers, Role, Task};
 use jiff::{SignedDuration, Timestamp};
 use runtime::http::Certificates;
 use sha2::{Digest, Sha256};
@@ -47,6 +48,7 @@ use super::{
 use crate::{
     service::{Inner, SharingError, users},
     store::SessionRow,
+    token::Scope,
 };
 
 /// How stale the time of the last request may be: not every request should write.
@@ -63,29 +65,52 @@ pub(crate) struct Person {
     pub sign_off_roles: BTreeSet<String>,
     /// Goes into every form, as the hidden field `csrf`.
     pub csrf: String,
+    /// What the request may do if a token made it instead of a session. `roles` are the owner's then, and a service has none.
+    pub token: Option<BTreeSet<Scope>>,
 }
 
 impl Person {
-    /// Whether the person has the role.
+    /// Whether the person has the role, and logged in: a token alone never has a role.
     pub fn may(&self, role: Role) -> bool {
-        self.roles.contains(&role)
+        self.token.is_none() && self.roles.contains(&role)
     }
 
-    /// Whether the person holds that.
+    /// Whether the person holds that, and logged in.
     pub fn holds(&self, what: Holding<'_>) -> bool {
         match what {
             Holding::Role(role) => self.may(role),
-            Holding::SignOffRole(role) => self.sign_off_roles.contains(role),
+            Holding::SignOffRole(role) => self.token.is_none() && self.sign_off_roles.contains(role),
         }
     }
 
-    /// Whether the person has a role that may do it.
+    /// Whether the person has a role that may do it, or a token for it.
     pub fn can(&self, task: Task) -> bool {
-        task.roles().iter().any(|role| self.may(*role))
+        match &self.token {
+            None => task.roles().iter().any(|role| self.roles.contains(role)),
+            Some(scopes) => task == Task::ManageDeliveries && scopes.contains(&Scope::Deliveries),
+        }
+    }
+
+    /// Whether the person may take that step. With a token: only record a handover.
+    pub fn may_take(&self, act: &Act) -> bool {
+        match (&self.token, act.needs()) {
+            (None, needed) => self.holds(needed),
+            (Some(scopes), Holding::Role(role)) => {
+                let handover = matches!(act, Act::RecordHandover(_)) && scopes.contains(&Scope::Handovers);
+                handover && self.roles.contains(&role)
+            }
+            (Some(_), Holding::SignOffRole(_)) => false,
+        }
     }
 
     fn visitor() -> Person {
-        Person { name: String::new(), roles: BTreeSet::new(), sign_off_roles: BTreeSet::new(), csrf: String::new() }
+        Person {
+            name: String::new(),
+            roles: BTreeSet::new(),
+            sign_off_roles: BTreeSet::new(),
+            csrf: String::new(),
+            token: None,
+        }
     }
 }
 
@@ -104,6 +129,9 @@ impl OptionalFromRequestParts<Server> for Person {
     async fn from_request_parts(parts: &mut Parts, server: &Server) -> Result<Option<Self>, Self::Rejection> {
         if let Some(person) = parts.extensions.get::<Person>() {
             return Ok(Some(person.clone()));
+        }
+        if is_api(parts) && parts.headers.contains_key(header::AUTHORIZATION) {
+            return token::owner(parts, server).await.map(Some);
         }
         who(parts, server).await.map_err(|error| match is_api(parts) {
             true => json_failed(&server.sharing, &error),
@@ -223,7 +251,7 @@ impl Access {
         if now.duration_since(session.seen_at) > SEEN_EVERY {
             inner.store.touch_session(hash, now)?;
         }
-        Ok(Some(Person { name: session.person, roles, sign_off_roles, csrf: session.csrf }))
+        Ok(Some(Person { name: session.person, roles, sign_off_roles, csrf: session.csrf, token: None }))
     }
 
     /// Whether nobody can log in at all.
@@ -258,7 +286,9 @@ impl Access {
 /// What whoever is not logged in gets.
 fn login_first(parts: &Parts, server: &Server) -> Response<Body> {
     if is_api(parts) {
-        return json_error(StatusCode::UNAUTHORIZED, "log in at /login first");
+        let mut response = json_error(StatusCode::UNAUTHORIZED, "log in at /login first, or send a token");
+        response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(token::CHALLENGE));
+        return response;
     }
     if server.access.is_empty() {
         return html(StatusCode::FORBIDDEN, &login::SetupPage { users: server.sharing.config().login.users.clone() });

@@ -76,7 +76,7 @@ impl Access {
     }
 }
 
-fn too_many(inner: &Inner, refused: TooMany) -> Denied {
+pub(super) fn too_many(inner: &Inner, refused: TooMany) -> Denied {
     inner.metrics.limited.with_label_values(&[refused.whose]).inc();
     Denied::TooMany(refused)
 }

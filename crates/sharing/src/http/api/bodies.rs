@@ -41,8 +41,11 @@ pub(super) struct PersonBody {
     pub roles: Vec<&'static str>,
     /// Roles in which the person may sign off.
     pub sign_off_roles: Vec<String>,
-    /// For the header X-CSRF-Token of whatever changes something.
+    /// For the header X-CSRF-Token of whatever changes something. Empty with a token, which does not need it.
     pub csrf: String,
+    /// What the token of the request allows: read, deliveries, handovers. Only with a token, which has no role.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub scopes: Option<Vec<&'static str>>,
 }
 
 /// A page of cases.
@@ -84,6 +87,8 @@ pub(super) struct OutcomeBody {
     pub outcome: Outcome,
     /// By recipient.
     pub beside: std::collections::BTreeMap<String, Vec<redaction::Beside>>,
+    /// SHA-256 of the STIX objects that each platform would get, by recipient. An approval covers these objects.
+    pub objects: casework::policy::Rendered,
     /// By role of the outcome's `sign_offs`.
     pub who_may_sign_off: std::collections::BTreeMap<String, HoldersBody>,
 }
@@ -232,7 +237,7 @@ pub(super) struct TakenBody {
     pub needs_approval: bool,
 }
 
-/// Entries of the audit log, newest first.
+/// Entries of the audit log: newest first, or oldest first with `after`.
 #[derive(Serialize, ToSchema)]
 pub(super) struct AuditBody {
     pub entries: Vec<Sealed>,

@@ -11,7 +11,9 @@ use super::bodies::ErrorBody;
     info(
         title = "Lockstep review console",
         description = "Cases, the policy's outcome, and the steps that people take. The session's cookie says who asks; whatever \
-                       changes something carries the session's token (GET /api/person) in the header X-CSRF-Token. Every \
+                       changes something carries the session's token (GET /api/person) in the header X-CSRF-Token. Scripts and \
+                       services send a token of `lockstep tokens` as Authorization: Bearer instead, without X-CSRF-Token; its \
+                       scopes allow reading, managing deliveries and recording handovers, and no decision about a case. Every \
                        error says what went wrong and what to do next.",
         license(name = "Apache-2.0")
     ),
@@ -23,7 +25,7 @@ use super::bodies::ErrorBody;
     ),
     components(schemas(ErrorBody)),
     modifiers(&Session),
-    security(("session" = []))
+    security(("session" = []), ("token" = []))
 )]
 struct Api;
 
@@ -31,10 +33,11 @@ struct Session;
 
 impl utoipa::Modify for Session {
     fn modify(&self, openapi: &mut utoipa::openapi::OpenApi) {
-        use utoipa::openapi::security::{ApiKey, ApiKeyValue, SecurityScheme};
+        use utoipa::openapi::security::{ApiKey, ApiKeyValue, Http, HttpAuthScheme, SecurityScheme};
         let components = openapi.components.get_or_insert_default();
         let cookie = SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new("lockstep")));
         components.add_security_scheme("session", cookie);
+        components.add_security_scheme("token", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
     }
 }
 

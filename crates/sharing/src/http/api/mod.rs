@@ -24,6 +24,7 @@ use crate::{
     publish::redaction,
     service::{Inner, Sharing, SharingError},
     store::{Delivery, DeliveryState, Retraction, RetractionCase, StoreError},
+    token::Scope,
 };
 use casework::{
     Act, Role, Task,
@@ -100,7 +101,8 @@ async fn person(Shared(sharing): Shared<Sharing>, person: Person) -> Response<Bo
     let began = Instant::now();
     let roles = Role::ALL.into_iter().filter(|role| person.may(*role)).map(Role::name).collect();
     let sign_off_roles = person.sign_off_roles.into_iter().collect();
-    let body = PersonBody { name: person.name, roles, sign_off_roles, csrf: person.csrf };
+    let scopes = person.token.map(|scopes| scopes.into_iter().map(Scope::name).collect());
+    let body = PersonBody { name: person.name, roles, sign_off_roles, csrf: person.csrf, scopes };
     counted(&sharing, "api", "person", began, ok(&body))
 }
 
@@ -183,13 +185,15 @@ async fn outcome(Shared(server): Shared<Server>, Id(id): Id) -> Response<Body> {
     let Server { sharing, access } = server;
     let response = answer(&sharing, move |inner| {
         let Some(stored) = inner.store.case(&id)? else { return Ok(None) };
-        let outcome = policy::decide(&stored.case, &inner.policy.terms(&stored.cluster), Timestamp::now());
+        let rendered = inner.rendered(&stored)?;
+        let terms = inner.policy.terms(&stored.cluster).with_rendered(Some(&rendered));
+        let outcome = policy::decide(&stored.case, &terms, Timestamp::now());
         let platform =
             |name: &str| inner.policy.recipients.iter().find(|recipient| recipient.name == name)?.platform.as_deref();
         let beside = outcome
             .told()
             .map(|decision| {
-                let seen = redaction::beside(&stored.cluster, &decision.shows, platform(&decision.recipient));
+                let seen = redaction::beside(&stored, &decision.shows, platform(&decision.recipient));
                 (decision.recipient.clone(), seen)
             })
             .collect();
@@ -201,7 +205,7 @@ async fn outcome(Shared(server): Shared<Server>, Id(id): Id) -> Response<Body> {
                 (needed.role.clone(), HoldersBody { users, provider })
             })
             .collect();
-        Ok(Some(OutcomeBody { outcome, beside, who_may_sign_off }))
+        Ok(Some(OutcomeBody { outcome, beside, objects: rendered, who_may_sign_off }))
     })
     .await;
     counted(&sharing, "api", "outcome", began, response)
@@ -233,9 +237,8 @@ async fn step(
 
 async fn take(sharing: &Sharing, person: &Person, id: String, body: TakeBody) -> Response<Body> {
     let act = Act::from(body.step);
-    let needed = act.needs();
-    if !person.holds(needed) {
-        return forbidden(person, &needed.to_string());
+    if !person.may_take(&act) {
+        return forbidden(person, &act.needs().to_string());
     }
     match sharing.act_seen(&id, body.revision, act, &person.name).await {
         Ok(taken) => {
@@ -276,23 +279,30 @@ async fn recipients(Shared(sharing): Shared<Sharing>) -> Response<Body> {
 
 /// Which entries.
 #[derive(Debug, Default, Deserialize)]
-struct Before {
+struct Range {
     before: Option<i64>,
+    after: Option<i64>,
 }
 
-/// Entries of the audit log, newest first.
+/// Entries of the audit log: newest first, or oldest first with `after`, as a program asks that follows the log.
 #[utoipa::path(get, path = "/api/audit", params(
-    ("before" = Option<i64>, Query, description = "only entries before that one"),
+    ("before" = Option<i64>, Query, description = "only entries before this one, newest first"),
+    ("after" = Option<i64>, Query, description = "only entries after this one, oldest first; 0 begins at the first entry"),
 ), responses(
     (status = 200, body = AuditBody, description = "at most 200 entries"),
-    (status = 400, body = ErrorBody, description = "`before` is no number"),
+    (status = 400, body = ErrorBody, description = "`before` or `after` is not a number, or both are given"),
     (status = 401, body = ErrorBody, description = "nobody is logged in"),
 ))]
-async fn audit(Shared(sharing): Shared<Sharing>, asked: Result<Query<Before>, QueryRejection>) -> Response<Body> {
+async fn audit(Shared(sharing): Shared<Sharing>, asked: Result<Query<Range>, QueryRejection>) -> Response<Body> {
     let began = Instant::now();
     let response = match asked {
         Err(rejection) => json_error(StatusCode::BAD_REQUEST, &rejection.body_text()),
-        Ok(Query(Before { before })) => {
+        Ok(Query(Range { before: Some(_), after: Some(_) })) => odd_query(&["before", "after"]),
+        Ok(Query(Range { after: Some(after), .. })) => {
+            answer(&sharing, move |inner| Ok(Some(AuditBody { entries: inner.store.audit_after(after, ENTRIES)? })))
+                .await
+        }
+        Ok(Query(Range { before, .. })) => {
             answer(&sharing, move |inner| Ok(Some(AuditBody { entries: inner.store.audit_before(before, ENTRIES)? })))
                 .await
         }

@@ -295,6 +295,11 @@ pub(super) fn odd_query(odd: &[&str]) -> Response<Body> {
 }
 
 pub(super) fn forbidden(person: &Person, needed: &str) -> Response<Body> {
+    if person.token.is_some() {
+        let next = "log in at the console: a token reads, and with its scopes records handovers or manages deliveries";
+        let why = format!("this needs {needed}, and no scope of the token allows it");
+        return fault(StatusCode::FORBIDDEN, &why, None, Some(next.to_owned()));
+    }
     let why = format!("this needs {needed}, which {:?} does not have", person.name);
     fault(StatusCode::FORBIDDEN, &why, None, Some("ask whoever administers this service".to_owned()))
 }

@@ -36,7 +36,7 @@ use casework::{
     Act, Reviewers,
     audit::Sealed,
     case::{Case, State, Step},
-    policy::{self, Decision, Outcome, Policy},
+    policy::{self, Decision, Outcome, Policy, Rendered},
 };
 use presentation::{cluster, description, posts::Posts};
 
@@ -115,6 +115,8 @@ struct RecipientView {
     before: Option<String>,
     beside: Vec<redaction::Beside>,
     documents: Vec<documents::Link>,
+    /// Of a platform: the objects that it would get.
+    sent: Option<documents::SentObjects>,
 }
 
 /// What a partner said.
@@ -253,8 +255,10 @@ fn case_page(
     history.drain(..earlier);
     let CaseRecord { case, cluster, .. } = &stored;
     let is_demo = inner.config.reviewers == Reviewers::Demo || case.demo;
-    let terms = inner.policy.terms(cluster);
     let now = Timestamp::now();
+    let over = matches!(case.state, State::Dismissed | State::Retracted | State::Closed);
+    let rendered = if over || is_demo { None } else { Some(inner.rendered(&stored)?) };
+    let terms = inner.policy.terms(cluster).with_rendered(rendered.as_ref());
     let outcome = policy::decide(case, &terms, now);
     let feedback = inner.store.feedback_of(&case.id)?;
     let further_feedback = feedback.len().saturating_sub(FEEDBACK);
@@ -274,8 +278,8 @@ fn case_page(
         counted: !cluster.windows.is_empty(),
         judged: cluster.model.is_some(),
         review_forms,
-        over: matches!(case.state, State::Dismissed | State::Retracted | State::Closed),
-        recipients: recipients(&stored, &outcome, &inner.policy),
+        over,
+        recipients: recipients(&stored, &outcome, &inner.policy, rendered.as_ref()),
         missing: outcome.missing.iter().map(|missing| text_format::shorten(&missing.text, 400)).collect(),
         approvals: outcome
             .approvals
@@ -315,9 +319,20 @@ fn title(cluster: &ClusterMessage) -> String {
     format!("{accounts} {what}")
 }
 
-fn recipients(stored: &CaseRecord, outcome: &Outcome, policy: &Policy) -> Vec<RecipientView> {
-    let mut views: Vec<RecipientView> =
-        outcome.recipients.iter().map(|decision| recipient(stored, decision, policy)).collect();
+fn recipients(
+    stored: &CaseRecord,
+    outcome: &Outcome,
+    policy: &Policy,
+    rendered: Option<&Rendered>,
+) -> Vec<RecipientView> {
+    let mut views: Vec<RecipientView> = outcome
+        .recipients
+        .iter()
+        .map(|decision| {
+            let sent = rendered.and_then(|rendered| documents::sent(stored, decision, rendered));
+            RecipientView { sent, ..recipient(stored, decision, policy) }
+        })
+        .collect();
     // Whoever is told first: that is what has to be looked at.
     views.sort_by_key(|view| !view.open);
     views
@@ -346,7 +361,8 @@ fn recipient(stored: &CaseRecord, decision: &Decision, policy: &Policy) -> Recip
         statements: decision.statements.clone(),
         before: decision.has_version.map(|version| format!("has version {version} already")),
         documents: documents::links(stored, decision, policy),
-        beside: if open { redaction::beside(&stored.cluster, &decision.shows, platform) } else { Vec::new() },
+        sent: None,
+        beside: if open { redaction::beside(stored, &decision.shows, platform) } else { Vec::new() },
     }
 }
 

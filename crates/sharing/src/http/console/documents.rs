@@ -19,7 +19,7 @@ use crate::{
 use casework::CaseRecord;
 use casework::{
     case::State,
-    policy::{Decision, Policy, Product},
+    policy::{Decision, Policy, Product, Rendered},
 };
 
 /// A document that a recipient gets, or would get.
@@ -82,6 +82,51 @@ pub(super) fn links(stored: &CaseRecord, decision: &Decision, policy: &Policy) -
         }
     }
     links
+}
+
+/// The STIX objects that a platform would get by a release.
+pub(super) struct SentObjects {
+    pub address: String,
+    pub sha256: String,
+    /// Whether the approval is of the same objects; `None` where there is no approval.
+    pub as_approved: Option<bool>,
+}
+
+/// What a platform would get, if it would get anything.
+pub(super) fn sent(stored: &CaseRecord, decision: &Decision, rendered: &Rendered) -> Option<SentObjects> {
+    let case = &stored.case;
+    let sha256 = rendered.get(&decision.recipient)?.clone();
+    let approved = case.approved.as_ref().filter(|word| word.version == case.version);
+    Some(SentObjects {
+        address: format!("/clusters/{}/objects/{}", path_segment(&case.cluster_id), path_segment(&decision.recipient)),
+        as_approved: approved.map(|_| case.approved_objects.get(&decision.recipient) == Some(&sha256)),
+        sha256,
+    })
+}
+
+/// The objects themselves, one a line, as a platform would get them by a release now.
+pub(super) async fn objects(
+    Shared(sharing): Shared<Sharing>,
+    Path((id, recipient)): Path<(String, String)>,
+) -> Response<Body> {
+    let began = Instant::now();
+    let found = sharing.blocking(move |inner| {
+        let stored = inner.store.case(&id)?.ok_or(SharingError::NoCase(id))?;
+        let sent = inner.would_send(&stored, Timestamp::now())?;
+        Ok(sent.into_iter().find(|(name, _)| *name == recipient).map(|(_, objects)| objects))
+    });
+    let response = match found.await {
+        Ok(Some(objects)) => {
+            let lines: String = objects.into_iter().map(|object| object.body + "\n").collect();
+            let mut response = respond(StatusCode::OK, "text/plain; charset=utf-8", lines);
+            set(&mut response, header::CONTENT_SECURITY_POLICY, "default-src 'none'; frame-ancestors 'none'; sandbox");
+            response
+        }
+        Ok(None) => no_document(StatusCode::NOT_FOUND, "This recipient would get no objects.".to_owned()),
+        Err(SharingError::NoCase(_)) => case::no_case(),
+        Err(error) => failed(&sharing, &error),
+    };
+    counted(&sharing, "console", "objects", began, response)
 }
 
 /// Products on paper, as an address names them.

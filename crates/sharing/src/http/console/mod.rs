@@ -34,6 +34,7 @@ pub(crate) fn routes() -> Router<Server> {
         .route("/clusters/{id}", get(case::page))
         .route("/clusters/{id}/steps", post(case::step))
         .route("/clusters/{id}/documents/{recipient}/{file}", get(documents::file))
+        .route("/clusters/{id}/objects/{recipient}", get(documents::objects))
         .route("/deliveries", get(deliveries::page))
         .route("/deliveries/{id}", post(deliveries::change))
         .route("/retractions", get(retractions::page))

@@ -44,6 +44,8 @@ pub(super) struct ReviewForms {
     releases: bool,
     state: State,
     version: u32,
+    /// Whether the case is approved, and something else would be sent than what the approval covers.
+    approval_is_outdated: bool,
     /// Whether there is anything to record in this state.
     open: bool,
     shared: bool,
@@ -190,6 +192,9 @@ impl ReviewForms {
             let said = kept("targets", &format!("said_{n}"), answer.as_deref().unwrap_or_default());
             (name.clone(), text_format::shorten(name, 80), said)
         });
+        let approval_is_outdated = case.state == State::Approved
+            && (case.approved_scope.as_ref() != Some(&outcome.scope(case))
+                || outcome.blocking().any(|block| form_for(block.rule, &block.text) == "approve"));
         let recipients = outcome.recipients.iter().map(|decision| RecipientRow {
             name: decision.recipient.clone(),
             class: decision.class.to_string(),
@@ -224,6 +229,7 @@ impl ReviewForms {
             releases,
             state: case.state,
             version: case.version,
+            approval_is_outdated,
             open: shared || matches!(case.state, State::InReview | State::Approved),
             shared,
             pending: matches!(case.state, State::InReview | State::Approved)

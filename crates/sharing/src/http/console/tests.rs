@@ -1,6 +1,7 @@
 //! The console over real HTTP.
 
 mod duties;
+mod objects;
 mod retractions;
 mod sign_offs;
 mod steps;
@@ -36,6 +37,7 @@ fn server_with(reviewers: Reviewers, ids: &[&str], change: impl FnOnce(&mut Conf
         database: folder.path().join("sharing.sqlite").display().to_string(),
         listen: ([127, 0, 0, 1], 0).into(),
         reviewers,
+        invented_recipients: true,
         partners: vec![Partner {
             name: "birds".to_owned(),
             platform: "twitter".to_owned(),

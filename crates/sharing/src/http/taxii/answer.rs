@@ -7,7 +7,11 @@ use axum::{
 use jiff::{Timestamp, tz::TimeZone};
 use serde_json::{Value, json};
 
-use crate::{service::SharingError, store::ObjectRow};
+use super::query::{Asked, Malformed};
+use crate::{
+    service::SharingError,
+    store::{CollectionRow, ObjectRow},
+};
 
 /// The media type of every answer.
 pub(super) const MEDIA: &str = "application/taxii+json;version=2.1";
@@ -56,7 +60,7 @@ pub(super) fn ok(body: Value) -> Answer {
 }
 
 /// With the dates of a page.
-pub(super) fn dated(body: String, page: &[ObjectRow]) -> Answer {
+fn dated(body: String, page: &[ObjectRow]) -> Answer {
     let mut headers = Vec::new();
     if let (Some(first), Some(last)) = (page.first(), page.last()) {
         headers.push(("x-taxii-date-added-first", micros(first.date_added)));
@@ -125,4 +129,47 @@ pub(super) fn micros(time: i64) -> String {
         .to_zoned(TimeZone::UTC)
         .strftime("%Y-%m-%dT%H:%M:%S.%6fZ")
         .to_string()
+}
+
+/// An envelope with a page.
+pub(super) fn list(
+    row: &CollectionRow,
+    asked: &Asked,
+    page: &[ObjectRow],
+    more: bool,
+    name: &str,
+    bytes: usize,
+    write: impl Fn(&ObjectRow, &mut String),
+) -> Answer {
+    let mut body = String::with_capacity(bytes + 128);
+    body.push('{');
+    match page.last() {
+        Some(last) if more => {
+            body.push_str(&format!("\"more\":true,\"next\":\"{}\",", asked.next(&row.id, last)));
+        }
+        Some(_) => body.push_str("\"more\":false,"),
+        None => {}
+    }
+    for (index, object) in page.iter().enumerate() {
+        match index {
+            0 => body.push_str(&format!("\"{name}\":[")),
+            _ => body.push(','),
+        }
+        write(object, &mut body);
+    }
+    body.push_str(if page.is_empty() { "}" } else { "]}" });
+    dated(body, page)
+}
+
+/// The answer to a query string that cannot be read.
+pub(super) fn malformed<T>(why: Malformed) -> Result<T, Problem> {
+    let (title, why) = match why {
+        Malformed::Parameter(why) => ("Malformed parameter", why),
+        Malformed::UnknownNext => ("Malformed parameter", "next is not one that this collection gave out".to_owned()),
+        Malformed::OtherFilters => (
+            PROCESSING_ERROR,
+            "next belongs to a page with other filters: repeat match[…] of the first request.".to_owned(),
+        ),
+    };
+    refuse(StatusCode::BAD_REQUEST, title, &why)
 }

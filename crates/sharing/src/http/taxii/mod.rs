@@ -21,7 +21,7 @@ use serde_json::{Value, json};
 
 pub(crate) use self::write::{NoBody, Posting};
 use self::{
-    answer::{Answer, PROCESSING_ERROR, Problem, acceptable, dated, micros, not_found, ok, refusal, refuse},
+    answer::{Answer, Problem, acceptable, list, malformed, micros, not_found, ok, refusal, refuse},
     query::{Asked, Cursor, Malformed},
     resources::{api_root, discovery, resource, version_text},
 };
@@ -281,9 +281,9 @@ impl Request<'_> {
             (Endpoint::Status, _) => self.status(&caller)?,
             (Endpoint::Collections, _) => self.collections(&caller)?,
             (Endpoint::Collection, Some(row)) => ok(resource(&row)),
-            (Endpoint::Objects | Endpoint::Object, Some(row)) => self.objects(&row)?,
-            (Endpoint::Manifest, Some(row)) => self.manifest(&row)?,
-            (Endpoint::Versions, Some(row)) => self.versions(&row)?,
+            (Endpoint::Objects | Endpoint::Object, Some(row)) => self.objects(&caller, &row)?,
+            (Endpoint::Manifest, Some(row)) => self.manifest(&caller, &row)?,
+            (Endpoint::Versions, Some(row)) => self.versions(&caller, &row)?,
             _ => return not_found(),
         };
         Ok(Next::Answer(answer))
@@ -341,8 +341,8 @@ impl Request<'_> {
         Ok(ok(if list.is_empty() { json!({}) } else { json!({"collections": list}) }))
     }
 
-    fn objects(&self, row: &CollectionRow) -> Result<Answer, Problem> {
-        let (asked, page, more) = self.page(row)?;
+    fn objects(&self, caller: &Caller, row: &CollectionRow) -> Result<Answer, Problem> {
+        let (asked, page, more) = self.page(caller, row)?;
         // The objects are spliced in as they were stored: a page costs no parsing.
         let bytes: usize = page.iter().map(|object| object.body.len() + 1).sum();
         if self.method != Method::HEAD
@@ -359,8 +359,8 @@ impl Request<'_> {
         Ok(list(row, &asked, &page, more, "objects", bytes, |object, body| body.push_str(&object.body)))
     }
 
-    fn manifest(&self, row: &CollectionRow) -> Result<Answer, Problem> {
-        let (asked, page, more) = self.page(row)?;
+    fn manifest(&self, caller: &Caller, row: &CollectionRow) -> Result<Answer, Problem> {
+        let (asked, page, more) = self.page(caller, row)?;
         Ok(list(row, &asked, &page, more, "objects", page.len() * 220, |object, body| {
             // Ids and versions are checked when they are added: there is nothing to escape in one.
             let (id, added, version) = (&object.id, micros(object.date_added), version_text(object));
@@ -381,8 +381,8 @@ impl Request<'_> {
         }))
     }
 
-    fn versions(&self, row: &CollectionRow) -> Result<Answer, Problem> {
-        let (asked, page, more) = self.page(row)?;
+    fn versions(&self, caller: &Caller, row: &CollectionRow) -> Result<Answer, Problem> {
+        let (asked, page, more) = self.page(caller, row)?;
         Ok(list(row, &asked, &page, more, "versions", page.len() * 30, |object, body| {
             body.push('"');
             body.push_str(&version_text(object));
@@ -391,15 +391,15 @@ impl Request<'_> {
     }
 
     /// What is asked for, a page of it, and whether there are more.
-    fn page(&self, row: &CollectionRow) -> Result<(Asked, Vec<ObjectRow>, bool), Problem> {
+    fn page(&self, caller: &Caller, row: &CollectionRow) -> Result<(Asked, Vec<ObjectRow>, bool), Problem> {
         let site = &self.inner.site;
         let asked = match query::read(self.raw_query, self.endpoint, &row.id) {
+            Err(Malformed::UnknownNext) => self.first_page(caller, row)?,
+            asked => asked,
+        };
+        let asked = match asked {
             Ok(asked) => asked,
-            Err(Malformed::Parameter(why)) => return refuse(StatusCode::BAD_REQUEST, "Malformed parameter", &why),
-            Err(Malformed::OtherFilters) => {
-                let why = "next belongs to a page with other filters: repeat match[…] of the first request.";
-                return refuse(StatusCode::BAD_REQUEST, PROCESSING_ERROR, why);
-            }
+            Err(why) => return malformed(why),
         };
         if !self.object.is_empty() && !self.inner.store.has_object(row.number, self.object)? {
             return not_found();
@@ -417,6 +417,16 @@ impl Request<'_> {
         };
         let (page, more) = self.inner.store.objects(row.number, &query)?;
         Ok((asked, page, more))
+    }
+
+    /// What is asked for where `next` is another collection's that the caller may read, too: the first page. Clients that read one
+    /// collection after the other with the same parameters, as OpenCTI's connector does, send the last `next` of the one before.
+    fn first_page(&self, caller: &Caller, row: &CollectionRow) -> Result<Result<Asked, Malformed>, Problem> {
+        let collections = self.inner.store.collections(&caller.holder, self.root)?;
+        let others = collections.iter().filter(|other| other.can_read && other.id != row.id);
+        let asked = others.map(|other| query::read(self.raw_query, self.endpoint, &other.id));
+        let known = asked.into_iter().find(|asked| *asked != Err(Malformed::UnknownNext));
+        Ok(known.unwrap_or(Err(Malformed::UnknownNext)).map(|asked| Asked { cursor: None, ..asked }))
     }
 
     /// Where a page begins: after the later of `added_after` and the last object of the page before.
@@ -462,34 +472,4 @@ fn redirect<T>(path: &str, raw_query: &str) -> Result<T, Problem> {
     let mut answer = refusal(StatusCode::PERMANENT_REDIRECT, "Permanent redirect", "Paths end in '/'.");
     answer.headers.push(("location", format!("{path}/{query}")));
     Err(Problem::Refused(Box::new(answer)))
-}
-
-/// An envelope with a page.
-fn list(
-    row: &CollectionRow,
-    asked: &Asked,
-    page: &[ObjectRow],
-    more: bool,
-    name: &str,
-    bytes: usize,
-    write: impl Fn(&ObjectRow, &mut String),
-) -> Answer {
-    let mut body = String::with_capacity(bytes + 128);
-    body.push('{');
-    match page.last() {
-        Some(last) if more => {
-            body.push_str(&format!("\"more\":true,\"next\":\"{}\",", asked.next(&row.id, last)));
-        }
-        Some(_) => body.push_str("\"more\":false,"),
-        None => {}
-    }
-    for (index, object) in page.iter().enumerate() {
-        match index {
-            0 => body.push_str(&format!("\"{name}\":[")),
-            _ => body.push(','),
-        }
-        write(object, &mut body);
-    }
-    body.push_str(if page.is_empty() { "}" } else { "]}" });
-    dated(body, page)
 }

@@ -77,6 +77,7 @@ impl Server {
             database,
             listen: ([127, 0, 0, 1], 0).into(),
             reviewers: Reviewers::Demo,
+            invented_recipients: true,
             partners: vec![partner("birds", "twitter"), partner("blue", "bluesky"), partner("empty", "nowhere")],
             taxii_page: 25,
             taxii_page_max: 200,
@@ -152,6 +153,19 @@ impl Server {
     }
     fn method(&self, method: &str, path: &str) -> Reply {
         self.call(method, path, &[("authorization", &format!("Bearer {}", self.key)), ("accept", JSON)])
+    }
+    /// What a script of tests/stix says that reads everything.
+    fn run_client(&self, script: &str) -> String {
+        let python = std::env::var_os("LOCKSTEP_TAXII_PYTHON").expect("a Python in LOCKSTEP_TAXII_PYTHON");
+        let script = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/stix").join(script);
+        let output = std::process::Command::new(python)
+            .arg(script)
+            .args([&format!("{}/taxii2/", self.base), "birds", &self.key])
+            .output()
+            .unwrap();
+        let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+        assert!(output.status.success(), "{said}");
+        said
     }
     /// Below the collection.
     fn col(&self, rest: &str) -> Reply {
@@ -362,16 +376,56 @@ fn points_13_14_no_write_right() {
 #[test]
 #[ignore = "needs Python packages: tests/stix/validate.sh"]
 fn outside_the_oasis_client_reads_every_object_once() {
-    let python = std::env::var_os("LOCKSTEP_TAXII_PYTHON").expect("a Python in LOCKSTEP_TAXII_PYTHON");
     let s = Server::start();
-    let script = concat!(env!("CARGO_MANIFEST_DIR"), "/../../tests/stix/taxii_client.py");
-    let output = std::process::Command::new(python)
-        .arg(script)
-        .args([&format!("{}/taxii2/", s.base), "birds", &s.key])
-        .output()
-        .unwrap();
-    let said = format!("{}{}", String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
-    assert!(output.status.success(), "{said}");
     let all = s.all("objects", "", 200).len();
+    let said = s.run_client("taxii_client.py");
     assert!(said.contains(&format!("{all} objects")), "{said}");
+}
+
+/// Cyware's client, and the OASIS client in the way of OpenCTI's connector.
+#[test]
+#[ignore = "needs Python packages: tests/stix/validate.sh"]
+fn outside_other_products_read_every_object_once() {
+    let s = Server::start();
+    let all = s.all("objects", "", 200).len();
+    let said = s.run_client("taxii_other_clients.py");
+    assert!(said.contains(&format!("{all} objects")), "{said}");
+}
+
+/// OpenCTI's connector reads all collections with one set of parameters: the first with `added_after` alone, and every next one with the last
+/// `next` of the collection before it.
+#[test]
+fn opencti_reads_its_second_collection_too() {
+    let s = Server::start();
+    let collections = s.get("/taxii2/lockstep/collections/").json();
+    let ids: Vec<&str> =
+        collections["collections"].as_array().unwrap().iter().map(|c| c["id"].as_str().unwrap()).collect();
+    assert_eq!(ids[0], s.collection);
+    let note = serde_json::json!({"type": "note", "spec_version": "2.1", "id": format!("note--{}", uuid::Uuid::new_v4()),
+        "created": "2026-01-01T00:00:00.000Z", "modified": "2026-01-01T00:00:00.000Z", "content": "seen",
+        "labels": ["acknowledged"], "object_refs": [s.all("objects", "&match[type]=campaign", 200)[0]]});
+    let objects = |id: &str| format!("/taxii2/lockstep/collections/{id}/objects/");
+    assert_eq!(s.post(&objects(ids[1]), serde_json::json!({"objects": [note]}).to_string()).status, 202);
+    let mut filters = "limit=50&added_after=2020-01-01T00:00:00Z".to_owned();
+    let mut read = Vec::new();
+    for id in &ids {
+        loop {
+            let reply = s.get(&format!("{}?{filters}", objects(id)));
+            assert_eq!(reply.status, 200, "{filters}: {}", reply.text);
+            read.extend(reply.ids());
+            match reply.json().get("next") {
+                Some(next) => filters = format!("limit=50&next={}", next.as_str().unwrap()),
+                None => break,
+            }
+        }
+    }
+    assert!(filters.contains("next="), "one page only");
+    let mut all = s.all("objects", "", 200);
+    all.push(note["id"].as_str().unwrap().to_owned());
+    assert_eq!(read, all);
+    // Who may not read the collection of a `next` gets no page for it, nor does one who made it up.
+    let stranger = s.get_as(&s.other_key, &format!("{}?{filters}", objects(&s.other_collection)));
+    assert_eq!((stranger.status, s.col("objects/?next=AAAA").status), (400, 400));
+    let other_filters = s.get(&format!("{}?{filters}&match[type]=note", objects(ids[1])));
+    assert_eq!((other_filters.status, &other_filters.json()["title"]), (400, &"ProcessingError".into()));
 }

@@ -7,9 +7,8 @@ use serde_json::{Value, json, value::RawValue};
 
 use super::{
     Caller, Problem,
-    answer::{Answer, PROCESSING_ERROR, is_taxii_content, micros, not_found, refuse},
-    feedback,
-    query::{self, Malformed},
+    answer::{Answer, PROCESSING_ERROR, is_taxii_content, malformed, micros, not_found, refuse},
+    feedback, query,
 };
 use crate::{
     object::{self, NewObject, Rejected},
@@ -182,10 +181,7 @@ fn unprocessable<T>(why: &str) -> Result<T, Problem> {
 pub(super) fn delete(inner: &Inner, row: &CollectionRow, object: &str, raw_query: &str) -> Result<Answer, Problem> {
     let asked = match query::read_delete(raw_query, &row.id) {
         Ok(asked) => asked,
-        Err(Malformed::Parameter(why)) => return refuse(StatusCode::BAD_REQUEST, "Malformed parameter", &why),
-        Err(Malformed::OtherFilters) => {
-            return refuse(StatusCode::BAD_REQUEST, PROCESSING_ERROR, "A DELETE takes no next.");
-        }
+        Err(why) => return malformed(why),
     };
     if inner.store.delete_object(row.number, object, &asked.versions, &asked.spec_versions)? == 0 {
         return not_found();

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, HashSet};
 use jiff::{Timestamp, tz::TimeZone};
 use messages::cluster::{ClusterAccount, ClusterMessage, Evidence, PostRef, TraceKind};
 
+use crate::publish::hidden::{self, Hidden};
 use casework::policy::{AccountIds, Elsewhere, Recipient, Redaction};
 use presentation::description::{self, Named};
 
@@ -123,13 +124,7 @@ impl Finding {
         };
         let accounts: Vec<Account> =
             cluster.accounts.iter().filter(|account| named(&account.platform)).map(|one| seen(one, cluster)).collect();
-        let still: HashSet<(&str, &str)> =
-            cluster.accounts.iter().map(|account| (&*account.platform, &*account.account_id)).collect();
-        let gone: Vec<&ClusterAccount> = before
-            .iter()
-            .flat_map(|before| &before.accounts)
-            .filter(|account| !still.contains(&(&*account.platform, &*account.account_id)))
-            .collect();
+        let gone = hidden::gone(cluster, before);
         let own = if shows.account_ids == AccountIds::OwnPlatform { platform } else { None };
         let hidden = Hidden::new(cluster, &gone, &named, shows, own);
         let kinds = description::kinds_by_nats(cluster);
@@ -178,7 +173,7 @@ impl Finding {
                 .into_iter()
                 .map(|((_, things), count)| (things.to_owned(), text_format::thousands(count)))
                 .collect(),
-            keys: cluster.evidence.iter().take(KEYS).map(|evidence| hidden.key(evidence, shows)).collect(),
+            keys: cluster.evidence.iter().take(KEYS).map(|evidence| key(&hidden, evidence, shows)).collect(),
             more_keys: more(cluster.evidence.len(), KEYS, "more occasion"),
             quoted: shows.keys,
             sources: shows.source_names,
@@ -271,95 +266,39 @@ fn who(cluster: &ClusterMessage, named: &dyn Fn(&str) -> bool, shows: &Redaction
     }
 }
 
-/// What must not come in by way of a key or a source: names of accounts and posts that are not named.
-struct Hidden<'a> {
-    /// Lower-case ids and names.
-    accounts: BTreeSet<String>,
-    posts: HashSet<&'a str>,
-    /// Of a recipient that sees its own platform only: that platform.
-    own: Option<&'a str>,
-}
-
-impl<'a> Hidden<'a> {
-    fn new(
-        cluster: &'a ClusterMessage,
-        gone: &[&'a ClusterAccount],
-        named: &dyn Fn(&str) -> bool,
-        shows: &Redaction,
-        own: Option<&'a str>,
-    ) -> Hidden<'a> {
-        let hides = |account: &'a ClusterAccount| {
-            let id = (!named(&account.platform)).then_some(&*account.account_id);
-            let name = (!named(&account.platform) || !shows.handles).then_some(&*account.account_name);
-            [id, name].into_iter().flatten()
-        };
-        let accounts = cluster
-            .accounts
-            .iter()
-            .chain(gone.iter().copied())
-            .flat_map(hides)
-            .map(|name| name.trim().trim_start_matches('@').to_lowercase())
-            .filter(|name| name.chars().count() >= 3)
-            .collect();
-        let posts = cluster
-            .evidence
-            .iter()
-            .flat_map(|evidence| &evidence.posts)
-            .filter(|post| !shows.post_ids || !named(&post.platform))
-            .map(|post| &*post.id)
-            .collect();
-        Hidden { accounts, posts, own }
-    }
-
-    fn is_in(&self, text: &str) -> bool {
-        let lower = text.to_lowercase();
-        self.accounts.iter().any(|name| lower.contains(name))
-            || self.posts.contains(text)
-            || text.split(|c: char| !c.is_alphanumeric()).any(|word| self.posts.contains(word))
-    }
-
-    /// Whether a post or an account, `platform:id`, is on a platform that is not the recipient's.
-    fn is_elsewhere(&self, kind: TraceKind, text: &str) -> bool {
-        let platform = text.split_once(':').map(|(platform, _)| platform);
-        matches!(description::trace_kind(kind).names, Named::Post | Named::Account)
-            && self.own.is_some()
-            && platform.is_some()
-            && platform != self.own
-    }
-
-    fn key(&self, evidence: &Evidence, shows: &Redaction) -> Key {
-        let shown = |kind: TraceKind, text: &str, max: usize| {
-            if self.is_in(text) {
-                "withheld: it would name an account or post that is not named here".to_owned()
-            } else if self.is_elsewhere(kind, text) {
-                "withheld: it is on another platform".to_owned()
-            } else {
-                safe(&inert(text), max)
-            }
-        };
-        let names = |kind: TraceKind| description::trace_kind(kind).names;
-        let accounts: BTreeSet<(&str, &str)> =
-            evidence.posts.iter().map(|post| (&*post.platform, &*post.account_id)).collect();
-        Key {
-            kind: description::trace_kind(evidence.kind).things.to_owned(),
-            key: match names(evidence.kind) {
-                Named::Post if !shows.post_ids => "a post, not named here".to_owned(),
-                Named::Words => "not quoted".to_owned(),
-                Named::Post | Named::Account | Named::Address => shown(evidence.kind, &evidence.key, 200),
-            },
-            source: match names(evidence.source_kind) {
-                Named::Words => "not quoted".to_owned(),
-                Named::Post | Named::Account | Named::Address => shown(evidence.source_kind, &evidence.source, 80),
-            },
-            accounts: accounts.len(),
-            posts: evidence.posts.len(),
-            first: evidence
-                .posts
-                .iter()
-                .map(|post| post.created_at)
-                .min()
-                .map_or_else(|| "not known".to_owned(), text_format::minute),
+/// A key as the recipient sees it.
+fn key(hidden: &Hidden, evidence: &Evidence, shows: &Redaction) -> Key {
+    let shown = |kind: TraceKind, text: &str, max: usize| {
+        if hidden.is_in(text) {
+            "withheld: it would name an account or post that is not named here".to_owned()
+        } else if hidden.is_elsewhere(kind, text) {
+            "withheld: it is on another platform".to_owned()
+        } else {
+            safe(&inert(text), max)
         }
+    };
+    let names = |kind: TraceKind| description::trace_kind(kind).names;
+    let accounts: BTreeSet<(&str, &str)> =
+        evidence.posts.iter().map(|post| (&*post.platform, &*post.account_id)).collect();
+    Key {
+        kind: description::trace_kind(evidence.kind).things.to_owned(),
+        key: match names(evidence.kind) {
+            Named::Post if !shows.post_ids => "a post, not named here".to_owned(),
+            Named::Words => "not quoted".to_owned(),
+            Named::Post | Named::Account | Named::Address => shown(evidence.kind, &evidence.key, 200),
+        },
+        source: match names(evidence.source_kind) {
+            Named::Words => "not quoted".to_owned(),
+            Named::Post | Named::Account | Named::Address => shown(evidence.source_kind, &evidence.source, 80),
+        },
+        accounts: accounts.len(),
+        posts: evidence.posts.len(),
+        first: evidence
+            .posts
+            .iter()
+            .map(|post| post.created_at)
+            .min()
+            .map_or_else(|| "not known".to_owned(), text_format::minute),
     }
 }
 

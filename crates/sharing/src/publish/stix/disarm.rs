@@ -4,8 +4,18 @@
 //! marking is to change it. So they carry the Foundation's statement (CC BY-SA 4.0) and no TLP; a note of ours beside each, TLP:CLEAR,
 //! says that it is public, under which licence, and when Lockstep names it.
 
-use casework::techniques::Technique;
-use serde_json::Value;
+use casework::{
+    Tlp,
+    partners::{platform_key, technique_key},
+    techniques::Technique,
+};
+use serde_json::{Value, json};
+use uuid::Uuid;
+
+use super::{
+    EPOCH, OURS, Publication,
+    object::{id_of, marking, revoke},
+};
 
 /// The release that the objects are of.
 pub(super) const RELEASE: &str = "1.6";
@@ -23,6 +33,15 @@ pub(super) fn stix_id(technique: Technique) -> &'static str {
     }
 }
 
+/// The technique as an external reference, for who gets none of DISARM's objects.
+pub(super) fn reference(technique: Technique) -> Value {
+    json!({
+        "source_name": "DISARM",
+        "external_id": technique.number(),
+        "description": format!("DISARM {RELEASE} (DISARM Foundation, CC BY-SA 4.0). Named where: {}", technique.rule()),
+    })
+}
+
 /// DISARM's objects for these techniques, each after those it refers to. Nothing for none.
 pub(super) fn objects(techniques: &[Technique]) -> Vec<Value> {
     if techniques.is_empty() {
@@ -35,6 +54,56 @@ pub(super) fn objects(techniques: &[Technique]) -> Vec<Value> {
             object["type"] != "attack-pattern" || techniques.iter().any(|technique| object["id"] == stix_id(*technique))
         })
         .collect()
+}
+
+impl Publication<'_> {
+    /// DISARM's objects, a note of ours on each technique, and that the campaign uses it.
+    pub(super) fn techniques(&self, techniques: &[Technique], revoked: bool) -> Vec<Value> {
+        let mut objects = objects(techniques);
+        for technique in techniques {
+            let name = objects.iter().find(|o| o["id"] == stix_id(*technique)).map(|o| o["name"].clone());
+            let name = name.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned();
+            let number = technique.number();
+            // The number counts changes of what the note says: its id and its time never change, so neither may its content.
+            let seed = format!("note 2\u{1f}{}\u{1f}{number}\u{1f}{}", self.identity, RELEASE);
+            objects.push(json!({
+                "type": "note",
+                "spec_version": "2.1",
+                "id": format!("note--{}", Uuid::new_v5(&OURS, seed.as_bytes())),
+                "created_by_ref": self.identity_id(),
+                "created": EPOCH,
+                "modified": EPOCH,
+                "abstract": format!("DISARM {number}: licence, and when it is named"),
+                "content": format!(
+                    "{number} {name}, of DISARM {}, as the DISARM Foundation published it, unchanged. It is public: treat it as \
+                     TLP:CLEAR. © DISARM Foundation, CC BY-SA 4.0.\n\nNamed where: {}",
+                    RELEASE,
+                    technique.rule()
+                ),
+                "external_references": [
+                    {"source_name": "CC BY-SA 4.0", "url": "https://creativecommons.org/licenses/by-sa/4.0/"},
+                ],
+                "object_refs": [stix_id(*technique)],
+                "object_marking_refs": [id_of(&marking(Tlp::Clear))],
+            }));
+            let key = technique_key(*technique);
+            let platform = platform_key(self.platform);
+            let mut uses = self.object(
+                "relationship",
+                &format!("uses\u{1f}{number}\u{1f}{}\u{1f}{}", self.generation(&key), self.generation(&platform)),
+                self.since(&key).max(self.since(&platform)),
+                json!({
+                    "relationship_type": "uses",
+                    "description": technique.rule(),
+                    "source_ref": self.id("campaign", &self.platform_seed("campaign")),
+                    "target_ref": stix_id(*technique),
+                }),
+            );
+            revoke(&mut uses, revoked);
+            objects.push(uses);
+        }
+        objects
+    }
 }
 
 #[cfg(test)]

@@ -3,8 +3,12 @@
 use messages::cluster::ClusterMessage;
 use presentation::description;
 
-use super::disarm;
-use casework::{case::Case, policy::VOLUNTARY, techniques::techniques};
+use super::{Publication, disarm};
+use crate::publish::evidence::Selection;
+use casework::{
+    policy::{Elsewhere, VOLUNTARY},
+    techniques::techniques,
+};
 
 /// The numbers in words, without the names of sources.
 pub(super) fn strength(cluster: &ClusterMessage) -> String {
@@ -28,22 +32,31 @@ pub(super) fn strength(cluster: &ClusterMessage) -> String {
 }
 
 /// Why a group was found, for readers of the note about it. `own` of its accounts are on the platform.
-pub(super) fn why(case: &Case, cluster: &ClusterMessage, platform: &str, own: usize) -> String {
-    let c = cluster;
+pub(super) fn why(publication: &Publication, own: usize, selection: &Selection) -> String {
+    let Publication { case, cluster: c, platform, shows, .. } = publication;
     let mut text = String::new();
     if case.demo {
         text.push_str(casework::DEMO_NOTICE);
         text.push_str(".\n\n");
     }
-    text.push_str(&format!("{}\n\n{}\n\n", description::headline(c), strength(c)));
+    text.push_str(&format!("{}\n\n", description::headline(c)));
+    if shows.model_internals {
+        text.push_str(&format!("{}\n\n", strength(c)));
+    }
     text.push_str(&format!(
-        "{} of the {} {} on {}; of the others you get counts and pseudonyms that are stable for you.\n\n",
+        "{} of the {} {} on {}; {}.\n\n",
         own,
         text_format::count(c.accounts.len() as u64, "account"),
         if own == 1 { "is" } else { "are" },
-        text_format::shorten(platform, 40)
+        text_format::shorten(platform, 40),
+        match shows.elsewhere {
+            Elsewhere::Pseudonyms => "of the others you get counts and pseudonyms that are stable for you",
+            Elsewhere::Counts => "of the others you get counts",
+            Elsewhere::Total => "the others are on other platforms",
+        },
     ));
-    if let Some(model) = &c.model {
+    text.push_str(&format!("{}\n\n", selection.summary()));
+    if let Some(model) = c.model.as_ref().filter(|_| shows.model_internals) {
         text.push_str(&format!(
             "Probability that the coordination is inauthentic, by model {} {}: {}. Reasons, by weight:\n",
             text_format::shorten(&model.name, 80),
@@ -51,7 +64,7 @@ pub(super) fn why(case: &Case, cluster: &ClusterMessage, platform: &str, own: us
             c.probability.map_or_else(|| "not known".to_owned(), text_format::percent)
         ));
     }
-    for reason in c.reasons.iter().take(8) {
+    for reason in c.reasons.iter().take(8).filter(|_| shows.model_internals) {
         text.push_str(&format!(
             "- {} ({} nats)\n",
             text_format::shorten(&reason.text, 200),

@@ -193,6 +193,30 @@ impl Finding {
     }
 }
 
+impl Finding {
+    /// Without scores, weights and thresholds.
+    pub(super) fn without_internals(self) -> Finding {
+        Finding {
+            log_e_nats: None,
+            log_e_leave_one_source_out_nats: None,
+            bar_nats: None,
+            alpha: None,
+            safety_factor: None,
+            windows: Vec::new(),
+            q_value_upper_bound: None,
+            score_nats: None,
+            probability: None,
+            model: None,
+            model_version: None,
+            account_log_e_nats: None,
+            account_probability: None,
+            account_outcomes: None,
+            account_left_out_nats: None,
+            ..self
+        }
+    }
+}
+
 /// Accounts of the group on another platform.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]

@@ -1,12 +1,13 @@
 //! STIX 2.1 objects for one partner from one released finding.
 //!
 //! Pure: the same case, finding, partner and time give the same objects. A partner gets accounts of its own platform; of the
-//! rest it gets counts and pseudonyms made with a key of its own. No text names the sources of the evidence: whom a group reposts may
-//! itself be an account on another platform, and is accused of nothing.
+//! rest it gets counts and pseudonyms made with a key of its own. What its class does not see is left out, and so is every key, source
+//! and name that would name an account on another platform.
 //!
 //! - An account: `user-account` with the id that STIX prescribes, and one `indicator`, which expires and can be revoked, with a
 //!   relationship `indicates` to the campaign.
 //! - The group: `campaign`, `observed-data`, a `note` that says why, a `grouping` of everything.
+//! - The evidence: an `observed-data` for each key, with the posts on it ([`evidence`]).
 //! - What it does: relationships `uses` to DISARM's `attack-pattern`s ([`disarm`]), with a note on the licence and the rule of each.
 //! - For all of it: TLP 2.0 markings with the OASIS ids, the producer's `identity`, the definition of our extension ([`finding`]).
 //!
@@ -17,6 +18,7 @@
 //! `revoked: true`, and a note says so. What was revoked stays revoked: an account, a platform or a technique that comes back gets a new id.
 
 mod disarm;
+pub(crate) mod evidence;
 mod explanation;
 pub(crate) mod feedback;
 mod finding;
@@ -37,9 +39,9 @@ use casework::{
     Tlp,
     accounts::key_of_account,
     case::Case,
-    partners::{platform_key, technique_key},
-    policy::VOLUNTARY,
-    techniques::{Technique, techniques},
+    partners::platform_key,
+    policy::{AccountIds, Elsewhere as Others, Redaction, VOLUNTARY},
+    techniques::techniques,
 };
 pub(crate) use finding::EXTENSION;
 use finding::{Elsewhere, Finding, TestWindow};
@@ -61,6 +63,10 @@ pub(crate) struct Publication<'a> {
     pub identity: &'a str,
     pub tlp: Tlp,
     pub valid_days: u32,
+    /// Whether techniques are shared as DISARM's objects; else the campaign names them.
+    pub disarm_objects: bool,
+    /// What platforms see.
+    pub shows: Redaction,
     pub partner: &'a str,
     pub platform: &'a str,
     pub pseudonym_key: &'a [u8],
@@ -77,7 +83,7 @@ pub(crate) struct Publication<'a> {
 impl Publication<'_> {
     /// The objects, each after those it refers to. Empty where the partner's platform has no account in it.
     pub fn objects(&self) -> Vec<NewObject> {
-        let own = on_platform(self.cluster, self.platform);
+        let own = self.own();
         if own.is_empty() {
             // Every account of this platform has left the finding: what was said of them is withdrawn.
             return self.retraction();
@@ -87,6 +93,11 @@ impl Publication<'_> {
         if let Some(before) = self.before.filter(|_| !was.is_empty()) {
             let stays = |old: &ClusterAccount| own.iter().any(|new| new.account_id == old.account_id);
             let left: Vec<&ClusterAccount> = was.into_iter().filter(|old| !stays(old)).collect();
+            let withdrawn = self.withdrawn_evidence(before, &objects);
+            let text: Vec<String> = withdrawn.iter().map(|object| object["object_refs"].to_string()).collect();
+            let acted = left.iter().filter(|account| text.iter().any(|refs| refs.contains(&user_account_id(account))));
+            objects.extend(acted.map(|account| self.user_account(account)));
+            objects.extend(withdrawn);
             if !left.is_empty() {
                 let revoked: Vec<Value> = left.iter().flat_map(|account| self.indicator(account, true)).collect();
                 let indicators = ids(&revoked, "indicator");
@@ -95,7 +106,9 @@ impl Publication<'_> {
             }
             let mut dropped = techniques(before);
             dropped.retain(|technique| !techniques(self.cluster).contains(technique));
-            objects.extend(self.techniques(&dropped, true));
+            if self.disarm_objects {
+                objects.extend(self.techniques(&dropped, true));
+            }
         }
         self.grouped(objects, false)
     }
@@ -119,22 +132,26 @@ impl Publication<'_> {
     /// Everything of the group and these accounts of it.
     fn group(&self, own: &[&ClusterAccount], revoked: bool) -> Vec<Value> {
         let mut objects: Vec<Value> = own.iter().map(|account| self.user_account(account)).collect();
-        let observed = self.observed(objects.iter().map(id_of).collect());
+        let selection = self.selection();
+        let observed = self.observed(objects.iter().map(id_of).collect(), &selection);
         let campaign = self.campaign(own.len());
         let why = self.platform_object(
             "note",
             "why",
             json!({
                 "abstract": "Why these accounts are reported, and what the numbers mean",
-                "content": explanation::why(self.case, self.cluster, self.platform, own.len()),
+                "content": explanation::why(self, own.len(), &selection),
                 "object_refs": [id_of(&campaign)],
             }),
         );
         let mut group = [campaign, observed, why];
         group.iter_mut().for_each(|object| revoke(object, revoked));
         objects.extend(group);
+        objects.extend(if revoked { self.withdrawn_evidence(self.cluster, &[]) } else { self.evidence() });
         objects.extend(own.iter().flat_map(|account| self.indicator(account, revoked)));
-        objects.extend(self.techniques(&techniques(self.cluster), revoked));
+        if self.disarm_objects {
+            objects.extend(self.techniques(&techniques(self.cluster), revoked));
+        }
         objects
     }
 
@@ -198,6 +215,7 @@ impl Publication<'_> {
         }
         objects.extend(identities);
         objects.push(extension);
+        objects.push(evidence::definition(PROJECT, &marking(Tlp::Clear)));
         objects
     }
 
@@ -212,7 +230,7 @@ impl Publication<'_> {
         });
         // A name that is the id of a member: importers that match by value would take one for the other.
         let is_id = self.cluster.accounts.iter().any(|member| member.account_id == account.account_name);
-        if !account.account_name.is_empty() && !is_id {
+        if self.shows.handles && !account.account_name.is_empty() && !is_id {
             object["display_name"] = json!(account.account_name);
         }
         object
@@ -249,10 +267,10 @@ impl Publication<'_> {
             }),
         );
         // No number stands in for one that is not known.
-        if let Some(probability) = self.cluster.probability.and_then(finite) {
+        if let Some(probability) = self.cluster.probability.and_then(finite).filter(|_| self.shows.model_internals) {
             indicator["confidence"] = json!((probability.clamp(0.0, 1.0) * 100.0).round() as i64);
         }
-        let finding = self.finding().of_account(account);
+        let finding = self.as_shown(self.finding().of_account(account));
         indicator["extensions"] = json!({ EXTENSION: finding });
         let mut relationship = self.object(
             "relationship",
@@ -275,14 +293,17 @@ impl Publication<'_> {
             "campaign",
             json!({
                 "name": format!("Coordinated accounts, {}", self.reference),
-                "description": format!("{} {}", description::headline(self.cluster), explanation::strength(self.cluster)),
+                "description": match self.shows.model_internals {
+                    true => format!("{} {}", description::headline(self.cluster), explanation::strength(self.cluster)),
+                    false => description::headline(self.cluster),
+                },
                 "first_seen": millis(self.cluster.first_seen),
                 "last_seen": millis(self.cluster.last_seen.max(self.cluster.first_seen)),
             }),
         );
         let mut elsewhere: BTreeMap<&str, Vec<String>> = BTreeMap::new();
         for account in &self.cluster.accounts {
-            if account.platform != self.platform {
+            if account.platform != self.platform && self.shows.elsewhere != Others::Total {
                 elsewhere.entry(&account.platform).or_default().push(self.pseudonym(account));
             }
         }
@@ -294,91 +315,37 @@ impl Publication<'_> {
                 .map(|(platform, mut pseudonyms)| {
                     // In an order of their own, not that of the evidence.
                     pseudonyms.sort();
-                    Elsewhere { platform: platform.to_owned(), accounts: pseudonyms.len(), pseudonyms }
+                    let accounts = pseudonyms.len();
+                    pseudonyms.retain(|_| self.shows.elsewhere == Others::Pseudonyms);
+                    Elsewhere { platform: platform.to_owned(), accounts, pseudonyms }
                 })
                 .collect(),
-            ..self.finding()
+            ..self.as_shown(self.finding())
         };
         campaign["extensions"] = json!({ EXTENSION: finding });
-        campaign
-    }
-
-    fn observed(&self, accounts: Vec<String>) -> Value {
-        let posts = || {
-            let posts = self.cluster.evidence.iter().flat_map(|e| &e.posts);
-            posts.filter(|post| post.platform == self.platform).map(|post| post.created_at)
-        };
-        let first = posts().min().unwrap_or(self.cluster.first_seen);
-        let last = posts().max().unwrap_or(self.cluster.last_seen).max(first);
-        self.platform_object(
-            "observed-data",
-            "observed",
-            json!({
-                "first_observed": millis(first),
-                "last_observed": millis(last),
-                "number_observed": posts().count().clamp(1, 999_999_999),
-                "object_refs": accounts,
-            }),
-        )
-    }
-
-    /// DISARM's objects, a note of ours on each technique, and that the campaign uses it.
-    fn techniques(&self, techniques: &[Technique], revoked: bool) -> Vec<Value> {
-        let mut objects = disarm::objects(techniques);
-        for technique in techniques {
-            let name = objects.iter().find(|o| o["id"] == disarm::stix_id(*technique)).map(|o| o["name"].clone());
-            let name = name.as_ref().and_then(Value::as_str).unwrap_or_default().to_owned();
-            let number = technique.number();
-            // The number counts changes of what the note says: its id and its time never change, so neither may its content.
-            let seed = format!("note 2\u{1f}{}\u{1f}{number}\u{1f}{}", self.identity, disarm::RELEASE);
-            objects.push(json!({
-                "type": "note",
-                "spec_version": "2.1",
-                "id": format!("note--{}", Uuid::new_v5(&OURS, seed.as_bytes())),
-                "created_by_ref": self.identity_id(),
-                "created": EPOCH,
-                "modified": EPOCH,
-                "abstract": format!("DISARM {number}: licence, and when it is named"),
-                "content": format!(
-                    "{number} {name}, of DISARM {}, as the DISARM Foundation published it, unchanged. It is public: treat it as \
-                     TLP:CLEAR. © DISARM Foundation, CC BY-SA 4.0.\n\nNamed where: {}",
-                    disarm::RELEASE,
-                    technique.rule()
-                ),
-                "external_references": [
-                    {"source_name": "CC BY-SA 4.0", "url": "https://creativecommons.org/licenses/by-sa/4.0/"},
-                ],
-                "object_refs": [disarm::stix_id(*technique)],
-                "object_marking_refs": [id_of(&marking(Tlp::Clear))],
-            }));
-            let key = technique_key(*technique);
-            let platform = platform_key(self.platform);
-            let mut uses = self.object(
-                "relationship",
-                &format!("uses\u{1f}{number}\u{1f}{}\u{1f}{}", self.generation(&key), self.generation(&platform)),
-                self.since(&key).max(self.since(&platform)),
-                json!({
-                    "relationship_type": "uses",
-                    "description": technique.rule(),
-                    "source_ref": self.id("campaign", &self.platform_seed("campaign")),
-                    "target_ref": disarm::stix_id(*technique),
-                }),
-            );
-            revoke(&mut uses, revoked);
-            objects.push(uses);
+        let named = techniques(self.cluster);
+        if !self.disarm_objects && !named.is_empty() {
+            campaign["external_references"] = named.into_iter().map(disarm::reference).collect();
         }
-        objects
+        campaign
     }
 
     /// HMAC-SHA256 of the account with the partner's own key: the same account has the same pseudonym in every finding for
     /// this partner, and another one for every other partner.
     fn pseudonym(&self, account: &ClusterAccount) -> String {
-        // Hmac takes keys of any length, so the error cannot happen; an empty text would still name nobody.
-        let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(self.pseudonym_key) else {
-            return String::new();
-        };
-        mac.update(key_of_account(account).as_bytes());
-        hex(&mac.finalize().into_bytes()[..16])
+        hmac(self.pseudonym_key, &key_of_account(account))
+    }
+
+    /// Accounts of the platform, if its class sees them.
+    fn own(&self) -> Vec<&ClusterAccount> {
+        match self.shows.account_ids {
+            AccountIds::None => Vec::new(),
+            _ => on_platform(self.cluster, self.platform),
+        }
+    }
+
+    fn as_shown(&self, finding: Finding) -> Finding {
+        if self.shows.model_internals { finding } else { finding.without_internals() }
     }
 
     fn finding(&self) -> Finding {
@@ -467,6 +434,16 @@ impl Publication<'_> {
         let name = format!("identity\u{1f}{}", self.identity);
         format!("identity--{}", Uuid::new_v5(&OURS, name.as_bytes()))
     }
+}
+
+/// HMAC-SHA256, the first 16 bytes in hex.
+fn hmac(key: &[u8], text: &str) -> String {
+    // Hmac takes keys of any length, so the error cannot happen; an empty text would still name nobody.
+    let Ok(mut mac) = Hmac::<Sha256>::new_from_slice(key) else {
+        return String::new();
+    };
+    mac.update(text.as_bytes());
+    hex(&mac.finalize().into_bytes()[..16])
 }
 
 fn on_platform<'a>(cluster: &'a ClusterMessage, platform: &str) -> Vec<&'a ClusterAccount> {

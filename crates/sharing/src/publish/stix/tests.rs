@@ -1,3 +1,4 @@
+mod evidence;
 mod outside;
 mod privacy;
 mod versions;
@@ -12,7 +13,11 @@ use super::{
     object::{OBSERVABLES, TLP_EXTENSION},
     *,
 };
-use casework::case::Step;
+use casework::{
+    case::Step,
+    policy::{Class, Rules},
+    techniques::Technique,
+};
 use messages::cluster::TraceKind;
 use presentation::fixtures;
 
@@ -41,6 +46,8 @@ fn publication<'a>(case: &'a Case, cluster: &'a ClusterMessage, platform: &'a st
         identity: "Lockstep test",
         tlp: Tlp::Amber,
         valid_days: 30,
+        disarm_objects: true,
+        shows: Rules::with_marking(Tlp::Amber).class(Class::Platform).shows,
         partner: platform,
         platform,
         pseudonym_key: platform.as_bytes(),
@@ -182,6 +189,16 @@ fn with_all_techniques(mut cluster: ClusterMessage) -> ClusterMessage {
 
 /// Publications of every kind, by name, with the accounts that are live after each.
 fn publications(cluster: &ClusterMessage, demo: bool, tlp: Tlp) -> Vec<(&'static str, Vec<Value>, Vec<String>)> {
+    publications_with(cluster, demo, tlp, true)
+}
+
+/// The same with or without DISARM's objects.
+fn publications_with(
+    cluster: &ClusterMessage,
+    demo: bool,
+    tlp: Tlp,
+    disarm_objects: bool,
+) -> Vec<(&'static str, Vec<Value>, Vec<String>)> {
     let mut case = released(cluster);
     case.demo = demo;
     let own = |cluster: &ClusterMessage| -> Vec<String> {
@@ -191,8 +208,8 @@ fn publications(cluster: &ClusterMessage, demo: bool, tlp: Tlp) -> Vec<(&'static
     let second = without(cluster, 2, |account| account.platform == "twitter" && account.account_id == leaver);
     let elsewhere = without(cluster, 3, |account| account.platform == "twitter");
     let publish = |case: &Case, cluster, before, second: i64| {
-        let publication = Publication { tlp, before, now: time(second), ..publication(case, cluster, "twitter") };
-        values(&publication.objects())
+        let publication = publication(case, cluster, "twitter");
+        values(&Publication { tlp, disarm_objects, before, now: time(second), ..publication }.objects())
     };
     let mut all = Vec::new();
     note_shared(&mut case, cluster, time(4));
@@ -203,7 +220,8 @@ fn publications(cluster: &ClusterMessage, demo: bool, tlp: Tlp) -> Vec<(&'static
     note_withdrawn(&mut case, cluster, Some(&second));
     all.push(("left", publish(&case, &elsewhere, Some(&second), 14), Vec::new()));
     case.state = casework::case::State::Retracted;
-    let retracted = Publication { tlp, before: Some(&second), now: time(15), ..publication(&case, &second, "twitter") };
+    let retracted = publication(&case, &second, "twitter");
+    let retracted = Publication { tlp, disarm_objects, before: Some(&second), now: time(15), ..retracted };
     all.push(("retracted", values(&retracted.retraction()), Vec::new()));
     note_withdrawn(&mut case, &second, None);
     note_shared(&mut case, cluster, time(20));
@@ -405,6 +423,30 @@ fn a_campaign_uses_the_techniques_that_the_evidence_supports() {
         assert!(!revoked);
         let kept = matches!(technique, Technique::Copypasta | Technique::Amplify);
         assert_eq!(*id == first[disarm::stix_id(technique)].0, kept, "{technique:?}");
+    }
+}
+
+/// Readers that refuse DISARM's properties of MITRE's learn of the techniques all the same.
+#[test]
+fn without_its_objects_disarms_techniques_are_named_on_the_campaign() {
+    let cluster = with_all_techniques(fixtures::cluster("c", 1));
+    for (what, objects, _) in publications_with(&cluster, false, Tlp::Amber, false) {
+        for object in &objects {
+            assert!(object["type"] != "attack-pattern" && object["relationship_type"] != "uses", "{what}: {object}");
+            assert!(!object.to_string().contains("x_mitre"), "{what}: {object}");
+        }
+        if let [campaign] = of(&objects, "campaign")[..] {
+            let named: Vec<&str> = campaign["external_references"]
+                .as_array()
+                .unwrap()
+                .iter()
+                .map(|reference| {
+                    assert_eq!(reference["source_name"], "DISARM");
+                    reference["external_id"].as_str().unwrap()
+                })
+                .collect();
+            assert_eq!(named, Technique::ALL.map(|technique| technique.number()), "{what}");
+        }
     }
 }
 

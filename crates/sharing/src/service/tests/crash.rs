@@ -45,6 +45,7 @@ fn config(place: &str, url: &str) -> Config {
     Config {
         database: place.to_owned(),
         reviewers: Reviewers::Demo,
+        invented_recipients: true,
         partners: vec![Partner {
             name: "birds".to_owned(),
             platform: "twitter".to_owned(),

@@ -36,6 +36,7 @@ fn open(place: &str, reviewers: Reviewers) -> Sharing {
     let config = Config {
         database: place.to_owned(),
         reviewers,
+        invented_recipients: true,
         partners: vec![partner("birds", "twitter"), partner("blue", "bluesky")],
         ..Config::default()
     };

@@ -110,6 +110,11 @@ impl Database for Postgres {
             work(&mut Held { client, prepared })
         })
     }
+
+    fn is_in_place(&self) -> Result<(), StoreError> {
+        // A server is asked anew with every statement.
+        Ok(())
+    }
 }
 
 /// Every connection has a runtime of its own, and those do not nest: a short command that calls from an async thread must leave it.

@@ -13,6 +13,9 @@ use super::{Database, Dialect, Row, Session, Value, Work, migrate, pool};
 use crate::store::StoreError;
 
 pub(super) struct Sqlite {
+    path: PathBuf,
+    /// Device and number of the file.
+    file: Option<(u64, u64)>,
     writer: Mutex<Connection>,
     readers: Pool<Readers>,
 }
@@ -56,7 +59,8 @@ impl Sqlite {
         tx.pragma_update(None, "user_version", reached)?;
         tx.commit()?;
         let readers = pool::of(Readers { path: path.to_owned() }, connections.saturating_sub(1)).map_err(refuse)?;
-        Ok(Self { writer: Mutex::new(writer), readers })
+        let file = file_number(path).map_err(|e| refuse(format!("{e}; check the path and its permissions")))?;
+        Ok(Self { path: path.to_owned(), file, writer: Mutex::new(writer), readers })
     }
 }
 
@@ -72,6 +76,34 @@ impl Database for Sqlite {
     fn read(&self, work: Work<'_>) -> Result<(), StoreError> {
         work(&mut Held(&*pool::take(&self.readers)?))
     }
+
+    fn is_in_place(&self) -> Result<(), StoreError> {
+        let place = self.path.display();
+        match file_number(&self.path) {
+            Ok(found) if found == self.file => Ok(()),
+            Ok(_) => Err(StoreError::Replaced(format!(
+                "the file {place} was replaced while the service runs, which still uses the one before: restart the service, which \
+                 checks the new one"
+            ))),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Err(StoreError::Replaced(format!(
+                "the file {place} is gone: what the service stores now is lost when it ends; put the file back, or stop the service and \
+                 restore a backup"
+            ))),
+            Err(error) => Err(StoreError::Open { path: place.to_string(), why: error.to_string() }),
+        }
+    }
+}
+
+/// Device and number of a file, by which it is known under any name.
+#[cfg(unix)]
+fn file_number(path: &Path) -> std::io::Result<Option<(u64, u64)>> {
+    use std::os::unix::fs::MetadataExt;
+    std::fs::metadata(path).map(|meta| Some((meta.dev(), meta.ino())))
+}
+
+#[cfg(not(unix))]
+fn file_number(path: &Path) -> std::io::Result<Option<(u64, u64)>> {
+    std::fs::metadata(path).map(|_| None)
 }
 
 fn connect(path: &Path) -> Result<Connection, StoreError> {

@@ -63,7 +63,7 @@ fn add(store: &Store, collection: i64, objects: Vec<NewObject>) -> Vec<Added> {
 }
 
 fn opened(place: &str) -> (Store, i64) {
-    let store = Store::open(place, 4).unwrap();
+    let store = Store::open_unlocked(place);
     let partner = Partner { name: "p".to_owned(), platform: "x".to_owned(), tlp_ceiling: Tlp::Amber, webhook: None };
     store.set_partners(&[partner]).unwrap();
     let collection = store.partners().unwrap()[0].collection;
@@ -255,7 +255,7 @@ fn a_page_of_long_objects_ends_early_and_goes_on() {
 }
 
 fn dates_are_unique_and_grow_also_when_the_clock_goes_back((_folder, place): Place) {
-    let store = Store::open(&place, 4).unwrap();
+    let store = Store::open_unlocked(&place);
     store
         .set_partners(&[Partner {
             name: "p".to_owned(),

@@ -1,4 +1,4 @@
-//! Whatever is wrong in a message is found and named.
+//! Every wrong number in a message is found and named.
 
 use super::*;
 
@@ -16,7 +16,7 @@ fn numbers(value: &Value, path: String, found: &mut Vec<String>) {
     }
 }
 
-/// Numbers that follow from no others: what was seen, not reckoned.
+/// Numbers that follow from no other number of the message.
 fn is_free(path: &str) -> bool {
     let steps: Vec<&str> = path.split('/').skip(1).collect();
     matches!(
@@ -27,7 +27,7 @@ fn is_free(path: &str) -> bool {
             | ["unlisted", "trials"]
             | ["namings", _, "others"]
             | ["accounts", _, "posts"]
-            // Which accounts a tie is between.
+            // The accounts of a tie.
             | ["ties", _, "a" | "b" | "median_lag_s"]
             | ["reasons", _, "value"]
             | ["features", _]
@@ -52,7 +52,7 @@ fn whatever_number_is_changed_is_found() {
                 None => json!(number.as_f64().unwrap() + 0.001),
             };
             changed += 1;
-            // What is no cluster any more has been found, too.
+            // If the line does not decode as a cluster any more, the error was found as well.
             if let Ok(message) = ClusterMessage::decode(line.to_string().as_bytes()) {
                 let found = Explanation::of(&message).unwrap();
                 if found.contradictions.is_empty() || !found.to_string().contains("NOT AS RECORDED") {
@@ -80,12 +80,16 @@ fn what_is_wrong_is_named() {
         ("/evidence/1/by_window/2", json!(2.46), "key 2 (text t-1) in window 3: 2.46"),
         ("/evidence/1/posts/1/gains/0/g", json!(0.6), "key 2 (text t-1) in window 1"),
         ("/evidence/1/posts/1/gains/0/g", json!(0.1), "key 2 (text t-1): post 2: g 0.1 and h 0.125"),
-        ("/evidence/1/posts/1/gains/0/g", json!(0.99), "is more than 20 such posts of the group give"),
+        ("/evidence/1/posts/1/gains/0/g", json!(0.99), "is more than 20 such posts of the group can give"),
         ("/evidence/1/posts/1/gains/0/h", json!(0.001), "is less than the imagined crowd alone gives"),
         ("/evidence/1/posts/1/gains/0/window", json!(1), "post 2: has two gains in one window"),
         ("/evidence/1/posts/1/gains/0/window", json!(u64::MAX), "post 2: there is no window"),
-        ("/evidence/1/posts/1/gains/0/outcome", json!("rare"), "rare is no outcome of a key of kind text"),
-        ("/evidence/0/posts/1/gains/0/outcome", json!("nothing"), "nothing is no outcome of a key of kind hashtags"),
+        ("/evidence/1/posts/1/gains/0/outcome", json!("rare"), "rare is not an outcome of a key of kind text"),
+        (
+            "/evidence/0/posts/1/gains/0/outcome",
+            json!("nothing"),
+            "nothing is not an outcome of a key of kind hashtags",
+        ),
         ("/evidence/0/source", json!("#y"), "source hashtags #x in window 1: 4.0"),
         ("/sources/2/nats", json!(2.0), "source url x.example: 2.0"),
         ("/sources/2/by_window/0", json!(2.0), "window 1 as the sum of sources"),
@@ -98,7 +102,7 @@ fn what_is_wrong_is_named() {
         ("/test/discoveries", json!(5), "test.discoveries: are 5"),
         ("/test/safety", json!(0.5), "test.safety: is 0.5"),
         ("/test/proposed", json!(2), "test.proposed: is 2, but 3 of the accounts"),
-        ("/test", json!(null), "but its test has no three windows or no terms"),
+        ("/test", json!(null), "but its test lacks its three windows or its parameters"),
         ("/candidates_tested", json!(0), "candidates_tested: is 0"),
         ("/accounts/1/log_e", json!(23.1), "account chirp:b: 23.1"),
         ("/accounts/3/posterior", json!(0.9), "account chirp:d: a posterior of 0.9"),
@@ -108,7 +112,7 @@ fn what_is_wrong_is_named() {
         ("/accounts/0/outcomes/0", json!(15), "naming 1: its proposed accounts have outcomes [25"),
         ("/accounts/3/dropped", json!([]), "account chirp:d: 4.1"),
         ("/accounts/3/dropped_nats", json!(0.5), "account chirp:d: 4.1"),
-        ("/accounts/3/dropped/0/nats", json!(-4.0), "a source that speaks against it is dropped"),
+        ("/accounts/3/dropped/0/nats", json!(-4.0), "a source that is evidence against it is dropped"),
         ("/accounts/1/naming", json!(1), "account chirp:b: there is no naming 2"),
         ("/accounts/1/naming", json!(null), "account chirp:b: has no naming"),
         ("/accounts/1/elsewhere", json!(true), "and yet from elsewhere"),
@@ -126,7 +130,7 @@ fn what_is_wrong_is_named() {
         ("/probability", json!(0.6), "probability: 0.6"),
         ("/score", json!(null), "status: is coordinated, but no model's verdict is recorded"),
         ("/status", json!("near_miss"), "status: is near_miss, but a verdict is recorded"),
-        ("/status", json!("single_source"), "which does not go with its `why`"),
+        ("/status", json!("single_source"), "which contradicts its `why`"),
         ("/why", json!("one_text"), "a count of one text, but has an e-value"),
     ] {
         let mut line = by_hand();

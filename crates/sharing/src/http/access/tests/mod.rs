@@ -4,6 +4,7 @@ mod keys;
 mod listener;
 mod provider;
 mod sessions;
+mod tokens;
 
 use std::{
     io::{ErrorKind, Read, Write},

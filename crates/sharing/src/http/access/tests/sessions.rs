@@ -183,7 +183,10 @@ fn behind_a_proxy_the_proxys_word_counts_and_cookies_are_for_tls() {
 
 #[test]
 fn in_the_demo_everybody_looks_and_nobody_does_anything() {
-    let s = start(|config, _| config.reviewers = Reviewers::Demo);
+    let s = start(|config, _| {
+        config.reviewers = Reviewers::Demo;
+        config.invented_recipients = true;
+    });
     assert_eq!(s.get("/", &[]).status, 200);
     assert_eq!(s.get("/api/clusters", &[]).status, 200);
     assert_eq!(s.get("/", &[("host", "localhost:8080")]).status, 200);

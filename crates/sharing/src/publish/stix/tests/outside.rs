@@ -92,12 +92,14 @@ fn outside_readers_take_every_publication() {
         ("ids", hostile_accounts(&hostile_ids())),
         ("controls", hostile_accounts(&control_ids())),
         ("large", fixtures::sized("big", 3, 60, 80)),
+        ("without_disarm", with_all_techniques(fixtures::cluster("c", 1))),
     ];
     for (name, cluster) in &clusters {
         let tlps = [Tlp::Amber, Tlp::Clear, Tlp::Green, Tlp::AmberStrict, Tlp::Red];
         let tlps = if *name == "techniques" { &tlps[..] } else { &tlps[..1] };
         for (demo, tlp) in tlps.iter().map(|tlp| (false, *tlp)).chain([(true, Tlp::Amber)]) {
-            for (what, objects, live) in publications(cluster, demo, tlp) {
+            let disarm_objects = *name != "without_disarm";
+            for (what, objects, live) in publications_with(cluster, demo, tlp, disarm_objects) {
                 let file = format!("{name}-{what}-{}-{demo}.json", tlp.label().replace(':', "-"));
                 std::fs::write(folder.path().join(&file), bundle(&objects).to_string()).unwrap();
                 expected.insert(file, json!({ "live": live, "demo": demo, "now": millis(time(30)) }));

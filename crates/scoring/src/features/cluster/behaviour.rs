@@ -1,0 +1,306 @@
+//! Features of the members: when and how they act, and properties of their accounts.
+
+use coordination::TrialOutcome;
+
+use super::{
+    super::{Feature, Table, log10_1p, show_days, show_number, show_seconds, show_share},
+    Group,
+    values::{
+        account_life_share, client_homogeneity, copy_coverage, creation_burst, creation_spread, cross_platform_share,
+        default_profile_share, delay_quantile, deletion_rate, fast_repost_share, found_share, handle_pattern_entropy,
+        hour_agreement, hour_entropy, members_per_key, named_share, rate, repost_lag, tie_density,
+    },
+};
+
+/// Each feature with its value, or `None` if it is not known.
+pub(super) const TABLE: Table<fn(&Group<'_>) -> Option<f64>, 24> = [
+    (
+        Feature {
+            name: "delay_p10",
+            unit: "log10(1 + s)",
+            formula: "10 % quantile over keys of the time between successive members' first posts on a key",
+            reads: "evidence.posts (time, account)",
+            monotone: -1,
+            label: "the time between members acting on the same object, in the quickest tenth of cases,",
+            show: show_seconds,
+        },
+        |g| delay_quantile(g, 0.1),
+    ),
+    (
+        Feature {
+            name: "delay_p50",
+            unit: "log10(1 + s)",
+            formula: "median over keys of the time between successive members' first posts on a key",
+            reads: "evidence.posts (time, account)",
+            monotone: -1,
+            label: "the time between members acting on the same object, in half of the cases,",
+            show: show_seconds,
+        },
+        |g| delay_quantile(g, 0.5),
+    ),
+    (
+        Feature {
+            name: "delay_p90",
+            unit: "log10(1 + s)",
+            formula: "90 % quantile over keys of the time between successive members' first posts on a key",
+            reads: "evidence.posts (time, account)",
+            monotone: -1,
+            label: "the time between members acting on the same object, in nine cases out of ten,",
+            show: show_seconds,
+        },
+        |g| delay_quantile(g, 0.9),
+    ),
+    (
+        Feature {
+            name: "share_on_cluster_keys",
+            unit: "share",
+            formula: "median over members of posts that shared anything with another member / posts judged in naming",
+            reads: "members.outcomes (posts)",
+            monotone: 1,
+            label: "the part of a typical member's posts that share something with another member",
+            show: show_share,
+        },
+        |g| g.median(|m| m.part(&TrialOutcome::ALL[..4])),
+    ),
+    (
+        Feature {
+            name: "named_share",
+            unit: "share",
+            formula: "named accounts that had been proposed / accounts proposed; unknown where none were named",
+            reads: "members.proposed, terms.proposed",
+            monotone: 0,
+            label: "the part of the proposed accounts that are named",
+            show: show_share,
+        },
+        named_share,
+    ),
+    (
+        Feature {
+            name: "found_share",
+            unit: "share",
+            formula: "named accounts that had not been proposed / named accounts; unknown where none were named",
+            reads: "members.proposed",
+            monotone: 0,
+            label: "the part of the accounts that were found only after the group had passed",
+            show: show_share,
+        },
+        found_share,
+    ),
+    (
+        Feature {
+            name: "copy_coverage",
+            unit: "share",
+            formula: "median over members' posts in the evidence that repeat an earlier text of how much of their surprise is in that one; unknown without any",
+            reads: "evidence.posts (manner)",
+            monotone: 0,
+            label: "the unchanged part of a repeated text, in half of the cases,",
+            show: show_share,
+        },
+        copy_coverage,
+    ),
+    (
+        Feature {
+            name: "members_per_key",
+            unit: "share",
+            formula: "median over keys of the evidence of members with a post on it / members",
+            reads: "evidence.posts (account), members (count)",
+            monotone: 0,
+            label: "the part of the members that used the same object, in half of the cases,",
+            show: show_share,
+        },
+        members_per_key,
+    ),
+    (
+        Feature {
+            name: "account_life",
+            unit: "log10(1 + s)",
+            formula: "median over members of the time between first and last post, at most 7 days",
+            reads: "members.behaviour (time of first and last post)",
+            monotone: -1,
+            label: "the time from a typical member's first post to its last, of a week at most,",
+            show: show_seconds,
+        },
+        |g| g.median(|m| Some(log10_1p(m.life() / 1_000.0))),
+    ),
+    (
+        Feature {
+            name: "account_life_share",
+            unit: "share",
+            formula: "median over members of the time between first and last post / time watched, each at most 7 days; time watched is from the stream's first use of a key to the last post in the evidence",
+            reads: "members.behaviour (time of first and last post), history, terms.born, last_seen",
+            monotone: -1,
+            label: "the time from a typical member's first post to its last, as a part of the time watched,",
+            show: show_share,
+        },
+        account_life_share,
+    ),
+    (
+        Feature {
+            name: "posting_rate",
+            unit: "log10(posts an hour)",
+            formula: "median over members of posts / hours between first and last post, at least one hour",
+            reads: "members.behaviour (posts, time of first and last post)",
+            monotone: 0,
+            label: "how much a typical member posts while it is active",
+            show: |v| format!("{} posts an hour", show_number(10f64.powf(v))),
+        },
+        |g| g.median(rate),
+    ),
+    (
+        Feature {
+            name: "tie_density",
+            unit: "share",
+            formula: "pairs of members with a tie of any kind / pairs of members",
+            reads: "ties (a, b), members (count)",
+            monotone: 0,
+            label: "the part of all pairs of members that act together directly",
+            show: show_share,
+        },
+        tie_density,
+    ),
+    (
+        Feature {
+            name: "creation_spread",
+            unit: "log10(1 + days)",
+            formula: "interquartile range of the accounts' creation times; unknown under 3 known times",
+            reads: "members.behaviour.created_at",
+            monotone: -1,
+            label: "the period in which the middle half of the accounts were created",
+            show: show_days,
+        },
+        creation_spread,
+    ),
+    (
+        Feature {
+            name: "creation_burst",
+            unit: "share",
+            formula: "greatest share of the accounts with known creation time made within 7 days; unknown under 3",
+            reads: "members.behaviour.created_at",
+            monotone: 1,
+            label: "the part of the accounts created within one week",
+            show: show_share,
+        },
+        creation_burst,
+    ),
+    (
+        Feature {
+            name: "default_profile_share",
+            unit: "share",
+            formula: "accounts with a default profile / accounts where that is known; unknown under 3",
+            reads: "members.behaviour.default_profile",
+            monotone: 1,
+            label: "the part of the accounts whose profile was never filled in",
+            show: show_share,
+        },
+        default_profile_share,
+    ),
+    (
+        Feature {
+            name: "hour_entropy",
+            unit: "share of ln 24",
+            formula: "Shannon entropy of the mean over members of their posts' UTC hours, over ln 24; unknown until a day was watched",
+            reads: "members.behaviour.hours, history, terms.born, last_seen",
+            monotone: 0,
+            label: "how evenly the accounts post around the clock (100 % is every hour alike)",
+            show: show_share,
+        },
+        hour_entropy,
+    ),
+    (
+        Feature {
+            name: "hour_agreement",
+            unit: "share",
+            formula: "length of the sum of the members' mean vectors / sum of their lengths, a mean vector being that of the UTC hours of a member's posts on a circle of 24 h; of members with 5 or more posts, unknown under 3 and until a day was watched",
+            reads: "members.behaviour.hours, history, terms.born, last_seen",
+            monotone: 0,
+            label: "the overlap of the members' active hours (100 % is as in one time zone)",
+            show: show_share,
+        },
+        hour_agreement,
+    ),
+    (
+        Feature {
+            name: "client_homogeneity",
+            unit: "share",
+            formula: "accounts on the commonest client / accounts whose client is known; unknown under 3",
+            reads: "members.behaviour.client (equality)",
+            monotone: 1,
+            label: "the part of the accounts that post from the same application",
+            show: show_share,
+        },
+        client_homogeneity,
+    ),
+    (
+        Feature {
+            name: "repost_share",
+            unit: "share",
+            formula: "median over members of reposts / posts",
+            reads: "members.behaviour (posts, reposts)",
+            monotone: 0,
+            label: "the part of a typical member's posts that are reposts",
+            show: show_share,
+        },
+        |g| g.median(|m| m.ratio(m.0.behaviour.reposts)),
+    ),
+    (
+        Feature {
+            name: "fast_repost_share",
+            unit: "share",
+            formula: "reposts within a minute of the original / reposts whose original was seen within the hour before, over all members; unknown under 3 of these",
+            reads: "members.behaviour (timed_reposts, fast_reposts)",
+            monotone: 0,
+            label: "the part of the members' reposts that came within a minute of the original",
+            show: show_share,
+        },
+        fast_repost_share,
+    ),
+    (
+        Feature {
+            name: "repost_lag",
+            unit: "log10(1 + s)",
+            formula: "median over members' reposts in the evidence of the time since the original; unknown where no original was seen within the hour before",
+            reads: "evidence.posts (manner)",
+            monotone: 0,
+            label: "the time from a post to a member's repost of it, in half of the cases,",
+            show: show_seconds,
+        },
+        repost_lag,
+    ),
+    (
+        Feature {
+            name: "cross_platform_share",
+            unit: "share",
+            formula: "1 - members on the commonest platform / members",
+            reads: "members.account.platform (equality)",
+            monotone: 0,
+            label: "the part of the accounts that are not on the platform of most",
+            show: show_share,
+        },
+        cross_platform_share,
+    ),
+    (
+        Feature {
+            name: "deletion_rate",
+            unit: "share",
+            formula: "posts seen deleted / posts, over all members; unknown when none was seen deleted",
+            reads: "members.behaviour (posts, deleted)",
+            monotone: 0,
+            label: "the part of the members' posts that were deleted",
+            show: show_share,
+        },
+        deletion_rate,
+    ),
+    (
+        Feature {
+            name: "handle_pattern_entropy",
+            unit: "share of ln accounts",
+            formula: "Shannon entropy of handle shapes (a run of letters is a, each digit is 0) / ln of named members; unknown \
+                      under 3",
+            reads: "members.account_name (shape)",
+            monotone: -1,
+            label: "how varied the shapes of the accounts' names are (0 % is all alike)",
+            show: show_share,
+        },
+        handle_pattern_entropy,
+    ),
+];

@@ -1,0 +1,277 @@
+//! Features of the evidence: how strong it is, how it compares with others, and how it is composed.
+
+use coordination::{TraceKind, TrialOutcome};
+
+use super::{
+    super::{Feature, Table, entropy, evenness, show_nats_each, show_number, show_share, show_times},
+    Group,
+    values::{best_source_share, nats_per_trial, nats_share},
+};
+
+/// Each feature with its value, or `None` if it is not known.
+pub(super) const TABLE: Table<fn(&Group<'_>) -> Option<f64>, 22> = [
+    (
+        Feature {
+            name: "nats_per_trial",
+            unit: "nats",
+            formula: "nats of the best window (the one with the most) / posts of the group that were tested",
+            reads: "windows (nats, group)",
+            monotone: 1,
+            label: "the evidence that the accounts act together, for each of their posts,",
+            show: show_nats_each,
+        },
+        nats_per_trial,
+    ),
+    (
+        Feature {
+            name: "own_words_share",
+            unit: "share",
+            formula: "greatest over windows of the group's posts that repeat another member's own words / its posts",
+            reads: "windows.group",
+            monotone: 1,
+            label: "the part of the group's posts that repeat another member's own words",
+            show: show_share,
+        },
+        |g| g.own_words().map(|(_, share)| share),
+    ),
+    (
+        Feature {
+            name: "own_words_typical",
+            unit: "share",
+            formula: "median over members of posts that repeat another member's own words / posts judged in naming",
+            reads: "members.outcomes (posts)",
+            monotone: 1,
+            label: "the part of a typical member's posts that repeat another member's own words",
+            show: show_share,
+        },
+        |g| g.median(|m| m.part(&[TrialOutcome::OwnWords])),
+    ),
+    (
+        Feature {
+            name: "rare_share",
+            unit: "share",
+            formula: "the group's posts with outcome rare / its posts, in the best window",
+            reads: "windows.group",
+            monotone: 0,
+            label: "the part of the group's posts that share something with another member that hardly anybody outside used",
+            show: show_share,
+        },
+        |g| g.best_share(TrialOutcome::Rare),
+    ),
+    (
+        Feature {
+            name: "middling_share",
+            unit: "share",
+            formula: "the group's posts with outcome middling / its posts, in the best window",
+            reads: "windows.group",
+            monotone: 0,
+            label: "the part of the group's posts that share something with another member that up to one account in a hundred outside used",
+            show: show_share,
+        },
+        |g| g.best_share(TrialOutcome::Middling),
+    ),
+    (
+        Feature {
+            name: "common_share",
+            unit: "share",
+            formula: "the group's posts with outcome common / its posts, in the best window",
+            reads: "windows.group",
+            monotone: 0,
+            label: "the part of the group's posts that share something with another member that many outside used",
+            show: show_share,
+        },
+        |g| g.best_share(TrialOutcome::Common),
+    ),
+    (
+        Feature {
+            name: "nothing_share",
+            unit: "share",
+            formula: "the group's posts with outcome nothing / its posts, in the best window",
+            reads: "windows.group",
+            monotone: 0,
+            label: "the part of the group's posts that share nothing with another member",
+            show: show_share,
+        },
+        |g| g.best_share(TrialOutcome::Nothing),
+    ),
+    (
+        Feature {
+            name: "own_words_over_crowd",
+            unit: "ln ratio",
+            formula: "ln((s + 0.01) / (t + 0.01)), s = the share of the group's posts with outcome own_words in the window of own_words_share, t = that of everybody else's posts; unknown under 50 of these",
+            reads: "windows (group, crowd)",
+            monotone: 1,
+            label: "how often the group's posts repeat members' own words, compared with everybody else's posts,",
+            show: show_times,
+        },
+        |g| g.over(TrialOutcome::OwnWords, |window| window.crowd),
+    ),
+    (
+        Feature {
+            name: "own_words_over_near",
+            unit: "ln ratio",
+            formula: "ln((s + 0.01) / (t + 0.01)), s = the share of the group's posts with outcome own_words in the window of own_words_share, t = that of posts of the people near the group; unknown under 50 of these",
+            reads: "windows (group, near)",
+            monotone: 1,
+            label: "how often the group's posts repeat members' own words, compared with posts of the accounts near the group,",
+            show: show_times,
+        },
+        |g| g.over(TrialOutcome::OwnWords, |window| window.near),
+    ),
+    (
+        Feature {
+            name: "rare_over_crowd",
+            unit: "ln ratio",
+            formula: "ln((s + 0.01) / (t + 0.01)), s = the share of the group's posts with outcome rare in the best window, t = that of everybody else's posts; unknown under 50 of these",
+            reads: "windows (group, crowd)",
+            monotone: 0,
+            label: "how often the group's posts share something rare with a member, compared with everybody else's posts,",
+            show: show_times,
+        },
+        |g| g.over(TrialOutcome::Rare, |window| window.crowd),
+    ),
+    (
+        Feature {
+            name: "rare_over_near",
+            unit: "ln ratio",
+            formula: "ln((s + 0.01) / (t + 0.01)), s = the share of the group's posts with outcome rare in the best window, t = that of posts of the people near the group; unknown under 50 of these",
+            reads: "windows (group, near)",
+            monotone: 0,
+            label: "how often the group's posts share something rare with a member, compared with posts of the accounts near the group,",
+            show: show_times,
+        },
+        |g| g.over(TrialOutcome::Rare, |window| window.near),
+    ),
+    (
+        Feature {
+            name: "nats_share_url",
+            unit: "share",
+            formula: "max(gains of url, 0) / sum over kinds of max(gains, 0), in the best window; unknown when the sum is 0",
+            reads: "nats_by_kind",
+            monotone: 0,
+            label: "the part of the evidence from sharing the same links",
+            show: show_share,
+        },
+        |g| nats_share(g, TraceKind::Url),
+    ),
+    (
+        Feature {
+            name: "nats_share_repost",
+            unit: "share",
+            formula: "max(gains of repost, 0) / sum over kinds of max(gains, 0), in the best window; unknown when the sum is 0",
+            reads: "nats_by_kind",
+            monotone: 0,
+            label: "the part of the evidence from reposting the same posts",
+            show: show_share,
+        },
+        |g| nats_share(g, TraceKind::Repost),
+    ),
+    (
+        Feature {
+            name: "nats_share_hashtags",
+            unit: "share",
+            formula: "max(gains of hashtags, 0) / sum over kinds of max(gains, 0), in the best window; unknown when the sum is 0",
+            reads: "nats_by_kind",
+            monotone: 0,
+            label: "the part of the evidence from using the same hashtags",
+            show: show_share,
+        },
+        |g| nats_share(g, TraceKind::Hashtags),
+    ),
+    (
+        Feature {
+            name: "nats_share_text",
+            unit: "share",
+            formula: "max(gains of text, 0) / sum over kinds of max(gains, 0), in the best window; unknown when the sum is 0",
+            reads: "nats_by_kind",
+            monotone: 0,
+            label: "the part of the evidence from posting nearly the same text",
+            show: show_share,
+        },
+        |g| nats_share(g, TraceKind::Text),
+    ),
+    (
+        Feature {
+            name: "nats_share_media",
+            unit: "share",
+            formula: "max(gains of media, 0) / sum over kinds of max(gains, 0), in the best window; unknown when the sum is 0",
+            reads: "nats_by_kind",
+            monotone: 0,
+            label: "the part of the evidence from posting the same pictures",
+            show: show_share,
+        },
+        |g| nats_share(g, TraceKind::Media),
+    ),
+    (
+        Feature {
+            name: "nats_share_reply",
+            unit: "share",
+            formula: "max(gains of reply, 0) / sum over kinds of max(gains, 0), in the best window; unknown when the sum is 0",
+            reads: "nats_by_kind",
+            monotone: 0,
+            label: "the part of the evidence from answering the same posts",
+            show: show_share,
+        },
+        |g| nats_share(g, TraceKind::Reply),
+    ),
+    (
+        Feature {
+            name: "nats_share_mention",
+            unit: "share",
+            formula: "max(gains of mention, 0) / sum over kinds of max(gains, 0), in the best window; unknown when the sum is 0",
+            reads: "nats_by_kind",
+            monotone: 0,
+            label: "the part of the evidence from mentioning the same accounts",
+            show: show_share,
+        },
+        |g| nats_share(g, TraceKind::Mention),
+    ),
+    (
+        Feature {
+            name: "trace_diversity",
+            unit: "effective kinds",
+            formula: "exp(Shannon entropy of the seven nats shares)",
+            reads: "nats_by_kind",
+            monotone: 0,
+            label: "the number of ways in which they act together",
+            show: show_number,
+        },
+        |g| entropy(g.cluster.nats_by_kind.iter().map(|&(_, nats)| nats.max(0.0))).map(f64::exp),
+    ),
+    (
+        Feature {
+            name: "source_evenness",
+            unit: "share",
+            formula: "exp(Shannon entropy of gains over sources, in the best window) / sources with a gain; unknown under 2",
+            reads: "nats_by_source.nats",
+            monotone: 0,
+            label: "how evenly the evidence is spread over its sources (100 % is all alike)",
+            show: show_share,
+        },
+        |g| evenness(g.source_nats()),
+    ),
+    (
+        Feature {
+            name: "key_evenness",
+            unit: "share",
+            formula: "exp(Shannon entropy of the number of members' posts over keys of the evidence) / these keys; unknown under 2",
+            reads: "evidence.posts (count)",
+            monotone: 0,
+            label: "how evenly the joint posts are spread over the shared objects (100 % is all alike)",
+            show: show_share,
+        },
+        |g| evenness(g.keys.iter().map(|posts| posts.len() as f64)),
+    ),
+    (
+        Feature {
+            name: "best_source_share",
+            unit: "share",
+            formula: "gains of the largest source / gains of all sources, in the best window; unknown when that is 0",
+            reads: "nats_by_source.nats",
+            monotone: 0,
+            label: "the part of the evidence from its strongest source",
+            show: show_share,
+        },
+        best_source_share,
+    ),
+];
