@@ -40,9 +40,9 @@ fn other_words_make_the_same_cases_pages_and_feeds() {
     // Both begin with the same partners, whose keys make the ids of cases and pseudonyms.
     place.serve().stop();
     let other = Place::new(None, &platforms);
-    for file in ["sharing.sqlite", "sharing.sqlite-wal", "sharing.sqlite-shm"] {
-        if place.path(file).exists() {
-            fs::copy(place.path(file), other.path(file)).unwrap();
+    for file in ["", "-wal", "-shm", ".key", ".id"].map(|end| format!("sharing.sqlite{end}")) {
+        if place.path(&file).exists() {
+            fs::copy(place.path(&file), other.path(&file)).unwrap();
         }
     }
     let found = look(&place, &posts, &platforms);

@@ -40,18 +40,6 @@ impl Act {
         Act::WithdrawAccounts { accounts, reason }
     }
 
-    /// The name of the action in refusals.
-    pub fn verb(&self) -> &'static str {
-        match self {
-            Act::Step(step) => step.verb(),
-            Act::Attend { .. } => "attend to",
-            Act::ProposeRenewal { .. } => "propose to renew",
-            Act::Renew => "renew",
-            Act::RecordHandover(_) => "record a delivery of",
-            Act::WithdrawAccounts { .. } => "withdraw accounts from",
-        }
-    }
-
     /// What a person has to hold for the action. An action that changes what partners have needs an approver.
     pub fn needs(&self) -> Holding<'_> {
         Holding::Role(match self {

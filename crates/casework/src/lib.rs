@@ -38,4 +38,3 @@ pub use reviewers::{DEMO_NOTICE, Reviewers};
 pub use role::{Holding, Role, Task};
 pub use steps::Label;
 pub use tlp::Tlp;
-pub use typed::check_typed;

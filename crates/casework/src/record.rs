@@ -183,11 +183,8 @@ impl CaseRecord {
     }
 
     /// Effects of a person's action, or the reason for its refusal.
-    pub fn on_act(self, act: Act, by: &str, settings: &Settings<'_>, now: Timestamp) -> Result<Effects, Illegal> {
-        if let Err(why) = act.check_texts() {
-            let case = &self.case;
-            return Err(Illegal { case: case.id.clone(), verb: act.verb(), why, allowed: case.allowed() });
-        }
+    pub fn on_act(self, mut act: Act, by: &str, settings: &Settings<'_>, now: Timestamp) -> Result<Effects, Illegal> {
+        act.clean();
         self.act(act, by, settings, now).map(Effects::with_duties)
     }
 

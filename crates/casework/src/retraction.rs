@@ -13,7 +13,6 @@ use crate::{
     act::Act,
     audit::Entry,
     case::{Case, Illegal, State, Step},
-    typed::check_typed,
 };
 
 /// Decision of people about a retraction case.
@@ -52,7 +51,7 @@ impl Rejection<'_> {
                 "retraction case {number} cannot be decided without a reason: enter why the finding stays shared"
             ));
         }
-        check_typed(reason, "the reason")?;
+        let reason = text_format::without_hidden(reason);
         Ok(Entry {
             at: now,
             actor: by.to_owned(),

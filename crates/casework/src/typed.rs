@@ -1,28 +1,28 @@
 //! Texts that people type. Characters that nobody sees, and characters that change the direction of the text around them, could make a
-//! record look different from what it says. They are refused, with the place.
+//! record look different from what it says. They are removed from what people say about a case. In settings they are refused, with the
+//! place.
 
 use crate::{Act, case::Step, facts::Fact};
 
 impl Act {
-    /// What is wrong with the texts of the action.
-    pub(crate) fn check_texts(&self) -> Result<(), String> {
-        let mut texts: Vec<(&str, &str)> = Vec::new();
+    /// Removes hidden characters from the texts of the action.
+    pub(crate) fn clean(&mut self) {
+        let mut texts: Vec<&mut String> = Vec::new();
         match self {
             Act::Step(step) => texts_of_step(step, &mut texts),
-            Act::Attend { comment } => texts.push(("the comment", comment)),
-            Act::ProposeRenewal { reason } | Act::WithdrawAccounts { reason, .. } => texts.push(("the reason", reason)),
-            Act::RecordHandover(handover) => {
-                texts
-                    .extend([("who took it", handover.to.as_str()), ("how it was handed over", handover.how.as_str())]);
-            }
+            Act::Attend { comment } => texts.push(comment),
+            Act::ProposeRenewal { reason } | Act::WithdrawAccounts { reason, .. } => texts.push(reason),
+            Act::RecordHandover(handover) => texts.extend([&mut handover.to, &mut handover.how]),
             Act::Renew => {}
         }
-        texts.into_iter().try_for_each(|(what, text)| check_typed(text, what))
+        for text in texts {
+            *text = text_format::without_hidden(text);
+        }
     }
 }
 
 /// Refuses a text with a character that nobody sees or that changes the direction of text; `what` names the text.
-pub fn check_typed(text: &str, what: &str) -> Result<(), String> {
+pub(crate) fn check_typed(text: &str, what: &str) -> Result<(), String> {
     let Some((place, hidden)) = text_format::hidden_character(text) else { return Ok(()) };
     let before: String = text.chars().take(place).collect();
     let after = match before.chars().count() {
@@ -35,58 +35,37 @@ pub fn check_typed(text: &str, what: &str) -> Result<(), String> {
     ))
 }
 
-fn texts_of_step<'a>(step: &'a Step, texts: &mut Vec<(&'static str, &'a str)>) {
+fn texts_of_step<'a>(step: &'a mut Step, texts: &mut Vec<&'a mut String>) {
     match step {
-        Step::CheckSourcesAndMethods { finding } => texts.push(("the check", finding)),
+        Step::CheckSourcesAndMethods { finding } => texts.push(finding),
         Step::Record(fact) => texts_of_fact(fact, texts),
-        Step::SignOff { comment, .. } | Step::Approve { comment } => texts.push(("the comment", comment)),
-        Step::Dismiss { reason, .. } | Step::ReturnToReview { reason } | Step::Retract { reason } => {
-            texts.push(("the reason", reason));
-        }
+        Step::SignOff { comment, .. } | Step::Approve { comment } => texts.push(comment),
+        Step::Dismiss { reason, .. } | Step::ReturnToReview { reason } | Step::Retract { reason } => texts.push(reason),
         Step::BeginReview | Step::Release | Step::Update | Step::Close => {}
     }
 }
 
-fn texts_of_fact<'a>(fact: &'a Fact, texts: &mut Vec<(&'static str, &'a str)>) {
+fn texts_of_fact<'a>(fact: &'a mut Fact, texts: &mut Vec<&'a mut String>) {
     match fact {
         Fact::Targets(targets) => {
-            texts.extend(targets.targets.iter().map(|target| ("the name of a target", target.name.as_str())));
+            texts.extend(targets.targets.iter_mut().map(|target| &mut target.name));
             // The suggestions themselves are the detector's words.
-            texts.extend(targets.suggestions.values().map(|answer| ("the answer to a suggestion", answer.as_str())));
+            texts.extend(targets.suggestions.values_mut());
         }
         Fact::Breaches(breaches) => {
-            texts.extend(
-                breaches.breaches.iter().map(|breach| ("the system that was breached", breach.system.as_str())),
-            );
-            texts.push(("the reason", &breaches.why));
+            texts.extend(breaches.breaches.iter_mut().map(|breach| &mut breach.system));
+            texts.push(&mut breaches.why);
         }
-        Fact::Delay(delay) => {
-            texts.extend([("the approver", delay.approver.as_str()), ("the reason", delay.why.as_str())])
+        Fact::Delay(delay) => texts.extend([&mut delay.approver, &mut delay.why]),
+        Fact::Consideration(considered) => {
+            texts.extend([&mut considered.security, &mut considered.political_sensitivity]);
         }
-        Fact::Consideration(considered) => texts.extend([
-            ("what was considered about security", considered.security.as_str()),
-            ("what was considered about political sensitivity", considered.political_sensitivity.as_str()),
-        ]),
-        Fact::PublicNotice(notice) => {
-            texts.extend(
-                [&notice.amplifies, &notice.revictimises]
-                    .map(|answer| ("the reason of an answer", answer.why.as_str())),
-            );
-        }
+        Fact::PublicNotice(notice) => texts.extend([&mut notice.amplifies.why, &mut notice.revictimises.why]),
         Fact::Duties(duties) => {
-            let of_duty = duties
-                .duties
-                .iter()
-                .flat_map(|duty| [("the duty", &duty.duty), ("who has to notify whom", &duty.whom)]);
-            texts.extend(of_duty.map(|(what, text)| (what, text.as_str())));
-            texts.push(("the reason", &duties.why));
+            texts.extend(duties.duties.iter_mut().flat_map(|duty| [&mut duty.duty, &mut duty.whom]));
+            texts.push(&mut duties.why);
         }
-        Fact::Objection(objection) => {
-            texts.extend([
-                ("whose objection it is", objection.from.as_str()),
-                ("the objection", objection.text.as_str()),
-            ]);
-        }
+        Fact::Objection(objection) => texts.extend([&mut objection.from, &mut objection.text]),
         // Names of states and of recipients are compared with those that are known.
         Fact::ConfirmDelay(_) | Fact::Chosen(_) => {}
     }
@@ -155,12 +134,19 @@ mod tests {
     }
 
     #[test]
-    fn a_hidden_character_is_refused_in_every_text() {
+    fn hidden_characters_are_removed_from_every_text() {
+        let cleaned = |text: &str| -> Vec<String> {
+            let clean = |mut act: Act| {
+                act.clean();
+                format!("{act:?}")
+            };
+            acts(text).into_iter().map(clean).collect()
+        };
+        let as_they_are = |text: &str| acts(text).iter().map(|act| format!("{act:?}")).collect::<Vec<_>>();
         for hidden in [
             '\u{0}',
             '\u{7}',
             '\u{1b}',
-            '\u{85}',
             '\u{200b}',
             '\u{200f}',
             '\u{202e}',
@@ -169,17 +155,21 @@ mod tests {
             '\u{feff}',
             '\u{e0041}',
         ] {
-            for act in acts(&format!("before{hidden}after")) {
-                let refused = act.check_texts().unwrap_err();
-                let said = format!("has the character U+{:04X} after \"before\"", u32::from(hidden));
-                assert!(refused.contains(&said) && refused.ends_with("remove it"), "{act:?}: {refused}");
-            }
+            assert_eq!(cleaned(&format!("before{hidden}after")), as_they_are("beforeafter"), "{hidden:?}");
+        }
+        for end in ['\u{b}', '\u{85}', '\u{2028}'] {
+            assert_eq!(cleaned(&format!("before{end}after")), as_they_are("before\nafter"), "{end:?}");
         }
         for fine in ["two\r\nlines\tand a tab", "نیم\u{200c}فاصله", "👩\u{200d}🚒", "é ع 字", ""] {
-            for act in acts(fine) {
-                assert_eq!(act.check_texts(), Ok(()), "{act:?}");
-            }
+            assert_eq!(cleaned(fine), as_they_are(fine), "{fine:?}");
         }
+    }
+
+    #[test]
+    fn a_setting_with_a_hidden_character_is_refused_with_its_place() {
+        let said = check_typed("before\u{202e}x", "it").unwrap_err();
+        assert!(said.contains("it has the character U+202E after \"before\"") && said.ends_with("remove it"), "{said}");
         assert!(check_typed("\u{202e}x", "it").unwrap_err().contains("at its beginning"));
+        assert_eq!(check_typed("two\nlines", "it"), Ok(()));
     }
 }

@@ -4,7 +4,7 @@
 
 use jiff::Timestamp;
 
-use casework::{Act, case::State, check_typed, retraction::Decision};
+use casework::{Act, case::State, retraction::Decision};
 
 use super::{Inner, Sharing, SharingError};
 use crate::store::{Retraction, RetractionCase};
@@ -51,12 +51,12 @@ impl Sharing {
 
     /// Notes that a partner knows of a withdrawal, as it told a person.
     pub async fn acknowledge_retraction(&self, number: i64, note: &str, by: &str) -> Result<(), SharingError> {
+        let note = text_format::without_hidden(note);
         let note = note.trim();
         if text_format::is_blank(note) {
             return Err(SharingError::Refused("say how you know that the partner has taken note".to_owned()));
         }
         check_length(note)?;
-        check_typed(note, "the note").map_err(SharingError::Refused)?;
         let (note, by) = (note.to_owned(), by.to_owned());
         self.blocking(move |inner| Ok(inner.store.acknowledge(number, &by, &note, Timestamp::now())?)).await
     }

@@ -94,8 +94,13 @@ impl Publication<'_> {
             let stays = |old: &ClusterAccount| own.iter().any(|new| new.account_id == old.account_id);
             let left: Vec<&ClusterAccount> = was.into_iter().filter(|old| !stays(old)).collect();
             let withdrawn = self.withdrawn_evidence(before, &objects);
-            let text: Vec<String> = withdrawn.iter().map(|object| object["object_refs"].to_string()).collect();
-            let acted = left.iter().filter(|account| text.iter().any(|refs| refs.contains(&user_account_id(account))));
+            let refers = |object: &Value, id: &str| {
+                object["object_refs"].as_array().is_some_and(|refs| refs.iter().any(|reference| reference == id))
+            };
+            let acted = left.iter().filter(|account| {
+                let id = user_account_id(account);
+                withdrawn.iter().any(|object| refers(object, &id))
+            });
             objects.extend(acted.map(|account| self.user_account(account)));
             objects.extend(withdrawn);
             if !left.is_empty() {
