@@ -111,11 +111,24 @@ fn look(place: &Place, posts: &[Value], platforms: &BTreeSet<String>) -> Found {
         assert_eq!(status, 200, "{feed}");
         if let Some(objects) = feed.get("objects") {
             assert!(feed.get("next").is_none(), "all in one page");
-            found.feeds.insert(platform.clone(), objects.clone());
+            found.feeds.insert(platform.clone(), without_ids_of_keys(objects));
         }
     }
     service.stop();
     found
+}
+
+/// The id of an object about a key is made from the key, so it differs as the key does. Everything else about it is compared.
+fn without_ids_of_keys(objects: &Value) -> Value {
+    let is_of_key = |object: &&Value| {
+        let mut extensions = object["extensions"].as_object().into_iter().flatten();
+        object["type"] == "observed-data" && extensions.any(|(_, extension)| extension["kind"].is_string())
+    };
+    let ids: BTreeSet<&str> =
+        objects.as_array().unwrap().iter().filter(is_of_key).map(|object| object["id"].as_str().unwrap()).collect();
+    assert!(!ids.is_empty(), "every platform gets the evidence");
+    let text = ids.into_iter().fold(objects.to_string(), |text, id| text.replace(id, "observed-data--of-a-key"));
+    serde_json::from_str(&text).unwrap()
 }
 
 /// Appends flagged clusters as the detector does.

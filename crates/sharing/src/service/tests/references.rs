@@ -16,7 +16,8 @@ fn open_for_two(place: &str) -> Sharing {
     let config = Config {
         database: place.to_owned(),
         reviewers: Reviewers::Demo,
-        partners: vec![partner("birds", "twitter"), partner("skies", "bluesky")],
+        invented_recipients: true,
+        partners: vec![partner("birds", "twitter"), partner("skies", "bluesky"), partner("empty", "nowhere")],
         ..Config::default()
     };
     Sharing::open(config, &runtime::metrics::Metrics::new().unwrap()).unwrap()
@@ -74,6 +75,10 @@ async fn two_partners_cannot_tell_that_they_have_the_same_case((_folder, place):
     let (found, _) = store.cases(&query).unwrap();
     assert_eq!(found.iter().map(|row| row.cluster_id.as_str()).collect::<Vec<_>>(), ["a"]);
     assert_eq!(explain(sharing.config(), &of_birds, Timestamp::now()).unwrap().cluster_id, "a");
+    // A command beside the service reads the key of a partner that has no id for the case yet.
+    let refused =
+        make_documents(sharing.config(), "a", "empty", None, false, Timestamp::now()).unwrap_err().to_string();
+    assert!(refused.contains("empty is not told of"), "{refused}");
     // A later version has the same ids.
     sharing.on_clusters(vec![fixtures::cluster("a", 2)]).await.unwrap();
     assert_eq!(ids_of(&objects(&sharing, "birds"), &["campaign"]), ids_of(&birds, &["campaign"]));
