@@ -1,5 +1,6 @@
 # For scripts that test a running demo. `start_demo` runs `lockstep demo` on free ports and waits until all posts are processed.
-# It sets lockstep, work, console and admin. The processes that it starts end with the script.
+# It sets lockstep, work, console and admin. The processes that it starts end with the script. It builds the program, unless
+# LOCKSTEP_BINARY names one to test.
 # shellcheck shell=bash
 
 free_port() {
@@ -27,9 +28,18 @@ started=()
 work=$(mktemp -d)
 trap ended EXIT
 
-start_demo() {
-    cargo build --quiet --package lockstep
+# Sets lockstep.
+find_program() {
+    if [ -n "${LOCKSTEP_BINARY:-}" ]; then
+        lockstep=$LOCKSTEP_BINARY
+        return
+    fi
+    cargo build --quiet --workspace --bin lockstep
     lockstep=${CARGO_TARGET_DIR:-target}/debug/lockstep
+}
+
+start_demo() {
+    find_program
     console=127.0.0.1:$(free_port)
     admin=127.0.0.1:$(free_port)
     : >"$work/demo.log"

@@ -7,8 +7,7 @@
 password="correct horse battery staple"
 
 start_people() {
-    cargo build --quiet --package lockstep
-    lockstep=${CARGO_TARGET_DIR:-target}/debug/lockstep
+    find_program
     # shellcheck disable=SC2154
     local dir=$work/people admin intake
     people=127.0.0.1:$(free_port)

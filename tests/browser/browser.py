@@ -11,7 +11,32 @@ from selenium.webdriver.common.by import By
 from selenium.webdriver.support import expected_conditions
 from selenium.webdriver.support.ui import WebDriverWait
 
-WIDE, TELEPHONE = 1360, 390
+WIDE, TELEPHONE = 1280, 390
+
+# What is wrong with any page: ids that occur twice, fields without a name for screen readers, cells so narrow that a word has
+# letters on many lines, and evidence that is cut off.
+FAULTS = """
+const faults = [];
+const ids = [...document.querySelectorAll('[id]')].map((element) => element.id);
+for (const id of new Set(ids.filter((id, place) => ids.indexOf(id) !== place))) faults.push(`the id ${id} occurs twice`);
+const seen = (element) => element.checkVisibility({ contentVisibilityAuto: true }) && element.getClientRects().length > 0;
+for (const field of document.querySelectorAll('input:not([type=hidden]), select, textarea')) {
+  const named = field.labels?.length || field.getAttribute('aria-label') || field.getAttribute('aria-labelledby');
+  if (!named) faults.push(`a field has no name: ${field.outerHTML.slice(0, 120)}`);
+}
+for (const cell of document.querySelectorAll('td, th')) {
+  if (!seen(cell) || cell.querySelector('.hidden')) continue;
+  const word = Math.max(0, ...cell.textContent.trim().split(/[^\\p{L}]+/u).map((word) => word.length));
+  if (word >= 5 && cell.getBoundingClientRect().width < 34) faults.push(`a cell is too narrow: ${cell.textContent.trim().slice(0, 40)}`);
+}
+for (const key of document.querySelectorAll('.keys summary > *')) {
+  if (seen(key) && (key.scrollHeight > key.clientHeight + 1 && getComputedStyle(key).overflowY === 'hidden')) {
+    faults.push(`evidence is cut off: ${key.textContent.trim().slice(0, 60)}`);
+  }
+}
+return faults;
+"""
+
 
 
 class Browser:
@@ -95,6 +120,8 @@ class Browser:
         size = self.cdp("Page.getLayoutMetrics", {})
         visible, content = size["cssLayoutViewport"]["clientWidth"], size["cssContentSize"]["width"]
         self.expect(content <= visible, f"{name}: the page is {content} px wide where {visible} px are to be seen")
+        for fault in self.driver.execute_script(FAULTS):
+            self.expect(False, f"{name}: {fault}")
         height = min(size["cssContentSize"]["height"], 8000) if whole else size["cssLayoutViewport"]["clientHeight"]
         clip = {"x": 0, "y": 0, "width": content, "height": height, "scale": 1}
         shot = self.cdp("Page.captureScreenshot", {"captureBeyondViewport": whole, **({"clip": clip} if whole else {})})
@@ -133,6 +160,32 @@ class Browser:
             )
             if not self.expect(found[1] != "none" and found[2] >= 2, f"{name}: focus is not seen on {found[0]}"):
                 return
+
+    def links_answer(self, name):
+        """No link of the page leads to a refusal."""
+        refused = self.driver.execute_async_script(
+            """const done = arguments[arguments.length - 1];
+            const links = new Set([...document.querySelectorAll('a[href]')].map((a) => a.href.split('#')[0]).filter((href) => href.startsWith(location.origin)));
+            Promise.all([...links].map((href) => fetch(href).then((answer) => (answer.ok ? '' : `${answer.status} ${href}`))))
+              .then((all) => done(all.filter((text) => text)));"""
+        )
+        self.expect(not refused, f"{name}: links lead to refusals: {refused}")
+
+    def within_reach(self, name, selector):
+        """The element is on the screen, wherever the reader has scrolled."""
+        outside = self.driver.execute_script(
+            """const found = document.querySelector(arguments[0]), outside = [];
+            for (const part of [0, 0.3, 0.6]) {
+              window.scrollTo({ top: part * document.documentElement.scrollHeight, behavior: 'instant' });
+              const box = found.getBoundingClientRect();
+              const wide = document.documentElement.clientWidth;
+              if (box.left < 0 || box.right > wide + 1 || (part > 0 && (box.top < -1 || box.bottom > innerHeight))) outside.push(part);
+            }
+            window.scrollTo({ top: 0, behavior: 'instant' });
+            return outside;""",
+            selector,
+        )
+        self.expect(not outside, f"{name}: {selector} is off the screen after scrolling to {outside} of the page")
 
     def key(self, text):
         """A key pressed wherever the focus is."""

@@ -48,8 +48,8 @@ def send(form, scripts, **fields):
 
 
 def refused(name, why, status=422):
-    b.expect(b.all(".desk .error"), f"{name}: no error is shown in place")
-    shown = " ".join(error.text for error in b.all(".desk .error"))
+    b.expect(b.all(".decision .error"), f"{name}: no error is shown in place")
+    shown = " ".join(error.text for error in b.all(".decision .error"))
     b.expect(why in shown, f"{name}: the error says {shown!r} and not {why!r}")
     b.look(name, allowed=[status])
 
@@ -82,12 +82,12 @@ def one_case(address, scripts):
     # What says nothing is refused in its place.
     send("consideration", scripts, security="typed and kept", political=" ")
     refused(f"{kind}-2-refused", "is empty: enter it")
-    b.expect(b.one("#security").get_attribute("value") == "typed and kept", f"{kind}: what was typed is lost")
+    b.expect(b.one("#field-security").get_attribute("value") == "typed and kept", f"{kind}: what was typed is lost")
     log_in("eve")
     b.get(address)
     records(scripts)
     suggestions(scripts)
-    b.expect(not b.all(".blocks a[href='#form-duties']"), f"{kind}: the recorded duties still stand in the way")
+    b.expect(not b.all(".blocks a[href='#form-duties']"), f"{kind}: the recorded duties are still required")
     b.look(f"{kind}-3-recorded")
     send("approve", scripts, comment="Two sources, at night, on new accounts; no fan club is known.")
     b.expect(state() == "approved", f"{kind}: after approve it is {state()}")
@@ -97,7 +97,7 @@ def one_case(address, scripts):
     log_in("bob")
     b.get(address)
     send("release", scripts)
-    refused(f"{kind}-5-not-looked", "looked at what each recipient will see")
+    refused(f"{kind}-5-not-looked", "checked what each recipient will see")
     send("release", scripts, seen="yes")
     b.expect(state() == "released", f"{kind}: after release it is {state()}")
     b.look(f"{kind}-6-released")
@@ -201,6 +201,43 @@ def drawings(address):
     b.expect(b.all("#account-table th[aria-sort=ascending]"), "the order of the accounts is not said")
 
 
+def many():
+    """One step on several cases, with preview and undo, with and without the script."""
+    log_in("ann")
+    for scripts in [True, False]:
+        for width in [WIDE, TELEPHONE]:
+            b.show(width, scripts=scripts)
+            b.get(console)
+            boxes = b.all("#queue input[name=case]")
+            for box in boxes[:4]:
+                box.click()
+            if scripts:
+                b.expect(b.one("#selected").text == "4 selected", f"it says {b.one('#selected').text!r} of 4 cases")
+            Select(b.one("#selection select[name=step]")).select_by_value("begin")
+            b.press(b.one("#selection button[type=submit]"))
+            name = f"preview-{width}-{scripts}"
+            b.expect("Nothing has been changed yet" in b.text(), f"{name}: no preview: {b.text()[:300]!r}")
+            applies = len(b.all("#applies tbody tr"))
+            b.look(name)
+            if scripts:
+                b.accessible(name)
+            if not b.expect(applies > 0, f"{name}: the step applies to no case"):
+                continue
+            b.press(b.one("#form-many button[type=submit]"))
+            b.expect(f"Done for {applies} case" in b.text(), f"{name}: not done: {b.text()[:300]!r}")
+            b.look(f"many-{width}-{scripts}")
+            if scripts:
+                b.accessible(f"many-{width}-{scripts}")
+            b.press(b.one("#form-undo button[type=submit]"))
+            b.expect(f"Done for {applies} case" in b.text(), f"{name}: not undone: {b.text()[:300]!r}")
+    b.show(WIDE)
+    b.get(console)
+    for box in b.all("#queue input[name=case]")[:2]:
+        box.click()
+    b.press(b.one("#selection button[formaction]"))
+    b.expect("in common" in b.text() and "/cases/compare?case=" in b.driver.current_url, "two cases are not compared")
+
+
 def keys():
     b.get(console)
     b.key("j")
@@ -213,6 +250,8 @@ def keys():
     b.driver.implicitly_wait(0)
     b.look("help", whole=False)
     b.key(Keys.ESCAPE)
+    b.key("x")
+    b.expect(b.all("#queue tr.cursor input:checked"), "x does not select the current case")
     first = b.one("#queue tr.cursor a").get_attribute("href")
     b.key(Keys.ENTER)
     b.arrives(first, "enter opens the case")
@@ -221,10 +260,24 @@ def keys():
 
 
 def everywhere(address):
-    """Light, dark and narrow: no sideways scroll, contrast, focus."""
+    """Light, dark and narrow: no sideways scroll, contrast, focus, and no link to a refusal."""
+    ids = [link.split("/clusters/")[1] for link in cases]
+    pages = [
+        ("queue", console),
+        ("case", address),
+        ("login", console + "login"),
+        ("retractions", console + "retractions"),
+        ("deliveries", console + "deliveries"),
+        ("recipients", console + "partners"),
+        ("audit", console + "audit?verify=1"),
+        ("help", console + "help"),
+        ("compare", f"{console}cases/compare?case={ids[0]}&case={ids[1]}"),
+    ]
     for width, scheme in [(WIDE, "light"), (WIDE, "dark"), (TELEPHONE, "light"), (TELEPHONE, "dark")]:
         b.show(width, scheme)
-        for name, page in [("queue", console), ("case", address), ("login", console + "login")]:
+        b.get(address)
+        b.within_reach(f"case-{width}-{scheme}", ".sections .to-decision")
+        for name, page in pages:
             b.get(page)
             b.driver.execute_script("document.querySelectorAll('details').forEach((d) => { d.open = true })")
             b.look(f"{name}-{width}-{scheme}")
@@ -233,6 +286,17 @@ def everywhere(address):
     for name, page in [("queue", console), ("case", address)]:
         b.get(page)
         b.focus_is_seen(name, 25)
+    # Nobody is offered what that person's roles do not allow.
+    for person in ["ann", "bob", "eve"]:
+        log_in(person)
+        for name, page in pages:
+            b.get(page)
+            b.links_answer(f"{name} for {person}")
+            buttons = {form.get_attribute("id") for form in b.all(".decision form")}
+            releases = buttons & {"form-release", "form-retract", "form-handover"}
+            b.expect(person != "ann" or not releases, f"{name}: ann is offered {releases}")
+            b.expect(person != "bob" or not buttons & {"form-approve", "form-dismiss"}, f"{name}: bob is offered {buttons}")
+    log_in("eve")
     b.cdp("Emulation.setEmulatedMedia", {"media": "print"})
     b.get(address)
     b.look("print")
@@ -253,6 +317,7 @@ try:
         b.show(WIDE, scripts=False)
         one_case(cases[1], False)
         b.show(WIDE)
+        many()
         log_in("eve")
         b.get(cases[2])
         send("begin", True)

@@ -19,6 +19,7 @@ use crate::{
     feedback::Says,
     handover::{OpenDuty, RecordedHandover},
     recipients::{Class, Recipient},
+    undo::Undo,
 };
 
 /// State of a case.
@@ -140,6 +141,8 @@ pub enum Step {
     },
     /// Closes the case.
     Close,
+    /// Undoes the last decision of a case that is not shared.
+    Undo,
 }
 
 impl Step {
@@ -150,7 +153,7 @@ impl Step {
         match self {
             Step::Approve { .. } | Step::Release | Step::Update => Says::Verdict(Verdict::Confirmed),
             Step::Dismiss { authentic: true, .. } => Says::Verdict(Verdict::Rejected),
-            Step::Dismiss { .. } | Step::ReturnToReview { .. } | Step::Retract { .. } => Says::TakesBack,
+            Step::Dismiss { .. } | Step::ReturnToReview { .. } | Step::Retract { .. } | Step::Undo => Says::TakesBack,
             Step::BeginReview
             | Step::CheckSourcesAndMethods { .. }
             | Step::Record(_)
@@ -181,6 +184,7 @@ impl Step {
             Step::Update => "update",
             Step::Retract { .. } => "retract",
             Step::Close => "close",
+            Step::Undo => "undo the last decision of",
         }
     }
 }
@@ -318,6 +322,9 @@ pub struct Case {
     /// approval was given. A release needs the same.
     #[serde(default)]
     pub approved_objects: BTreeMap<String, String>,
+    /// The last decision, if it can still be undone.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub undo: Option<Undo>,
 }
 
 impl Case {
@@ -350,6 +357,7 @@ impl Case {
             handovers: Vec::new(),
             approved_scope: None,
             approved_objects: BTreeMap::new(),
+            undo: None,
         };
         let entry = case.entry(
             "lockstep",
@@ -368,6 +376,7 @@ impl Case {
         }
         let mut text = format!("version {version} of the cluster replaces {}", self.version);
         self.version = version;
+        self.undo = None;
         self.changed_at = now;
         match self.state {
             // The approval was for the earlier version, which would no longer be shared.
@@ -425,7 +434,8 @@ impl Case {
             State::Retracted => &["record a delivery", "close"],
             State::Closed => &["nothing, the case is closed"],
         };
-        steps.join(", ")
+        let undo = self.undo.as_ref().map(|_| "undo the last decision");
+        steps.iter().copied().chain(undo).collect::<Vec<_>>().join(", ")
     }
 
     /// The audit entry for something done to the case.

@@ -53,16 +53,16 @@ impl Case {
             let before = self.duties.iter().find(|before| before.whom == duty.whom);
             match (duty.not_before, before) {
                 (Some(until), Some(before)) if before.not_before == Some(until) => {}
-                (Some(until), _) => said.push(format!("{} must be told by {until} at the latest", duty.whom)),
+                (Some(until), _) => said.push(format!("{} must be notified by {until} at the latest", duty.whom)),
                 (None, Some(before)) if before.not_before.is_some() => {
-                    said.push(format!("the delay is over: {} must be told now", duty.whom));
+                    said.push(format!("the delay is over: {} must be notified now", duty.whom));
                 }
                 (None, Some(before)) if before.since == duty.since => {}
-                (None, _) => said.push(format!("{} must be told, and no delivery is recorded", duty.whom)),
+                (None, _) => said.push(format!("{} must be notified, and no delivery is recorded", duty.whom)),
             }
         }
         for before in self.duties.iter().filter(|before| open.iter().all(|duty| duty.whom != before.whom)) {
-            said.push(format!("the duty to tell {} is met, or what it rested on was taken back", before.whom));
+            said.push(format!("the duty to notify {} is met, or the fact behind it was taken back", before.whom));
         }
         self.duties = open;
         self.changed_at = now;
@@ -122,7 +122,7 @@ impl Case {
         meets.dedup();
         let had = self.had(recipient).map(|versions| versions.last);
         if had.is_none() && meets.is_empty() {
-            return refuse(format!("{} was not chosen to be told of it", recipient.name));
+            return refuse(format!("{} was not chosen to be notified", recipient.name));
         }
         // Somebody who must be told can get what was released even where the release did not name it.
         let version = if meets.is_empty() { had.unwrap_or(version) } else { version };

@@ -136,7 +136,7 @@ impl Fact {
                 if breaches.why.is_empty() { text } else { format!("{text} ({})", breaches.why) }
             }
             Fact::Delay(delay) => format!(
-                "the chief election official of {} may be told as late as {}, approved by {}: {}",
+                "the chief election official of {} may be notified as late as {}, approved by {}: {}",
                 delay.state, delay.until, delay.approver, delay.why
             ),
             Fact::ConfirmDelay(confirmed) => {

@@ -31,6 +31,7 @@ mod steps;
 pub mod techniques;
 mod tlp;
 mod typed;
+mod undo;
 
 pub use act::Act;
 pub use record::{CaseRecord, Effects, Notice, Publish, Settings};
@@ -38,3 +39,4 @@ pub use reviewers::{DEMO_NOTICE, Reviewers};
 pub use role::{Holding, Role, Task};
 pub use steps::Label;
 pub use tlp::Tlp;
+pub use undo::Undo;

@@ -10,6 +10,7 @@ use crate::{
     facts::{Recorded, SignOff, is_same_person},
     feedback::Says,
     policy::{self, Terms},
+    undo::Undo,
 };
 
 impl Case {
@@ -22,6 +23,7 @@ impl Case {
         let word = |text: &str| Word { by: by.to_owned(), at: now, version: self.version, text: text.to_owned() };
         let shared = self.state.is_shared();
         let open = shared || self.state == State::InReview;
+        let undo = Undo::before(self, &step, by, now);
         let (action, text) = match &step {
             Step::BeginReview => {
                 if self.state != State::Nominated {
@@ -206,7 +208,14 @@ impl Case {
                 self.state = State::Closed;
                 ("closed", "nothing more to do".to_owned())
             }
+            Step::Undo => {
+                if let Some(why) = self.undo_blocked() {
+                    return refuse(why);
+                }
+                ("undone", self.undo_decision())
+            }
         };
+        self.undo = undo;
         self.changed_at = now;
         Ok(self.entry(by, action, text, now))
     }

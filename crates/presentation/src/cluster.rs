@@ -1,7 +1,8 @@
-//! One cluster as people see it, the same in the console and in the report.
+//! The section of one cluster, the same in the console and in the report.
 
 mod figures;
 mod keys;
+mod shown;
 
 use std::collections::BTreeMap;
 
@@ -11,30 +12,31 @@ use messages::cluster::{ClusterAccount, ClusterMessage, Status, TraceKind};
 use figures::{figures, naming, not_named};
 pub use keys::quoted;
 use keys::{KeyView, keys};
+pub use shown::{AccountOrder, Shown, Sort};
 
 use crate::{description, doubts, graph, near_miss, outcomes, posts::Posts, svg, timeline};
 
-/// How much of a cluster is shown.
+/// Limits on what is shown of a cluster.
 #[derive(Debug, Clone, Copy)]
 pub struct Limits {
     /// Whether timeline and graph are drawn.
     pub drawings: bool,
-    /// Most dots of the timeline.
+    /// Maximum number of dots in the timeline.
     pub dots: usize,
-    /// Most keys.
+    /// Maximum number of keys.
     pub keys: usize,
-    /// Most posts of one key.
+    /// Maximum number of posts of one key.
     pub posts: usize,
-    /// Posts over all keys: each key shows fewer where there are many keys.
+    /// Maximum number of posts of all keys together: with many keys, each key shows fewer posts.
     pub posts_in_all: usize,
-    /// Most accounts.
+    /// Maximum number of accounts.
     pub accounts: usize,
-    /// How much of the graph.
+    /// Limits of the graph.
     pub graph: graph::Size,
 }
 
 impl Limits {
-    /// What a page of the console shows.
+    /// The limits of a page of the console.
     pub const CONSOLE: Limits = Limits {
         drawings: true,
         dots: 2000,
@@ -50,55 +52,12 @@ impl Limits {
     }
 }
 
-/// What a reader of the console asked to see.
-#[derive(Debug, Clone, Default)]
-pub struct Shown {
-    /// The account that stands out, by its place in the cluster.
-    pub account: Option<usize>,
-    /// The key whose burst is drawn and which is opened, by its place in the cluster.
-    pub key: Option<usize>,
-    /// Only evidence of this kind.
-    pub kind: Option<TraceKind>,
-    /// The order of the evidence.
-    pub sort: Sort,
-    /// Whether posts may link to their platform: not where they are invented.
-    pub links: bool,
-}
-
-/// By what evidence is ordered.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Sort {
-    #[default]
-    /// Most evidence first.
-    Nats,
-    /// Most accounts first.
-    Accounts,
-    /// Earliest first.
-    Time,
-    /// By kind.
-    Kind,
-}
-
-impl Sort {
-    /// Each order, its name in addresses and its label.
-    pub const ALL: [(Sort, &'static str, &'static str); 4] = [
-        (Sort::Nats, "nats", "most evidence first"),
-        (Sort::Accounts, "accounts", "most accounts first"),
-        (Sort::Time, "time", "earliest first"),
-        (Sort::Kind, "kind", "by kind"),
-    ];
-
-    /// The order of that name; most evidence first where there is none.
-    pub fn from_name(name: &str) -> Sort {
-        Self::ALL.iter().find(|(_, known, _)| *known == name).map_or(Sort::Nats, |(sort, ..)| *sort)
-    }
-}
-
-/// What only the console has: choices that work without a script, and quicker with one.
+/// The choices of the console. They work without a script, and faster with the script.
 struct Tools {
     accounts: Vec<(usize, String, bool)>,
     kinds: Vec<(&'static str, &'static str, bool)>,
     sorts: Vec<(&'static str, &'static str, bool)>,
+    orders: Vec<(&'static str, &'static str, bool)>,
     chosen: Option<String>,
     key: Option<usize>,
     filtered: bool,
@@ -107,7 +66,7 @@ struct Tools {
 #[derive(Template)]
 #[template(path = "cluster.html")]
 struct ClusterView {
-    /// Makes anchors on a page with many clusters unique.
+    /// Prefix that makes ids unique on a page with many clusters.
     anchor: String,
     headline: String,
     strength: String,
@@ -118,15 +77,15 @@ struct ClusterView {
     tools: Option<Tools>,
     badge: Badge,
     figures: Vec<(&'static str, String, String)>,
-    /// What a near miss would need to pass.
+    /// What a near miss needs to pass the test.
     wanting: Vec<String>,
-    /// One text by many accounts: no test, no evidence in nats.
+    /// Whether the finding is one text by many accounts, without a test and without nats.
     count: bool,
-    /// By the test of version 1: no windows, no outcomes.
+    /// Whether the finding is by the test of version 1, without windows and outcomes.
     old: bool,
     rates: String,
     windows: Vec<outcomes::WindowView>,
-    /// Whether the longest window counts own words and nothing else.
+    /// Whether the longest window counts only own words.
     own_words_only: bool,
     legend: Vec<outcomes::Legend>,
     headings: [&'static str; 4],
@@ -141,18 +100,20 @@ struct ClusterView {
     zoom: Option<timeline::Drawing>,
     graph: Option<timeline::Drawing>,
     keys: Vec<KeyView>,
-    /// What has to be said of the posts' texts.
+    /// A remark on the content of the posts.
     texts_remark: Option<String>,
     more_keys: usize,
-    /// What is shown, what is not, and what that comes to.
+    /// The nats of the keys shown, of the others, and the total.
     sum: Vec<BarView>,
     naming: Option<String>,
-    /// How many accounts of the group as it was proposed are not named, and why.
+    /// How many accounts of the proposed group are not named, and why.
     not_named: Option<String>,
     accounts: Vec<AccountView>,
     account_count: String,
+    /// Name of their order. `None` if they are in no particular order.
+    order: Option<&'static str>,
     more_accounts: usize,
-    /// Accounts that are not known by name.
+    /// Number of accounts whose names were not kept.
     nameless: Option<String>,
     accounts_open: bool,
     cluster_id: String,
@@ -164,18 +125,20 @@ struct ClusterView {
     targets: Vec<String>,
 }
 
-/// Reasons shown at once; the others on demand.
+/// Number of reasons that are shown without opening the list of lesser reasons.
 const REASONS: usize = 8;
 /// Sources shown.
 const SOURCES: usize = 10;
 /// Characters of a post's text.
 const QUOTED: usize = 400;
+/// Links, and picture hashes, shown of a post.
+const ATTACHED: usize = 8;
 
 /// A status with its colour.
 pub struct Badge {
     /// Class in the style sheet.
     pub class: &'static str,
-    /// In words.
+    /// Name for people.
     pub label: &'static str,
 }
 
@@ -205,7 +168,7 @@ struct AccountView {
     bar: String,
     outcomes: String,
     came: &'static str,
-    /// Its best sources, which do not count for it.
+    /// Its strongest sources, which are left out of its evidence.
     dropped: String,
 }
 
@@ -221,12 +184,12 @@ pub fn badge(c: &ClusterMessage) -> Badge {
     Badge { class, label: if description::is_count(c) { "one text" } else { description::status(c.status) } }
 }
 
-/// The body of a page about one cluster. With `shown` it is the console's, with choices.
+/// The HTML of a cluster's section. With `shown` it is the console's section, with choices.
 ///
-/// `posts` are what the cluster's posts say, as far as that is known.
+/// `posts` has the content of the cluster's posts, as far as it is known.
 pub fn body(cluster: &ClusterMessage, anchor: &str, limits: Limits, shown: Option<&Shown>, posts: &Posts) -> String {
     let view = view(cluster, anchor, limits, shown, posts);
-    // A template over strings that are already there has no way to fail but the writer, which is a string.
+    // Rendering into a string cannot fail.
     view.render().unwrap_or_default()
 }
 
@@ -265,7 +228,7 @@ fn view(c: &ClusterMessage, anchor: &str, limits: Limits, shown: Option<&Shown>,
         })
         .collect();
     let lesser_reasons = reasons.split_off(REASONS.min(reasons.len()));
-    // The largest always, others where they are more than a rounded zero.
+    // The largest source, and all others that are not zero after rounding.
     let telling = c.sources.iter().enumerate().filter(|(index, s)| *index == 0 || s.nats.abs() >= 0.005);
     let telling: Vec<_> = telling.map(|(_, s)| s).take(SOURCES).collect();
     ClusterView {
@@ -327,9 +290,11 @@ fn view(c: &ClusterMessage, anchor: &str, limits: Limits, shown: Option<&Shown>,
         not_named: not_named(c),
         accounts: accounts(c, limits, asked),
         account_count: text_format::count(c.accounts.len() as u64, "account"),
+        order: (!c.namings.is_empty() || description::is_old(c) || asked.order != AccountOrder::Finding)
+            .then(|| asked.order.label()),
         more_accounts: c.accounts.len().saturating_sub(limits.accounts),
         nameless: (c.unlisted.accounts > 0).then(|| text_format::count(c.unlisted.accounts, "more account")),
-        accounts_open: c.accounts.len() <= 15 || asked.account.is_some(),
+        accounts_open: c.accounts.len() <= 15 || asked.account.is_some() || asked.order != AccountOrder::Finding,
         cluster_id: text_format::shorten(&c.cluster_id, 80),
         reported: description::reported(c),
         version: c.version,
@@ -339,7 +304,7 @@ fn view(c: &ClusterMessage, anchor: &str, limits: Limits, shown: Option<&Shown>,
     }
 }
 
-/// What the test came to: each window, all of them, without the strongest source, and the bar.
+/// The results of the test: each window, all windows, without the strongest source, and the threshold.
 fn test(c: &ClusterMessage) -> Vec<BarView> {
     let mut rows: Vec<(String, f64)> = c
         .windows
@@ -349,30 +314,32 @@ fn test(c: &ClusterMessage) -> Vec<BarView> {
     let all = if rows.is_empty() { "All sources" } else { "All windows together" };
     rows.push((all.to_owned(), c.log_e));
     rows.push(("Without the strongest source".to_owned(), c.log_e_leave_one_source_out));
-    rows.extend(c.test.map(|test| ("The bar for this group".to_owned(), test.bar)));
+    rows.extend(c.test.map(|test| ("The threshold for this group".to_owned(), test.bar)));
     let most = largest(rows.iter().map(|(_, nats)| *nats));
     rows.into_iter()
         .map(|(label, nats)| BarView { label, nats: text_format::number(nats), bar: svg::bar(nats, most, false) })
         .collect()
 }
 
-/// The rows that close a list of gains in the best window: what posts lost that repeated nobody, and what is left.
+/// The last rows of a list of gains in the best window: the loss by posts that repeat nobody, and the
+/// total.
 fn closing(c: &ClusterMessage) -> Vec<(String, f64)> {
     let Some(best) = description::best_window(c) else { return Vec::new() };
     vec![
         ("Lost by posts that repeat no member".to_owned(), best.losses),
-        (format!("In all, within {}", description::window(best.seconds)), best.nats),
+        (format!("Total within {}", description::window(best.seconds)), best.nats),
     ]
 }
 
-/// What the sources that have no row of their own gave in the best window: all gains are known, so it is the rest.
+/// The gains of all sources without a row of their own, in the best window. It is the difference to the
+/// sum of all gains.
 fn other_sources(c: &ClusterMessage, shown: f64) -> Option<(String, f64)> {
     let best = description::best_window(c)?;
     let rest = best.nats - best.losses - shown;
     (rest.abs() >= 0.005).then(|| ("Other sources".to_owned(), rest))
 }
 
-/// What the keys on the page gave, what all others did, and that it is the total: nothing is left out of the sum.
+/// The gains of the keys on the page and of all others, with the total, so that the sum is complete.
 fn sum(c: &ClusterMessage, keys: &[KeyView]) -> Vec<BarView> {
     let Some(best) = description::best_window(c) else { return Vec::new() };
     let shown: f64 = keys.iter().map(|key| key.raw).sum();
@@ -385,7 +352,7 @@ fn sum(c: &ClusterMessage, keys: &[KeyView]) -> Vec<BarView> {
     }
     if c.unlisted.trials > 0 {
         let posts = text_format::count(c.unlisted.trials, "post");
-        rows.push((format!("{posts} not listed, for want of room"), unlisted));
+        rows.push((format!("{posts} not listed, for lack of space"), unlisted));
     }
     rows.extend(closing(c));
     let most = largest(rows.iter().map(|(_, nats)| *nats).chain([best.nats]));
@@ -411,6 +378,7 @@ fn tools(c: &ClusterMessage, limits: Limits, shown: &Shown) -> Tools {
             .map(|(name, kind)| (name, description::trace_kind(kind).things, shown.kind == Some(kind)))
             .collect(),
         sorts: Sort::ALL.iter().map(|(sort, value, label)| (*value, *label, *sort == shown.sort)).collect(),
+        orders: AccountOrder::ALL.iter().map(|(order, value, label)| (*value, *label, *order == shown.order)).collect(),
         chosen: shown.account.filter(|place| *place < c.accounts.len()).map(name),
         key: shown.key.filter(|key| *key < c.evidence.len()),
         filtered: shown.account.is_some() || shown.kind.is_some() || shown.key.is_some() || shown.sort != Sort::Nats,
@@ -434,11 +402,14 @@ fn accounts(c: &ClusterMessage, limits: Limits, shown: &Shown) -> Vec<AccountVie
         all.extend(account.dropped_nats.map(|nats| format!("others ({})", text_format::number(nats))));
         text_format::list(&all)
     };
-    c.accounts
-        .iter()
+    shown
+        .order
+        .places(c)
+        .into_iter()
         .enumerate()
-        .filter(|(place, _)| *place < limits.accounts || shown.account == Some(*place))
-        .map(|(place, account)| {
+        .filter(|(rank, place)| *rank < limits.accounts || shown.account == Some(*place))
+        .map(|(_, place)| {
+            let account = &c.accounts[place];
             let (bar, outcomes) = outcomes::of_account(account).unwrap_or_default();
             AccountView {
                 place,

@@ -1,4 +1,5 @@
-//! A cluster in words, for the console, the report and partners alike. Says how accounts behave, never what they say.
+//! Descriptions of a cluster for the console, the report and partners. They describe behaviour, never
+//! opinions.
 
 use std::collections::BTreeSet;
 
@@ -25,7 +26,7 @@ pub fn headline(cluster: &ClusterMessage) -> String {
     )
 }
 
-/// Other findings that this one has to do with, by how; at most 20 ids each, made safe to show.
+/// Related findings by kind of relation, at most 20 ids each, as safe text.
 pub(crate) fn relations(cluster: &ClusterMessage) -> Vec<(&'static str, Vec<String>)> {
     let shown = |ids: &[String]| ids.iter().take(20).map(|id| text_format::shorten(id, 80)).collect();
     let relations: [(&str, Vec<String>); 3] = [
@@ -41,12 +42,12 @@ pub fn is_count(cluster: &ClusterMessage) -> bool {
     cluster.why == Some(Why::OneText)
 }
 
-/// Accounts of the finding. Of one text by many accounts, some are not in the list: so many are not remembered by name.
+/// Number of accounts. For one text by many accounts this includes accounts whose names were not kept.
 pub fn size(cluster: &ClusterMessage) -> u64 {
     (cluster.accounts.len() as u64).saturating_add(cluster.unlisted.accounts)
 }
 
-/// Whether the finding came in a message of version 1: its test knew no windows and no outcomes.
+/// Whether the finding is from a message of version 1, whose test had no windows and no outcomes.
 pub fn is_old(cluster: &ClusterMessage) -> bool {
     cluster.windows.is_empty() && !is_count(cluster)
 }
@@ -56,7 +57,7 @@ pub fn best_window(cluster: &ClusterMessage) -> Option<&Window> {
     cluster.windows.get(cluster.best_window())
 }
 
-/// The source without which least is left.
+/// The source whose removal leaves the least evidence.
 pub fn best_source(cluster: &ClusterMessage) -> Option<&SourceNats> {
     if cluster.windows.is_empty() {
         return cluster.sources.first();
@@ -76,7 +77,7 @@ pub fn repeats(counts: &[u64; 5]) -> (u64, u64) {
     (all.saturating_sub(counts[Outcome::Nothing as usize]), all)
 }
 
-/// What became of a post, as a heading.
+/// Name of an outcome, as a heading.
 pub fn outcome(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::OwnWords => "own words",
@@ -87,7 +88,7 @@ pub fn outcome(outcome: Outcome) -> &'static str {
     }
 }
 
-/// The same in full: what of another member the post repeats.
+/// Description of an outcome: what the post repeats of another member.
 pub fn outcome_in_full(outcome: Outcome) -> &'static str {
     match outcome {
         Outcome::OwnWords => "a text that another member wrote",
@@ -98,7 +99,7 @@ pub fn outcome_in_full(outcome: Outcome) -> &'static str {
     }
 }
 
-/// How long before a post another member must have used the same thing.
+/// Length of a time window, as text.
 pub fn window(seconds: i64) -> String {
     match seconds {
         s if s >= 7_200 && s % 3_600 == 0 => format!("{} hours", s / 3_600),
@@ -109,7 +110,8 @@ pub fn window(seconds: i64) -> String {
     }
 }
 
-/// How often members, everybody else and the people near the group repeat a member, in the best window.
+/// Rates at which members, everybody else and the people near the group repeat a member, in the best
+/// window.
 pub fn rates(cluster: &ClusterMessage) -> Option<String> {
     let best = best_window(cluster)?;
     let [group, crowd, near] = [&best.group, &best.crowd, &best.near].map(repeats);
@@ -128,11 +130,11 @@ pub fn rates(cluster: &ClusterMessage) -> Option<String> {
     ))
 }
 
-/// What the numbers mean, in a few sentences.
+/// The evidence in a few sentences.
 pub fn strength(cluster: &ClusterMessage) -> String {
     if is_count(cluster) {
         return format!(
-            "This is a count and no test: {} wrote one text, or nearly that text. A count has no evidence in nats and no \
+            "This is a count, not a test: {} wrote one text, or nearly that text. A count has no evidence in nats and no \
              probability. {}",
             count(size(cluster), "account"),
             standing(cluster)
@@ -156,47 +158,50 @@ pub fn strength(cluster: &ClusterMessage) -> String {
         _ => text.push_str(", all from one source"),
     }
     if let Some(test) = cluster.test {
-        text.push_str(&format!("; the bar for this group {} {}", was(cluster.status), number(test.bar)));
+        text.push_str(&format!("; the threshold for this group {} {}", was(cluster.status), number(test.bar)));
     }
     text.push_str(". ");
     text.push_str(standing(cluster));
     text
 }
 
-/// The bar was passed once, but a near miss still has it before it.
+/// The verb for the threshold: in the past tense, except for a near miss, which has not passed it yet.
 pub fn was(status: Status) -> &'static str {
     if status == Status::NearMiss { "is" } else { "was" }
 }
 
-/// What the status means, in a sentence.
+/// Meaning of the status, as a sentence.
 pub fn standing(cluster: &ClusterMessage) -> &'static str {
     match cluster.status {
-        Status::Flagged => "It stands on more than one source, and the model finds the coordination inauthentic.",
+        Status::Flagged => {
+            "The evidence comes from more than one source, and the model finds the coordination inauthentic."
+        }
         Status::SingleSource if is_count(cluster) => {
-            "Petitions, greetings, quotations and share buttons make many accounts write one text, and so does spam, so it is not flagged."
+            "Petitions, greetings, quotations and share buttons also make many accounts write one text, so it is not flagged."
         }
         Status::SingleSource => {
             "Without that source it does not pass the test, as with a fan club or the readers of one outlet, so it is not flagged."
         }
         Status::Coordinated if cluster.why == Some(Why::NotPlain) => {
-            "The accounts are coordinated, and the model finds it likely that they are inauthentic. But simulated groups have taught the model, \
-             and what these accounts do is not plain: fewer than two in five of their posts repeat their own words, and they do not follow one \
-             another within a minute; or they repeat posts whose authors are not known, and may be the fans of one. So they are not flagged."
+            "The accounts are coordinated, and the model finds it likely that they are inauthentic. But the model was trained on simulated groups, \
+             and the behaviour of these accounts is not plain: fewer than two in five of their posts repeat each other’s own words, and they do \
+             not follow one another within a minute; or they repeat posts whose authors are not known, so they may be fans of one author. So \
+             they are not flagged."
         }
         Status::Coordinated => {
             "The accounts are coordinated, but the model does not find the coordination inauthentic."
         }
         Status::Faded if is_old(cluster) => {
-            "It passed the test once, but what the accounts did since then speaks against it."
+            "It passed the test once, but the accounts’ later behaviour is evidence against it."
         }
         Status::Faded => {
             "It passed the test once, but its last days alone would not pass, and fewer than three accounts can be named now."
         }
-        Status::NearMiss => "It did not pass the test, so nothing is claimed of its accounts.",
+        Status::NearMiss => "It did not pass the test, so it is not a finding about its accounts.",
     }
 }
 
-/// What the evidence is measured against.
+/// The null hypothesis, as a clause.
 pub fn null(cluster: &ClusterMessage) -> String {
     if is_old(cluster) {
         return "If these accounts acted independently of each other, each by its own habits".to_owned();
@@ -209,18 +214,18 @@ pub fn null(cluster: &ClusterMessage) -> String {
     format!("If these accounts repeated each other at most {times} as often as everybody else repeats them{near}")
 }
 
-/// What the accounts did more than that.
+/// How the accounts' behaviour differs from the null hypothesis.
 pub fn more_than(cluster: &ClusterMessage) -> &'static str {
     match cluster.status {
         _ if is_old(cluster) => "more often than each account's own habits explain",
         _ if is_count(cluster) => "in numbers that are counted and not tested",
-        Status::NearMiss => "too little to pass the test",
+        Status::NearMiss => "not often enough to pass the test",
         _ if has_near(cluster) => "far more often than everybody else and the people near them did",
         _ => "far more often than everybody else did",
     }
 }
 
-/// Posts of people near a group from which on it is compared with them.
+/// Number of posts of people near the group that a comparison with them needs.
 pub const FEWEST_NEAR: u64 = 50;
 
 /// Whether the group was compared with people near it, too.
@@ -228,7 +233,7 @@ fn has_near(cluster: &ClusterMessage) -> bool {
     best_window(cluster).is_some_and(|best| repeats(&best.near).1 >= FEWEST_NEAR)
 }
 
-/// How much history stood behind the verdict.
+/// Length of the history before the group was first proposed, as a sentence.
 pub fn history(cluster: &ClusterMessage) -> String {
     let hours = cluster.history_hours;
     if is_count(cluster) {
@@ -236,16 +241,16 @@ pub fn history(cluster: &ClusterMessage) -> String {
     }
     if hours < 24.0 {
         format!(
-            "Only {} of history stood behind this verdict when the group was first proposed; in under 24 h hardly anything is \
-             known of what is usual among these accounts. Read it with more care.",
+            "Only {} of earlier posts were known when the group was first proposed. Less than 24 h is too short to know what is usual among \
+             these accounts, so treat this finding with more care.",
             hours_in_words(hours)
         )
     } else {
-        format!("{} of history stood behind this verdict when the group was first proposed.", hours_in_words(hours))
+        format!("{} of earlier posts were known when the group was first proposed.", hours_in_words(hours))
     }
 }
 
-/// When a run over files reported the group, and whether it is active; `None` for findings of the services.
+/// When a run on files reported the group, and whether it is active. `None` for findings of the services.
 pub fn reported(cluster: &ClusterMessage) -> Option<String> {
     let (first, last) = (cluster.first_reported?, cluster.last_reported?);
     let when = if first == last {
@@ -254,21 +259,21 @@ pub fn reported(cluster: &ClusterMessage) -> Option<String> {
         format!("First reported at {} and last at {} UTC.", minute(first), minute(last))
     };
     Some(match cluster.active {
-        Some(false) => format!(
-            "{when} None of its accounts posted at the end of the period: silence does not change what was found."
-        ),
+        Some(false) => {
+            format!("{when} None of its accounts posted at the end of the period. Silence does not change the finding.")
+        }
         _ => when,
     })
 }
 
-/// How an account came into the group.
+/// How an account was found.
 pub fn came(cluster: &ClusterMessage, account: &ClusterAccount) -> &'static str {
     match account {
         _ if is_count(cluster) => "wrote the text",
         ClusterAccount { elsewhere: true, .. } => "named by a group that was merged",
         _ if is_old(cluster) => "named by the test",
         ClusterAccount { proposed: true, .. } => "in the group as proposed",
-        _ => "found afterwards",
+        _ => "found later",
     }
 }
 
@@ -278,7 +283,7 @@ pub fn platforms(cluster: &ClusterMessage) -> Vec<String> {
     set.into_iter().map(|name| shorten(name, 40)).collect()
 }
 
-/// Trace kinds, most evidence first, those that speak for the finding only.
+/// Trace kinds with evidence for the finding, most evidence first.
 pub fn kinds_by_nats(cluster: &ClusterMessage) -> Vec<TraceKind> {
     let mut kinds: Vec<(TraceKind, f64)> =
         cluster.traces.iter().filter(|(_, nats)| **nats > 0.0).map(|(kind, nats)| (*kind, *nats)).collect();
@@ -293,7 +298,7 @@ pub fn typical_gap_s(cluster: &ClusterMessage) -> Option<f64> {
     lags.get(lags.len() / 2).copied()
 }
 
-/// A status in words.
+/// Name of a status for people.
 pub fn status(status: Status) -> &'static str {
     match status {
         Status::Flagged => "flagged",
@@ -304,15 +309,15 @@ pub fn status(status: Status) -> &'static str {
     }
 }
 
-/// What people are told of a trace kind.
+/// Texts about a trace kind.
 pub struct TraceKindWords {
-    /// What accounts did that left such traces, after "the accounts".
+    /// The action, as a verb phrase after "the accounts".
     pub did: &'static str,
-    /// The things that they used, as a noun in the plural.
+    /// The things, as a noun in the plural.
     pub things: &'static str,
     /// What a key of this kind names.
     pub names: Named,
-    /// What a post did to another post, where the key is that post.
+    /// What a post did to another post, if the key is that other post.
     pub of_original: Option<&'static str>,
 }
 
@@ -323,18 +328,18 @@ pub enum Named {
     Post,
     /// An account, or several.
     Account,
-    /// A web address, or a file.
+    /// A URL or a file.
     Address,
-    /// What people wrote, or something made from it: it is told of by kind, and never quoted to partners.
+    /// Text that people wrote, or something derived from it. Partners get its kind only, never the text.
     Words,
 }
 
-/// The things of a trace kind as a case has it stored; a name that is not known today stands for itself.
+/// Name of the things of a trace kind that is stored by name. An unknown name is returned as it is.
 pub fn stored_trace_kind(name: &str) -> String {
     name.parse().map_or_else(|_| shorten(name, 30), |kind| trace_kind(kind).things.to_owned())
 }
 
-/// What people are told of each trace kind.
+/// The texts about each trace kind.
 pub fn trace_kind(kind: TraceKind) -> TraceKindWords {
     let (did, things, names, of_original) = match kind {
         TraceKind::Url => ("shared the same links", "links", Named::Address, None),
@@ -371,11 +376,11 @@ mod tests {
             "{text}"
         );
         assert!(
-            text.contains("; the bar for this group was 10.9") && text.contains("without its strongest source"),
+            text.contains("; the threshold for this group was 10.9") && text.contains("without its strongest source"),
             "{text}"
         );
         let near = strength(&fixtures::near_miss("n"));
-        assert!(near.contains("; the bar for this group is ") && near.contains("nothing is claimed"), "{near}");
+        assert!(near.contains("; the threshold for this group is ") && near.contains("not a finding"), "{near}");
         let one = fixtures::one_text("t", 34);
         assert!(headline(&one).starts_with("34 accounts on bluesky and twitter wrote nearly the same text"));
         assert!(!strength(&one).contains(" nats in total"), "{}", strength(&one));
@@ -383,14 +388,14 @@ mod tests {
         many.unlisted.accounts = 1_200;
         assert!(headline(&many).starts_with("1,234 accounts") && strength(&many).contains("1,234 accounts"));
         let old = strength(&fixtures::of_version_1());
-        assert!(old.contains("more often than their habits explain") && !old.contains("bar"), "{old}");
+        assert!(old.contains("more often than their habits explain") && !old.contains("threshold"), "{old}");
     }
 
     #[test]
     fn the_best_source_is_the_one_whose_loss_costs_most() {
         let mut c = fixtures::cluster("a", 1);
         let best = best_source(&c).unwrap().clone();
-        // Largest in the best window is not the same as dearest: another window takes its place.
+        // The largest gain in the best window is not the largest loss without the source.
         c.windows[0].nats = c.windows[1].nats - 0.1;
         let other = c.sources.iter_mut().find(|source| source.source != best.source).unwrap();
         (other.by_window, other.nats) = ([90.0, best.nats - 1.0, 0.0], best.nats - 1.0);

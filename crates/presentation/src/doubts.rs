@@ -1,57 +1,58 @@
-//! What would speak against a finding: what weakens it by its own numbers, and which innocent groups look alike.
+//! Evidence against a finding: weak points in its numbers, and innocent explanations to rule out.
 
 use messages::cluster::{ClusterMessage, Outcome, Status, TraceKind};
 
 use crate::description;
 
-/// Share of the gains from one source above which it is worth a word.
+/// Share of the gains from one source above which the page mentions it.
 const ONE_SOURCE: f64 = 0.5;
-/// Share of the gains from one kind of trace above which it is worth a word.
+/// Share of the gains from one kind of trace above which the page mentions it.
 const ONE_KIND: f64 = 0.8;
-/// Share of the gains that is not listed above which it is worth a word.
+/// Share of the gains that is not listed above which the page mentions it.
 const UNLISTED: f64 = 0.25;
-/// Seconds: a human group that follows one source rarely acts as close together.
+/// Seconds. People who follow one source rarely act closer together.
 const HUMAN_GAP_S: f64 = 120.0;
-/// Groups as small as this are found on little.
+/// Groups of at most this size rest on little evidence.
 const SMALL: u64 = 5;
-/// Posts of others below which rates measured elsewhere, which weigh as much as 50 posts, are a tenth of the comparison or more.
+/// Number of posts of others below which the rates measured elsewhere, which weigh as much as 50
+/// posts, are a tenth of the comparison or more.
 const LITTLE_CROWD: u64 = 450;
-/// Posts of a group on which its rates are rough.
+/// Number of posts below which a group's rates are imprecise.
 const FEW_POSTS: u64 = 40;
-/// Share of own words repeated below which a group is like newsrooms in real files (at most 0.29); real operations with copied texts
-/// reached 0.4 and more.
+/// Share of posts that repeat a member's own words. Newsrooms in real files reach at most 0.29, real
+/// operations with copied texts 0.4 and more.
 const OWN_WORDS: f64 = 0.3;
-/// How much more often than people near the group its members must repeat each other for the comparison to be clear.
+/// The comparison is clear if members repeat each other this many times as often as others.
 const CLEARLY: f64 = 4.0;
-/// Nats over the bar that a few posts may take away.
+/// Nats over the threshold that a few posts can take away.
 const CLOSE: f64 = 3.0;
-/// Accounts are named from a probability of 0.9; below this one they are near that bar.
-const NEAR_THE_BAR: f64 = 0.95;
+/// Accounts are named from a probability of 0.9. Below this probability they are near that limit.
+const NEAR_THE_LIMIT: f64 = 0.95;
 
 /// Reasons of the model that are named.
 const COUNTED: usize = 3;
 
-/// One thing that weakens the finding, with its number.
+/// A weak point of the finding, with its number.
 pub struct Doubt {
     pub what: String,
     pub detail: String,
 }
 
-/// An innocent explanation, what speaks for it in this finding if anything does, and how to find out.
+/// An innocent explanation, what the finding says about it, and how to check it.
 pub struct Innocent {
     pub what: &'static str,
     pub here: String,
     pub check: &'static str,
 }
 
-/// What weakens the finding, by its own numbers; empty where nothing of the kind was found.
+/// Weak points in the numbers of the finding; empty if there are none.
 pub fn doubts(c: &ClusterMessage) -> Vec<Doubt> {
     let mut doubts = Vec::new();
     if description::is_count(c) {
         say(
             &mut doubts,
-            "A count is no test",
-            "it says how many wrote the text, not how likely that is by chance".to_owned(),
+            "A count is not a test",
+            "it says how many accounts wrote the text, not how likely that is by chance".to_owned(),
         );
         small(c, &mut doubts);
         return doubts;
@@ -59,8 +60,8 @@ pub fn doubts(c: &ClusterMessage) -> Vec<Doubt> {
     if c.status == Status::NearMiss {
         say(
             &mut doubts,
-            "It did not pass",
-            "by the test this may be chance; the accounts are those proposed, nobody is named".to_owned(),
+            "It did not pass the test",
+            "it may be chance; the accounts are the proposed ones, and none is named as a member".to_owned(),
         );
     }
     if let Some(probability) = c.probability.filter(|probability| probability.is_finite()) {
@@ -69,7 +70,7 @@ pub fn doubts(c: &ClusterMessage) -> Vec<Doubt> {
             &mut doubts,
             "The model may be wrong",
             format!(
-                "by its own account {error} of findings that look like this one are not inauthentic; on data unlike what it was trained on, more"
+                "by its own estimate {error} of findings like this one are not inauthentic; on data unlike its training data, more"
             ),
         );
     }
@@ -77,7 +78,7 @@ pub fn doubts(c: &ClusterMessage) -> Vec<Doubt> {
         say(
             &mut doubts,
             "An older test",
-            "this finding is of version 1, which compared accounts with their own habits only, not with everybody else and the people near them".to_owned(),
+            "the test of version 1 compared accounts only with their own habits, not with everybody else and the people near them".to_owned(),
         );
         of_old(c, &mut doubts);
     } else {
@@ -89,17 +90,21 @@ pub fn doubts(c: &ClusterMessage) -> Vec<Doubt> {
         say(
             &mut doubts,
             "Little history",
-            format!("only {hours} of earlier posts: what is usual among these accounts is hardly known"),
+            format!("only {hours} of earlier posts, too few to know what is usual among these accounts"),
         );
     }
     small(c, &mut doubts);
     for reason in c.reasons.iter().filter(|reason| reason.contribution < 0.0).take(COUNTED) {
-        say(&mut doubts, "The model counts against it", text_format::shorten(&reason.text, 240));
+        say(&mut doubts, "Model reasons against it", text_format::shorten(&reason.text, 240));
     }
     let unknown: Vec<String> =
         c.reasons.iter().filter(|r| r.value.is_none()).map(|r| text_format::shorten(&r.feature, 60)).take(6).collect();
     if !unknown.is_empty() {
-        say(&mut doubts, "Not known", format!("{}; what is not known counts neither way", text_format::list(&unknown)));
+        say(
+            &mut doubts,
+            "Unknown features",
+            format!("{}; unknown features change the score in neither direction", text_format::list(&unknown)),
+        );
     }
     doubts
 }
@@ -113,28 +118,28 @@ fn small(c: &ClusterMessage, doubts: &mut Vec<Doubt>) {
         say(
             doubts,
             "A small group",
-            format!("{}: chance and friendship go a long way", text_format::count(description::size(c), "account")),
+            format!("{}: chance or friendship can explain much", text_format::count(description::size(c), "account")),
         );
     }
 }
 
-/// Whom the group was compared with, and what the gains rest on.
+/// Weak points of the comparison and of the evidence.
 fn of_test(c: &ClusterMessage, doubts: &mut Vec<Doubt>) {
     let Some(best) = description::best_window(c) else { return };
     let [group, crowd, near] = [&best.group, &best.crowd, &best.near].map(description::repeats);
     if crowd.1 == 0 {
         say(
             doubts,
-            "Nobody to compare with",
-            "no post of anybody else was seen meanwhile: rates measured on ordinary posts elsewhere stand in"
+            "No comparison group",
+            "no posts of other accounts were seen at the same time, so rates from ordinary posts elsewhere are used instead"
                 .to_owned(),
         );
     } else if crowd.1 < LITTLE_CROWD {
         say(
             doubts,
-            "Few to compare with",
+            "Small comparison group",
             format!(
-                "only {} of everybody else: rates measured on ordinary posts elsewhere, which weigh as much as 50 posts, stand in for a part",
+                "only {} of everybody else, so rates from ordinary posts elsewhere count too, with the weight of 50 posts",
                 text_format::count(crowd.1, "post")
             ),
         );
@@ -142,9 +147,9 @@ fn of_test(c: &ClusterMessage, doubts: &mut Vec<Doubt>) {
     if near.1 < description::FEWEST_NEAR {
         say(
             doubts,
-            "Its own circle was not compared with",
+            "No comparison with people near it",
             format!(
-                "{} of people near the group, and it takes {} to compare with them: others of the same circle may repeat each other as often",
+                "{} of people near the group, and the comparison needs {}: other people of the same community may repeat each other as often",
                 text_format::count(near.1, "post"),
                 description::FEWEST_NEAR
             ),
@@ -154,9 +159,9 @@ fn of_test(c: &ClusterMessage, doubts: &mut Vec<Doubt>) {
         if times < CLEARLY {
             say(
                 doubts,
-                "People near it do so too",
+                "People near it do the same",
                 format!(
-                    "they repeat the group in {} of their posts, and members each other in {}",
+                    "they repeat the group in {} of their posts; members repeat each other in {}",
                     text_format::part(near.0, near.1),
                     text_format::part(group.0, group.1)
                 ),
@@ -167,7 +172,7 @@ fn of_test(c: &ClusterMessage, doubts: &mut Vec<Doubt>) {
         say(
             doubts,
             "Few posts of the group",
-            format!("{} since it was proposed: its rates are rough", text_format::count(group.1, "post")),
+            format!("{} since it was proposed, so its rates are imprecise", text_format::count(group.1, "post")),
         );
     }
     let own =
@@ -177,9 +182,9 @@ fn of_test(c: &ClusterMessage, doubts: &mut Vec<Doubt>) {
         let share = if own_words > 0.0 { text_format::percent(own_words) } else { "no part".to_owned() };
         say(
             doubts,
-            "Few own words repeated",
+            "Few copied texts",
             format!(
-                "{share} of the group's posts repeat another member's own words; real newsrooms come to 29 %, and operations with copied texts to 40 % and more"
+                "{share} of the group's posts repeat another member's own words; real newsrooms reach 29 %, operations with copied texts 40 % and more"
             ),
         );
     }
@@ -190,9 +195,9 @@ fn of_test(c: &ClusterMessage, doubts: &mut Vec<Doubt>) {
     {
         say(
             doubts,
-            "Much stands on one source",
+            "Much evidence from one source",
             format!(
-                "{} {} gives {} of the gains; {} nats are left without it",
+                "{} {} gives {} of the gains; {} nats remain without it",
                 source.kind,
                 text_format::shorten(&source.source, 60),
                 text_format::percent(source.nats / gains),
@@ -206,22 +211,22 @@ fn of_test(c: &ClusterMessage, doubts: &mut Vec<Doubt>) {
         if over < 0.0 {
             say(
                 doubts,
-                "It would not pass today",
+                "It would not pass the test now",
                 format!(
-                    "it passed once, and what it did since then has brought it {} nats below the bar",
+                    "it passed once, and its later posts put it {} nats below the threshold",
                     text_format::number(-over)
                 ),
             );
         } else if over < CLOSE {
-            say(doubts, "Close to the bar", format!("it passes by {} nats", text_format::number(over)));
+            say(doubts, "Close to the threshold", format!("it passes by {} nats", text_format::number(over)));
         }
     }
     if best.losses < 0.0 {
         say(
             doubts,
-            "Posts that speak against it",
+            "Posts that are evidence against it",
             format!(
-                "{} of the group's repeat no other member: what was lost, {} nats, is counted",
+                "{} of the group repeat no other member; the loss of {} nats is included",
                 text_format::count(group.1 - group.0, "post"),
                 text_format::number(best.losses)
             ),
@@ -231,9 +236,9 @@ fn of_test(c: &ClusterMessage, doubts: &mut Vec<Doubt>) {
     if gains > 0.0 && unlisted / gains > UNLISTED {
         say(
             doubts,
-            "Not all of it can be shown",
+            "Some evidence cannot be shown",
             format!(
-                "{} of the gains, from {}, came with no post to look at",
+                "{} of the gains, from {}, have no posts that can be viewed",
                 text_format::percent(unlisted / gains),
                 text_format::count(c.unlisted.trials, "post")
             ),
@@ -249,26 +254,26 @@ fn one_kind(c: &ClusterMessage, all: f64, what: &str, doubts: &mut Vec<Doubt>) {
         let share = text_format::percent(nats / all);
         say(
             doubts,
-            "Much is of one kind",
+            "Much evidence of one kind",
             format!("{} give {share} of the {what}", description::trace_kind(*kind).things),
         );
     }
 }
 
-/// Who is named on how much.
+/// Weak points of the naming.
 fn of_accounts(c: &ClusterMessage, doubts: &mut Vec<Doubt>) {
     let named: Vec<_> =
         c.accounts.iter().filter_map(|account| account.posterior.map(|posterior| (posterior, account))).collect();
     let all = text_format::thousands(named.len() as u64);
-    let close = named.iter().filter(|(posterior, _)| *posterior < NEAR_THE_BAR).count();
+    let close = named.iter().filter(|(posterior, _)| *posterior < NEAR_THE_LIMIT).count();
     if let Some((posterior, weakest)) = named.iter().min_by(|a, b| a.0.total_cmp(&b.0)).filter(|_| close > 0) {
         let name = if weakest.account_name.is_empty() { &weakest.account_id } else { &weakest.account_name };
         say(
             doubts,
-            "Accounts near the bar",
+            "Accounts near the limit",
             format!(
-                "{close} of {all} are named with less than 95 %, {} with the least, {}; look at each by itself before it is named, they are \
-                 named from 90 %",
+                "{close} of {all} have a membership probability below 95 %, the lowest is {} with {}; accounts are named from 90 %, so check each of \
+                 them before you name it",
                 text_format::shorten(name, 40),
                 text_format::percent(*posterior)
             ),
@@ -278,9 +283,9 @@ fn of_accounts(c: &ClusterMessage, doubts: &mut Vec<Doubt>) {
     if afterwards > 0 {
         say(
             doubts,
-            "Accounts found afterwards",
+            "Accounts found later",
             format!(
-                "{afterwards} of {all} were not in the group that was tested: a model found them, and its probabilities are no guarantee"
+                "{afterwards} of {all} were not in the tested group: a model found them, and its probabilities are no guarantee"
             ),
         );
     }
@@ -290,7 +295,7 @@ fn of_accounts(c: &ClusterMessage, doubts: &mut Vec<Doubt>) {
             doubts,
             "Accounts of other groups",
             format!(
-                "{elsewhere} of {all} are named by groups that were merged into this one: neither these numbers nor the model are about them"
+                "{elsewhere} of {all} come from groups that were merged into this one; neither these numbers nor the model are about them"
             ),
         );
     }
@@ -304,9 +309,9 @@ fn of_old(c: &ClusterMessage, doubts: &mut Vec<Doubt>) {
     {
         say(
             doubts,
-            "Much stands on one source",
+            "Much evidence from one source",
             format!(
-                "{} {} gives {} of the evidence; {} nats are left without it",
+                "{} {} gives {} of the evidence; {} nats remain without it",
                 best.kind,
                 text_format::shorten(&best.source, 60),
                 text_format::percent(best.nats / c.log_e),
@@ -320,9 +325,9 @@ fn of_old(c: &ClusterMessage, doubts: &mut Vec<Doubt>) {
         let nats: f64 = against.iter().map(|key| key.nats).sum();
         say(
             doubts,
-            "Keys that speak against it",
+            "Keys that are evidence against it",
             format!(
-                "on {} of those listed they did not act together as expected: {} nats, which are counted",
+                "on {} of those listed the accounts did not act together as expected; their {} nats are included",
                 text_format::count(against.len() as u64, "key"),
                 text_format::number(nats)
             ),
@@ -333,9 +338,9 @@ fn of_old(c: &ClusterMessage, doubts: &mut Vec<Doubt>) {
         let name = if weak.account_name.is_empty() { &weak.account_id } else { &weak.account_name };
         say(
             doubts,
-            "Not all members are alike",
+            "Members differ",
             format!(
-                "the weakest, {}, has {} nats; look at it by itself before it is named",
+                "the account with the least evidence, {}, has {} nats; check it before you name it",
                 text_format::shorten(name, 40),
                 text_format::number(weak.log_e)
             ),
@@ -343,7 +348,7 @@ fn of_old(c: &ClusterMessage, doubts: &mut Vec<Doubt>) {
     }
 }
 
-/// Innocent groups that look like this, and how to tell.
+/// Innocent explanations for the finding, and how to check each.
 pub fn innocents(c: &ClusterMessage) -> Vec<Innocent> {
     let gap = description::typical_gap_s(c);
     let close = |gap: f64| gap < HUMAN_GAP_S;
@@ -365,12 +370,12 @@ pub fn innocents(c: &ClusterMessage) -> Vec<Innocent> {
         out.push(Innocent {
             what: "Share buttons, petitions and contests",
             here: format!("seen over {}", text_format::span_in_words(c.first_seen, c.last_seen)),
-            check: "Is there a page, an app or an announcement that gives the text ready to post, or that asks for just these words?",
+            check: "Does a page, an app or an announcement provide this text for posting?",
         });
         out.push(Innocent {
             what: "Quotations, songs, greetings and jokes",
             here: members(),
-            check: "Would people write these words without having read them in another post?",
+            check: "Would people write these words without seeing another post with them?",
         });
         return out;
     }
@@ -380,34 +385,34 @@ pub fn innocents(c: &ClusterMessage) -> Vec<Innocent> {
             Some(best) => {
                 format!("strongest source: {} {}", best.kind, text_format::shorten(&best.source, 60))
             }
-            None => "no source came with the finding".to_owned(),
+            None => "the finding names no source".to_owned(),
         },
-        check: "Do they meet on things that come from elsewhere too? Is the source one that people follow with notifications on?",
+        check: "Do they also act together on things from other sources? Do people follow this source with notifications on?",
     });
     out.push(Innocent {
-        what: "A party, a parliament, a newsroom or a campaign that says who it is",
+        what: "A party, parliament, newsroom or campaign that is open about it",
         here: match description::best_window(c) {
             Some(best) => {
                 let (near, of_near) = description::repeats(&best.near);
                 match of_near {
-                    0 => "nobody near the group repeats it".to_owned(),
+                    0 => "no people near the group repeat it".to_owned(),
                     _ => format!("people near the group repeat it in {} of their posts", text_format::part(near, of_near)),
                 }
             }
             None => "people near the group were not counted".to_owned(),
         },
-        check: "Is it the accounts' declared work or cause to repeat one another? The test finds such groups rightly: they are coordinated, and hide nothing.",
+        check: "Is it the declared work or cause of these accounts to repeat each other? Such groups are coordinated, and they hide nothing.",
     });
     out.push(Innocent {
-        what: "News of the moment",
+        what: "Breaking news",
         here: format!("seen over {}", text_format::span_in_words(c.first_seen, c.last_seen)),
-        check: "Did everybody share these in that hour? Are the bursts at the times of public events?",
+        check: "Did everybody share this in that hour? Do the bursts follow public events?",
     });
     if share(TraceKind::Url) > 0.0 || share(TraceKind::Text) > 0.0 {
         out.push(Innocent {
             what: "Share buttons and calls to action",
             here: format!("links {}, texts {}", of(TraceKind::Url), of(TraceKind::Text)),
-            check: "Is there a page that gives the text ready to post: a petition, a charity, a union, an employer?",
+            check: "Does a page provide the text for posting, for example of a petition, a charity, a union or an employer?",
         });
     }
     out.push(Innocent {
@@ -417,14 +422,14 @@ pub fn innocents(c: &ClusterMessage) -> Vec<Innocent> {
                 format!("typically {} apart, closer than people manage by hand", text_format::seconds_in_words(gap))
             }
             Some(gap) => format!("typically {} apart, which people manage by hand", text_format::seconds_in_words(gap)),
-            None => "no typical gap is known".to_owned(),
+            None => "the typical gap is not known".to_owned(),
         },
-        check: "Do the accounts say what they are? A newsroom's regional accounts act in lockstep and hide nothing.",
+        check: "Do the accounts declare what they are? A newsroom's regional accounts act in lockstep and hide nothing.",
     });
     out.push(Innocent {
-        what: "A community that knows each other",
+        what: "A close community",
         here: members(),
-        check: "Do they also talk to each other, and post of other things? Persecuted groups organise closely, and are harmed most by a wrong name.",
+        check: "Do the accounts also talk to each other and post about other things? Persecuted groups organise closely, and a false accusation harms them most.",
     });
     out
 }
@@ -445,26 +450,30 @@ mod tests {
     #[test]
     fn what_the_numbers_say_against_a_finding_is_said() {
         let c = fixtures::cluster("a", 1);
-        let always =
-            ["The model may be wrong", "Posts that speak against it", "Accounts found afterwards", "Not known"];
+        let always = [
+            "The model may be wrong",
+            "Posts that are evidence against it",
+            "Accounts found later",
+            "Unknown features",
+        ];
         assert!(always.iter().all(|what| has(&c, what)), "{:?}", whats(&c));
         type Change = fn(&mut ClusterMessage);
         let cases: [(&str, Change); 14] = [
-            ("Nobody to compare with", |c| c.windows[1].crowd = [0; 5]),
-            ("Few to compare with", |c| c.windows[1].crowd = [0, 0, 0, 0, 449]),
-            ("Its own circle was not compared with", |c| c.windows[1].near = [0, 0, 0, 0, 49]),
-            ("People near it do so too", |c| c.windows[1].near = [0, 0, 0, 50, 50]),
+            ("No comparison group", |c| c.windows[1].crowd = [0; 5]),
+            ("Small comparison group", |c| c.windows[1].crowd = [0, 0, 0, 0, 449]),
+            ("No comparison with people near it", |c| c.windows[1].near = [0, 0, 0, 0, 49]),
+            ("People near it do the same", |c| c.windows[1].near = [0, 0, 0, 50, 50]),
             ("Few posts of the group", |c| c.windows[1].group = [20, 0, 0, 0, 19]),
-            ("Few own words repeated", |c| c.windows.iter_mut().for_each(|w| w.group = [29, 0, 0, 30, 41])),
-            ("Much stands on one source", |c| {
+            ("Few copied texts", |c| c.windows.iter_mut().for_each(|w| w.group = [29, 0, 0, 30, 41])),
+            ("Much evidence from one source", |c| {
                 c.sources[0].nats *= 20.0;
                 c.sources[0].by_window = c.sources[0].by_window.map(|nats| nats * 20.0);
             }),
-            ("Much is of one kind", |c| *c.traces.get_mut(&TraceKind::Url).unwrap() *= 60.0),
-            ("It would not pass today", |c| c.log_e_leave_one_source_out = c.test.unwrap().bar - 0.1),
-            ("Close to the bar", |c| c.log_e_leave_one_source_out = c.test.unwrap().bar + 0.1),
-            ("Not all of it can be shown", |c| c.unlisted.nats[1] = 1e3),
-            ("Accounts near the bar", |c| c.accounts[3].posterior = Some(0.94)),
+            ("Much evidence of one kind", |c| *c.traces.get_mut(&TraceKind::Url).unwrap() *= 60.0),
+            ("It would not pass the test now", |c| c.log_e_leave_one_source_out = c.test.unwrap().bar - 0.1),
+            ("Close to the threshold", |c| c.log_e_leave_one_source_out = c.test.unwrap().bar + 0.1),
+            ("Some evidence cannot be shown", |c| c.unlisted.nats[1] = 1e3),
+            ("Accounts near the limit", |c| c.accounts[3].posterior = Some(0.94)),
             ("Accounts of other groups", |c| c.accounts[3].elsewhere = true),
             ("Little history", |c| c.history_hours = 23.9),
         ];
@@ -481,11 +490,11 @@ mod tests {
     #[test]
     fn findings_without_a_test_have_doubts_of_their_own() {
         let old = fixtures::of_version_1();
-        assert!(has(&old, "An older test") && !has(&old, "Nobody to compare with"));
+        assert!(has(&old, "An older test") && !has(&old, "No comparison group"));
         let one = fixtures::one_text("t", 34);
-        assert_eq!(whats(&one), ["A count is no test"]);
+        assert_eq!(whats(&one), ["A count is not a test"]);
         assert!(innocents(&one)[0].what.contains("petitions"));
-        assert!(has(&fixtures::near_miss("n"), "It did not pass"));
+        assert!(has(&fixtures::near_miss("n"), "It did not pass the test"));
         assert!(!has(&fixtures::near_miss("n"), "The model may be wrong"));
     }
 }

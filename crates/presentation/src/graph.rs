@@ -1,4 +1,4 @@
-//! Who acts with whom: a node per account, an edge per tied pair, wider for more evidence.
+//! The graph of ties: a node per account, an edge per tie, wider for more evidence.
 //!
 //! Placed by the force-directed method of Fruchterman and Reingold (1991) from a fixed start, so the same cluster always
 //! looks the same.
@@ -14,14 +14,14 @@ const WIDTH: f64 = 960.0;
 const HEIGHT: f64 = 520.0;
 const ROUNDS: usize = 240;
 
-/// Two accounts, by their places in the list, with how tied they are.
+/// A tie: two accounts by their places in the list, and the strength.
 type Edge = ((usize, usize), Tied);
 
-/// How strongly two accounts are tied.
+/// Strength of a tie.
 #[derive(Debug, Clone, Copy, Default)]
 struct Tied {
     nats: f64,
-    /// Keys in common, and how many of them chance explains; `None` where that is not known.
+    /// Keys in common, and the number expected by chance, if it is known.
     keys: u64,
     expected: Option<f64>,
 }
@@ -36,17 +36,17 @@ impl Tied {
     }
 }
 
-/// How much is drawn: the layout costs the square of the nodes.
+/// Limits of the drawing. The layout's cost is quadratic in the number of nodes.
 #[derive(Debug, Clone, Copy)]
 pub struct Size {
-    /// Most accounts.
+    /// Maximum number of accounts.
     pub nodes: usize,
-    /// Most ties.
+    /// Maximum number of ties.
     pub edges: usize,
 }
 
-/// The drawing and what it shows in words; `None` where there is no tie to draw. The account `chosen`, by its place in the list, and
-/// those tied to it are drawn whatever their rank, and stand out.
+/// The drawing with its caption. `None` if there is no tie. The account `chosen`, by its place in the
+/// list, and the accounts tied to it are always drawn, and highlighted.
 pub(crate) fn draw(cluster: &ClusterMessage, size: Size, chosen: Option<usize>) -> Option<crate::timeline::Drawing> {
     let members = cluster.accounts.len();
     let chosen = chosen.filter(|place| *place < members);
@@ -128,7 +128,7 @@ pub(crate) fn draw(cluster: &ClusterMessage, size: Size, chosen: Option<usize>) 
                 name(node),
                 text_format::shorten(&account.platform, 20),
                 match account.posterior {
-                    Some(posterior) => format!("belongs to it with {}", text_format::percent(posterior)),
+                    Some(posterior) => format!("membership probability {}", text_format::percent(posterior)),
                     None => format!("{} nats", text_format::number(account.log_e)),
                 },
                 text_format::count(account.posts, "post")
@@ -142,17 +142,17 @@ pub(crate) fn draw(cluster: &ClusterMessage, size: Size, chosen: Option<usize>) 
     }
     legend(&mut svg, strongest);
     let mut caption = format!(
-        "Each circle is an account, larger where more of the evidence is about it; each line joins two that acted together, \
-         wider for more evidence. {} of {} possible pairs are tied.",
+        "Each circle is an account; a larger circle has more of the evidence. Each line joins two accounts that acted together; a wider line \
+         has more evidence. {} of {} possible pairs have a tie.",
         text_format::thousands(tied as u64),
         text_format::thousands((nodes * nodes.saturating_sub(1) / 2) as u64),
     );
     if members > nodes {
-        caption.push_str(&format!(" {nodes} of {members} accounts are drawn, the strongest first."));
+        caption.push_str(&format!(" {nodes} of {members} accounts are drawn, those with most evidence first."));
     }
     let class = if chosen_node.is_some() { "graph chosen" } else { "graph" };
     Some(crate::timeline::Drawing {
-        svg: svg.finish(class, "Graph of the accounts and how strongly each pair is tied"),
+        svg: svg.finish(class, "Graph of the accounts and the strength of their ties"),
         caption,
     })
 }
@@ -168,7 +168,7 @@ fn legend(svg: &mut Svg, strongest: f64) {
     }
 }
 
-/// Where the accounts stand in the drawing.
+/// Positions of the accounts in the drawing.
 fn places(nodes: usize, edges: &[Edge], strongest: f64) -> Vec<(f64, f64)> {
     let ideal = 1.0 / (nodes as f64).sqrt();
     let forces = Forces { rounds: ROUNDS, heat: 0.12, ideal, weakest: 0.05, pull: 0.6, gravity: 0.4 };

@@ -1,25 +1,27 @@
-//! Where the accounts of a drawing stand: accounts push each other away, and ties pull them together (Fruchterman and Reingold 1991).
+//! Force-directed layout: accounts repel each other, and ties attract them (Fruchterman and Reingold
+//! 1991).
 
-/// A place or a move, from left to right and from top to bottom.
+/// A position or a move: x to the right, y downwards.
 pub(crate) type Point = (f64, f64);
 
-/// How strong each force is.
+/// Strength of each force.
 pub(crate) struct Forces {
-    /// Rounds, each with smaller moves than the one before.
+    /// Number of rounds. The moves get smaller from round to round.
     pub(crate) rounds: usize,
-    /// The longest move of the first round.
+    /// Maximum length of a move in the first round.
     pub(crate) heat: f64,
-    /// The distance at which a tie would hold two accounts that nothing pushes.
+    /// Distance of two tied accounts without any other force.
     pub(crate) ideal: f64,
-    /// What the weakest tie pulls, as a part of what the strongest does.
+    /// Attraction of the weakest tie, as a share of that of the strongest.
     pub(crate) weakest: f64,
-    /// How strongly ties pull.
+    /// Strength of the attraction by ties.
     pub(crate) pull: f64,
-    /// How strongly the middle draws, so that parts without ties do not fly away.
+    /// Attraction by the centre, which keeps parts without ties in the drawing.
     pub(crate) gravity: f64,
 }
 
-/// Places in the unit square. Ties have strengths of 0 to 1. `push` adds to each account's move what the others push it away by.
+/// Positions in the unit square. Ties have strengths from 0 to 1. `push` adds the repulsion by the other
+/// accounts to each account's move.
 pub(crate) fn layout(
     nodes: usize,
     ties: &[(usize, usize, f64)],
@@ -51,7 +53,7 @@ pub(crate) fn layout(
     in_unit_square(&places)
 }
 
-/// A sunflower spiral: even, and no two nodes in one place.
+/// Start positions on a sunflower spiral: evenly spread, and all different.
 fn spiral(nodes: usize) -> Vec<Point> {
     let golden = std::f64::consts::PI * (3.0 - 5f64.sqrt());
     (0..nodes)

@@ -1,13 +1,14 @@
-//! A cluster as people see it: in words, as drawings, as a section of a page, and the researcher's report.
+//! Presentation of a cluster: texts, drawings, sections of pages, and the researcher's report.
 //!
-//! Everything that comes from outside passes [`text_format::shorten`] and an escaping template or drawing. Says how accounts behave,
-//! never what opinion a post holds.
+//! All text from outside passes [`text_format::shorten`] and an escaping template or drawing. The texts
+//! describe behaviour, never opinions.
 //!
-//! Absent here: cases, partners, a store, a server. Whoever shows a cluster, in the console or in a file, uses this.
+//! Absent: cases, partners, a store, a server.
 
 #![cfg_attr(not(test), warn(clippy::unwrap_used, clippy::expect_used))]
 
 pub mod cluster;
+pub mod compare;
 pub mod description;
 mod doubts;
 #[cfg(any(test, feature = "fixtures"))]
@@ -24,6 +25,12 @@ pub mod posts;
 pub mod report;
 mod svg;
 mod timeline;
+
+/// The terms *key*, *source* and *nats* in a few sentences, as HTML: for the first place on a page that
+/// uses them.
+pub const TERMS: &str = include_str!("../templates/terms.html");
+/// How to read a finding, as paragraphs of HTML.
+pub const READING: &str = include_str!("../templates/reading.html");
 
 /// The style sheet of every page.
 pub const STYLE: &str = include_str!("../assets/style.css");

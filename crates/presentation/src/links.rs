@@ -1,7 +1,7 @@
-//! Addresses of posts on their platforms, from templates of ours: never an address that came with a post.
+//! URLs of posts on their platforms, made from our own templates. A URL from a post is never used.
 
-/// Where people can see the post. As [`post`], and of Mastodon, whose servers are many, the address that is the post's id: for people who read
-/// their own files.
+/// URL of a post, as [`post`]. For Mastodon, which has many servers, the URL that is the post's id: only
+/// for people who read their own files.
 pub fn post_anywhere(platform: &str, id: &str) -> Option<String> {
     if platform != "mastodon" {
         return post(platform, id);
@@ -24,7 +24,8 @@ pub fn post_anywhere(platform: &str, id: &str) -> Option<String> {
     (host_is_plain && path_is_known).then(|| id.to_owned())
 }
 
-/// Where people can see the post. `None` where the platform has no template, or the id is not of the platform's form.
+/// URL of a post. `None` if there is no template for the platform, or the id does not have the platform's
+/// form.
 pub fn post(platform: &str, id: &str) -> Option<String> {
     match platform {
         "x" | "twitter" => {
@@ -66,7 +67,7 @@ pub fn post(platform: &str, id: &str) -> Option<String> {
             (number(page) && number(post)).then(|| format!("https://www.facebook.com/{page}_{post}"))
         }
         "reddit" => {
-            // A comment's address has its submission's id in it, which the comment's own id does not tell.
+            // The URL of a comment contains the id of its submission, which the comment's id does not have.
             let key = id.strip_prefix("t3_")?;
             let plain =
                 (1..=12).contains(&key.len()) && key.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit());

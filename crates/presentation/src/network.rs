@@ -1,8 +1,9 @@
-//! The whole network of ties in one picture: every connected part by itself, the largest first.
+//! Drawing of the whole network of ties: every connected part separately, the largest first.
 //!
-//! A part is placed by the method of Fruchterman and Reingold (1991) from a fixed start, with repulsion among neighbours of a grid only, so that
-//! the same ties always look the same and thousands of accounts take seconds at most. The accounts of a group are one link to its section: a
-//! stop of the tab key for each group, and not for each account.
+//! Layout by the method of Fruchterman and Reingold (1991) from fixed start positions, with repulsion
+//! only between neighbours in a grid: the same ties give the same drawing, and thousands of accounts take
+//! at most seconds. All accounts of a group are one link to its section, so that the tab key stops once
+//! per group.
 
 use std::collections::{BTreeMap, HashMap};
 
@@ -16,7 +17,7 @@ pub struct NetworkTie {
     pub a: NetworkEnd,
     /// The other.
     pub b: NetworkEnd,
-    /// How much more they have in common than chance explains, nats.
+    /// Evidence of the tie, nats.
     pub nats: f64,
 }
 
@@ -25,7 +26,7 @@ pub struct NetworkTie {
 pub struct NetworkEnd {
     /// Platform.
     pub platform: String,
-    /// Id on it.
+    /// Id on the platform.
     pub account_id: String,
     /// Handle or display name; may be empty.
     pub name: String,
@@ -38,18 +39,18 @@ impl NetworkEnd {
 }
 
 const WIDTH: f64 = 1_200.0;
-/// Side of the square that one account takes on average.
+/// Side of the square that an account takes on average.
 const ROOM: f64 = 26.0;
-/// Between two parts.
+/// Gap between two parts.
 const GAP: f64 = 18.0;
 const ROUNDS: usize = 160;
-/// The most that is drawn: a browser moves so many elements at once.
+/// Limits of the drawing, so that a browser can still zoom it.
 const MOST_NODES: usize = 1_500;
 const MOST_TIES: usize = 6_000;
 
-/// A group to draw: its accounts stand out and lead to its section.
+/// A group: its accounts are coloured and link to its section.
 pub(crate) struct Group<'a> {
-    /// Where its section is; `None` where it has none.
+    /// Anchor of its section, if it has one.
     pub anchor: Option<String>,
     /// Number on the page.
     pub number: usize,
@@ -57,11 +58,11 @@ pub(crate) struct Group<'a> {
     pub class: &'static str,
     /// Its status, in words.
     pub status: String,
-    /// `(platform, account id)` and what the account is called.
+    /// Platform, account id and account name.
     pub accounts: Vec<(&'a str, &'a str, &'a str)>,
 }
 
-/// The picture and what it shows.
+/// The drawing with its caption.
 pub(crate) struct Drawing {
     pub svg: String,
     pub caption: String,
@@ -69,7 +70,8 @@ pub(crate) struct Drawing {
 
 type AccountName<'a> = (&'a str, &'a str);
 
-/// `None` where nobody is tied. Groups come the most important first: an account is drawn in the colour of the first that names it.
+/// Draws the network. `None` if there is no tie. The most important group comes first: an account has the
+/// colour of the first group that names it.
 pub(crate) fn draw(ties: &[NetworkTie], groups: &[Group<'_>]) -> Option<Drawing> {
     let mut of: HashMap<AccountName<'_>, usize> = HashMap::new();
     let mut called: HashMap<AccountName<'_>, &str> = HashMap::new();
@@ -80,7 +82,7 @@ pub(crate) fn draw(ties: &[NetworkTie], groups: &[Group<'_>]) -> Option<Drawing>
         }
     }
     let mut order: Vec<&NetworkTie> = ties.iter().filter(|tie| tie.nats.is_finite() && tie.a != tie.b).collect();
-    // Ties of the groups before all others, then the strongest.
+    // Ties of the groups first, then the strongest ties.
     let inside = |tie: &NetworkTie| [&tie.a, &tie.b].iter().filter(|end| of.contains_key(&end.key())).count();
     order.sort_by(|x, y| {
         inside(y).cmp(&inside(x)).then(y.nats.total_cmp(&x.nats)).then_with(|| (&x.a, &x.b).cmp(&(&y.a, &y.b)))
@@ -147,7 +149,7 @@ pub(crate) fn draw(ties: &[NetworkTie], groups: &[Group<'_>]) -> Option<Drawing>
                 let title = format!("{}: {about}", label(&nodes[*node]));
                 svg.circle(&format!("node {}", group.class), "", places[*node], radius(*node), &title);
             }
-            // At its account with the most ties: a group may be in several parts, with nothing in the middle.
+            // The number is at the account with the most ties: the centre of a group in several parts can be empty.
             let most = own.iter().max_by_key(|node| (tied.get(*node).copied().unwrap_or(0), std::cmp::Reverse(**node)));
             if let Some(node) = most {
                 svg.text("label", (places[*node].0, places[*node].1 - 9.0), &group.number.to_string());
@@ -167,8 +169,8 @@ pub(crate) fn draw(ties: &[NetworkTie], groups: &[Group<'_>]) -> Option<Drawing>
         }
     }
     let mut caption = format!(
-        "{} and {}. Each circle is an account, larger where it is tied to more others; the coloured ones are of a cluster with the number \
-         beside them, which leads to its section. Connected parts stand apart from each other, the largest first; where they stand means nothing.",
+        "{} and {}. Each circle is an account; a larger circle has ties to more accounts. Coloured circles are members of the cluster whose number \
+         is next to them; the number is a link to its section. Connected parts are drawn separately, the largest first; positions have no meaning.",
         text_format::count(nodes.len() as u64, "account"),
         text_format::count(edges.len() as u64, "tie"),
     );
@@ -176,7 +178,7 @@ pub(crate) fn draw(ties: &[NetworkTie], groups: &[Group<'_>]) -> Option<Drawing>
         ties.iter().flat_map(|tie| [tie.a.key(), tie.b.key()]).collect();
     if accounts.len() > nodes.len() || ties.len() > edges.len() {
         caption.push_str(&format!(
-            " Not drawn: {} and {}, the weakest outside the clusters. network.graphml and network.gexf have all of them.",
+            " Not drawn: {} and {}, the weakest outside the clusters. network.graphml and network.gexf have all accounts and ties.",
             text_format::count((accounts.len() - nodes.len()) as u64, "account"),
             text_format::count((ties.len() - edges.len()) as u64, "tie"),
         ));
@@ -189,7 +191,7 @@ pub(crate) fn draw(ties: &[NetworkTie], groups: &[Group<'_>]) -> Option<Drawing>
     Some(Drawing { svg: svg.finish_as_group("network", "Network of all ties", &about), caption })
 }
 
-/// Places of all nodes, and the height that they take: part by part, in rows.
+/// Positions of all nodes, and the height of the drawing. The parts are arranged in rows.
 fn pack(nodes: usize, edges: &[(usize, usize, f64)], strongest: f64) -> (Vec<(f64, f64)>, f64) {
     let mut parent: Vec<usize> = (0..nodes).collect();
     fn root(parent: &mut [usize], mut node: usize) -> usize {
@@ -238,11 +240,11 @@ fn pack(nodes: usize, edges: &[(usize, usize, f64)], strongest: f64) -> (Vec<(f6
     (places, y + row + GAP)
 }
 
-/// Places in the unit square. Ties have strengths of 0 to 1.
+/// Positions in the unit square. Ties have strengths from 0 to 1.
 fn inside(nodes: usize, ties: &[(usize, usize, f64)]) -> Vec<(f64, f64)> {
     let ideal = 0.8 / (nodes as f64).sqrt();
     let forces = Forces { rounds: ROUNDS, heat: 0.1, ideal, weakest: 0.1, pull: 0.3, gravity: 0.2 };
-    // Beyond this, repulsion is next to nothing.
+    // Beyond this distance, repulsion is negligible.
     let reach = 3.0 * ideal;
     let cell = |(x, y): (f64, f64)| ((x / reach).floor() as i64, (y / reach).floor() as i64);
     layout(nodes, ties, &forces, |places, moves| {
@@ -254,7 +256,7 @@ fn inside(nodes: usize, ties: &[(usize, usize, f64)]) -> Vec<(f64, f64)> {
                 for other in grid.get(&near).into_iter().flatten().filter(|other| **other != node) {
                     let (dx, dy) = (place.0 - places[*other].0, place.1 - places[*other].1);
                     let distance = dx.hypot(dy).max(1e-4);
-                    // It falls to nothing at the reach, or nodes would line up along the cells.
+                    // Repulsion falls to zero at this distance. Otherwise nodes would line up along the grid.
                     let push = ideal * ideal / distance / distance * (1.0 - distance / reach).max(0.0);
                     moves[node].0 += dx * push;
                     moves[node].1 += dy * push;

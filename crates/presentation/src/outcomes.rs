@@ -1,5 +1,5 @@
-//! What the test counted: how often members repeat each other, beside everybody else and the people near the group, window by window;
-//! and the same of one account.
+//! The counts of the test, by window: how often members, everybody else and the people near the group
+//! repeat a member. The same counts for one account.
 
 use messages::cluster::{ClusterAccount, ClusterMessage, Outcome, Window};
 
@@ -15,25 +15,25 @@ pub struct WindowView {
     pub rows: Vec<OutcomeRow>,
 }
 
-/// Whose posts, and what became of them.
+/// The posts of one set of accounts, by outcome.
 pub struct OutcomeRow {
     pub who: &'static str,
     pub posts: String,
-    /// Part of them that repeats another member.
+    /// Share of posts that repeat another member.
     pub repeats: String,
     pub bar: String,
-    /// Parts by outcome, the rarest first; without *nothing*.
+    /// Shares by outcome, the rarest first, without *nothing*.
     pub parts: Vec<String>,
 }
 
-/// What a colour of the bars stands for.
+/// Meaning of a colour of the bars.
 pub struct Legend {
     pub class: &'static str,
     pub name: &'static str,
     pub means: &'static str,
 }
 
-/// Outcomes that are a repetition of another member, the rarest first.
+/// Outcomes of posts that repeat another member, the rarest first.
 const REPETITIONS: [Outcome; 4] = [Outcome::OwnWords, Outcome::Rare, Outcome::Middling, Outcome::Common];
 
 fn class(outcome: Outcome) -> &'static str {
@@ -60,7 +60,7 @@ pub fn headings() -> [&'static str; 4] {
     REPETITIONS.map(description::outcome)
 }
 
-/// Empty where the finding is not by this test.
+/// The windows of the test. Empty if the finding is not by this test.
 pub fn windows(c: &ClusterMessage) -> Vec<WindowView> {
     let best = c.best_window();
     let view = |(place, window): (usize, &Window)| WindowView {
@@ -103,7 +103,7 @@ fn bar(counts: &[u64; 5]) -> String {
     svg::parts(REPETITIONS.map(|outcome| (class(outcome), counts[outcome as usize] as f64 / all)))
 }
 
-/// An account's own posts: a bar, and the same in words. `None` where none was judged.
+/// The outcomes of an account's posts, as a bar and as text. `None` if no post has an outcome.
 pub fn of_account(account: &ClusterAccount) -> Option<(String, String)> {
     let counts = account.outcomes.map(u64::from);
     let (repeats, all) = description::repeats(&counts);

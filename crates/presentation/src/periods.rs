@@ -11,9 +11,9 @@ use crate::{
 /// Posts per bin of time.
 #[derive(Debug, Clone, Default)]
 pub struct Histogram {
-    /// Start of the first bin; `None` where there is no bin.
+    /// Start of the first bin. `None` if there is no bin.
     pub start: Option<Timestamp>,
-    /// Seconds a bin.
+    /// Length of a bin, seconds.
     pub bin_seconds: u64,
     /// Posts per bin, without gaps.
     pub counts: Vec<u64>,
@@ -24,10 +24,10 @@ const LEFT: f64 = 60.0;
 const RIGHT: f64 = 16.0;
 const HEIGHT: f64 = 120.0;
 const TOP: f64 = 14.0;
-/// Clusters drawn; rows share lanes where they do not overlap.
+/// Maximum number of clusters drawn. Clusters that do not overlap share a lane.
 pub const MOST: usize = 60;
 
-/// `None` where there is no histogram to draw.
+/// Draws the histogram. `None` if it is empty.
 pub fn draw(histogram: &Histogram, clusters: &[ClusterMessage]) -> Option<String> {
     let from = seconds(histogram.start?);
     let bins = histogram.counts.len();
@@ -57,7 +57,7 @@ pub fn draw(histogram: &Histogram, clusters: &[ClusterMessage]) -> Option<String
     }
 
     let most = histogram.counts.iter().copied().max().unwrap_or(0).max(1);
-    // Never more bars than there are places for them: neighbours are shown by their largest.
+    // With more bins than bars, each bar shows the largest of its bins.
     let places = bins.min(400);
     let width = (WIDTH - LEFT - RIGHT) / places as f64;
     for place in 0..places {

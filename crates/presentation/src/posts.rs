@@ -1,16 +1,16 @@
-//! What posts say, where it is known.
+//! The content of posts: texts, links and picture hashes, as far as it is known.
 
 use std::collections::HashMap;
 
-/// What posts say, by platform and id.
+/// Content of posts, by platform and id.
 #[derive(Debug, Clone, Default)]
 pub struct Posts {
-    texts: HashMap<(String, String), PostText>,
+    contents: HashMap<(String, String), PostContent>,
     remark: Option<String>,
 }
 
 impl Posts {
-    /// The same with a remark for the reader, for example why some are not known.
+    /// Adds a remark for the reader, for example why some posts are not known.
     pub fn with_remark(self, remark: String) -> Posts {
         Posts { remark: Some(remark), ..self }
     }
@@ -21,23 +21,27 @@ impl Posts {
     }
 
     /// Adds a post.
-    pub fn insert(&mut self, platform: &str, id: &str, post: PostText) {
-        self.texts.insert((platform.to_owned(), id.to_owned()), post);
+    pub fn insert(&mut self, platform: &str, id: &str, post: PostContent) {
+        self.contents.insert((platform.to_owned(), id.to_owned()), post);
     }
 
-    /// What a post says; `None` where it is not known.
-    pub fn get(&self, platform: &str, id: &str) -> Option<&PostText> {
-        // Most callers have none at all.
-        if self.texts.is_empty() {
+    /// Content of a post. `None` if it is not known.
+    pub fn get(&self, platform: &str, id: &str) -> Option<&PostContent> {
+        // Most callers have no contents.
+        if self.contents.is_empty() {
             return None;
         }
-        self.texts.get(&(platform.to_owned(), id.to_owned()))
+        self.contents.get(&(platform.to_owned(), id.to_owned()))
     }
 }
 
-/// What one post says.
+/// Content of one post.
 #[derive(Debug, Clone, Default)]
-pub struct PostText {
+pub struct PostContent {
     /// Its text; may be empty.
     pub text: String,
+    /// Links in the post.
+    pub links: Vec<String>,
+    /// Perceptual hashes of its pictures and videos.
+    pub media: Vec<String>,
 }

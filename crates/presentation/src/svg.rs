@@ -1,15 +1,15 @@
-//! Small pieces of SVG. Colours are classes, so that the style sheet can change them for a dark screen.
+//! SVG elements. Colours are classes, so that the style sheet can change them in dark mode.
 
 use std::fmt::Write;
 
-/// A drawing being made.
+/// A drawing.
 pub struct Svg {
     body: String,
     width: f64,
     height: f64,
 }
 
-/// A coordinate to the tenth, without a `.0` that says nothing: a report holds a hundred thousand of them.
+/// A coordinate rounded to tenths, without a trailing `.0`, because a report has a hundred thousand of them.
 struct Tenths(f64);
 
 impl std::fmt::Display for Tenths {
@@ -34,7 +34,7 @@ impl Svg {
         ));
     }
 
-    /// A line of its own width and opacity, for ties. `class` and further attributes stand in `mark`.
+    /// A line with its own width and opacity, for ties. `mark` has the rest of the class and further attributes.
     pub fn tie(&mut self, mark: &str, from: (f64, f64), to: (f64, f64), width: f64, opacity: f64, title: &str) {
         self.push(format_args!(
             r#"<line class="tie{mark} x1="{}" y1="{}" x2="{}" y2="{}" stroke-width="{width:.1}" stroke-opacity="{opacity:.2}">"#,
@@ -55,7 +55,7 @@ impl Svg {
         self.close("rect", title);
     }
 
-    /// `data` are attributes for the page's script, ready to write.
+    /// `data` has attributes for the page's script, already escaped.
     pub fn circle(&mut self, class: &str, data: &str, at: (f64, f64), radius: f64, title: &str) {
         self.push(format_args!(
             r#"<circle class="{class}"{data} cx="{}" cy="{}" r="{}""#,
@@ -84,7 +84,7 @@ impl Svg {
         self.body.push_str("</text>");
     }
 
-    /// Wraps what `draw` draws in a link inside the page; `label` is for whoever does not see where it leads.
+    /// Wraps what `draw` draws in a link to an anchor. `label` is the link's name for screen readers.
     pub fn labelled_link(&mut self, anchor: &str, label: &str, draw: impl FnOnce(&mut Svg)) {
         self.push(format_args!(r##"<a href="#{anchor}" aria-label=""##));
         text_format::escape_into(&mut self.body, label);
@@ -93,7 +93,7 @@ impl Svg {
         self.body.push_str("</a>");
     }
 
-    /// The whole drawing where there are links in it: a group with a name and a description, not one image.
+    /// The whole drawing, if it has links: a group with a name and a description instead of one image.
     pub fn finish_as_group(self, class: &str, title: &str, about: &str) -> String {
         let mut out = String::new();
         let _ = write!(
@@ -110,7 +110,7 @@ impl Svg {
         out
     }
 
-    /// The whole drawing; `label` says in words what it shows.
+    /// The whole drawing. `label` describes it for screen readers.
     pub fn finish(self, class: &str, label: &str) -> String {
         self.finish_with(class, "", label)
     }
@@ -151,7 +151,7 @@ impl Svg {
     }
 }
 
-/// A bar from zero; negative values go to the left.
+/// A bar from zero. Negative values extend to the left.
 pub fn bar(value: f64, largest: f64, diverging: bool) -> String {
     let share = if largest > 0.0 && value.is_finite() { (value / largest).clamp(-1.0, 1.0) } else { 0.0 };
     let mut svg = Svg::new(200.0, 10.0);
@@ -168,12 +168,12 @@ pub fn bar(value: f64, largest: f64, diverging: bool) -> String {
     beside_its_number(svg)
 }
 
-/// Parts of a whole, one after another; what is left of it stays empty. Each part has a class and a share of 0 to 1.
+/// Parts of a whole, side by side; the rest is empty. Each part has a class and a share from 0 to 1.
 pub fn parts(parts: impl IntoIterator<Item = (&'static str, f64)>) -> String {
     let mut svg = Svg::new(200.0, 10.0);
     let mut from: f64 = 0.0;
     for (class, share) in parts.into_iter().filter(|(_, share)| *share > 0.0) {
-        // Something is never drawn as nothing.
+        // A share above zero is always visible.
         let length = (share * 200.0).max(1.0).min(200.0 - from);
         svg.rect(class, (from, 0.0), (length, 10.0), "");
         from += length;
@@ -181,7 +181,7 @@ pub fn parts(parts: impl IntoIterator<Item = (&'static str, f64)>) -> String {
     beside_its_number(svg)
 }
 
-/// A bar for the eye only: what it shows stands beside it.
+/// A bar that screen readers ignore, because the text next to it has the same content.
 fn beside_its_number(svg: Svg) -> String {
     svg.finish("bar", "").replace("role=\"img\" aria-label=\"\"", "aria-hidden=\"true\" preserveAspectRatio=\"none\"")
 }

@@ -1,5 +1,5 @@
-//! Acts over time: a row per account, a dot per act, one colour per key. Dots of one colour in one column are accounts doing
-//! the same thing at the same moment.
+//! Activity over time: a row per account, a dot per post, a colour per key. Dots of one colour in one
+//! column are accounts that did the same thing at the same time.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -9,7 +9,7 @@ use messages::cluster::{ClusterMessage, Evidence};
 use super::svg::{Svg, time_step};
 use crate::description;
 
-/// Keys with a colour of their own; the rest share one.
+/// Number of keys with their own colour. All others share one colour.
 pub const COLOURS: usize = 8;
 const ROWS: usize = 60;
 const WIDTH: f64 = 960.0;
@@ -17,7 +17,7 @@ const LEFT: f64 = 150.0;
 const RIGHT: f64 = 16.0;
 const TOP: f64 = 40.0;
 
-/// One drawing and what it shows in words.
+/// A drawing with its caption.
 pub struct Drawing {
     pub svg: String,
     pub caption: String,
@@ -34,7 +34,7 @@ struct Act<'a> {
 
 struct Layout<'a> {
     names: Vec<String>,
-    /// Why a row is empty, where it is.
+    /// For an empty row, the reason.
     absent: Vec<&'static str>,
     /// The account of each row, by its place in the cluster's list.
     accounts: Vec<usize>,
@@ -43,12 +43,12 @@ struct Layout<'a> {
     acts: Vec<Act<'a>>,
 }
 
-/// The class of a key's colour: the strongest keys have their own.
+/// The class of a key's colour.
 pub fn colour(index: usize) -> String {
     if index < COLOURS { format!("k{index}") } else { "kx".to_owned() }
 }
 
-/// All acts, over the cluster's whole time. `None` where there are no acts.
+/// All posts, over the cluster's whole time. `None` if there are no posts.
 pub fn overview(cluster: &ClusterMessage, most_dots: usize, chosen: Option<usize>) -> Option<Drawing> {
     let layout = layout(cluster, chosen);
     let from = layout.acts.iter().map(|a| a.at).fold(f64::INFINITY, f64::min);
@@ -59,14 +59,15 @@ pub fn overview(cluster: &ClusterMessage, most_dots: usize, chosen: Option<usize
     let pad = ((to - from) * 0.02).max(1.0);
     let mut svg = draw(&layout, from - pad, to + pad, most_dots, false);
     svg.caption = format!(
-        "Each row is an account and each dot a post. Dots above one another are the same thing done at nearly the same time; the \
-         {COLOURS} keys with most evidence have colours of their own.{}",
+        "Each row is an account and each dot a post. Dots of one colour above one another are the same action at nearly the same time. The \
+         {COLOURS} keys with most evidence have their own colours.{}",
         svg.caption
     );
     Some(svg)
 }
 
-/// The burst on a key, or the strongest of all, magnified. `None` where no key has three accounts in two hours.
+/// The burst on a key, or the strongest burst, magnified. `None` if no key has three accounts within two
+/// hours.
 pub fn zoom(cluster: &ClusterMessage, key: Option<usize>, chosen: Option<usize>) -> Option<Drawing> {
     let (index, from, to, accounts) = burst(cluster, key)?;
     let pad = ((to - from) * 0.08).max(2.0);
@@ -119,7 +120,7 @@ fn burst(cluster: &ClusterMessage, key: Option<usize>) -> Option<(usize, f64, f6
                 }
             }
         }
-        // The shortest window that holds most of the group shows the synchrony best.
+        // The shortest window with at least half of the group shows the burst best.
         let enough = (cluster.accounts.len() / 2).max(3);
         let least = if key.is_some() { 2 } else { 3 };
         if let Some(best) = best
@@ -137,7 +138,7 @@ fn layout(cluster: &ClusterMessage, chosen: Option<usize>) -> Layout<'_> {
     let mut absent = Vec::new();
     let mut accounts = Vec::new();
     let chosen = chosen.filter(|place| *place < cluster.accounts.len());
-    // The chosen account has a row whatever its rank.
+    // The chosen account always has a row.
     let further = chosen.filter(|place| *place >= ROWS);
     for place in (0..cluster.accounts.len()).take(ROWS).chain(further) {
         let account = &cluster.accounts[place];
@@ -146,7 +147,7 @@ fn layout(cluster: &ClusterMessage, chosen: Option<usize>) -> Layout<'_> {
         let name = if account.account_name.is_empty() { &account.account_id } else { &account.account_name };
         names.push(text_format::shorten(name, 18));
         absent.push(if account.elsewhere {
-            "acted with a group that was merged into this one, on keys that are not listed here"
+            "acted with a group that was merged into this one, on keys not listed here"
         } else {
             "no post among those listed here"
         });
@@ -163,7 +164,7 @@ fn layout(cluster: &ClusterMessage, chosen: Option<usize>) -> Layout<'_> {
     Layout { hidden_rows: cluster.accounts.len() - names.len(), names, absent, accounts, chosen, acts }
 }
 
-/// Puts the rows in the order in which the accounts acted on a key, so that the burst reads as one slope.
+/// Sorts the rows by each account's first post on a key, so that the burst is one diagonal line.
 fn cascade(mut layout: Layout<'_>, key: usize, from: f64, to: f64) -> Layout<'_> {
     let mut order: Vec<(f64, usize)> = (0..layout.names.len())
         .map(|row| {
@@ -215,7 +216,7 @@ fn draw(layout: &Layout, from: f64, to: f64, most_dots: usize, close: bool) -> D
     let shown: Vec<&Act> = layout.acts.iter().filter(|act| act.at >= from && act.at <= to).collect();
     strip(&mut svg, &shown, &x);
     threads(&mut svg, &shown[..shown.len().min(most_dots)], &x, &y, close);
-    // Weak keys first, so that the coloured ones lie on top.
+    // Weak keys first, so that the coloured dots are on top.
     for act in shown.iter().take(most_dots).rev() {
         let title = format!(
             "{} · {} {} · {}",
@@ -233,7 +234,7 @@ fn draw(layout: &Layout, from: f64, to: f64, most_dots: usize, close: bool) -> D
     let mut caption = String::new();
     if shown.len() > most_dots {
         caption = format!(
-            " {} of {} acts are drawn, on the strongest keys.",
+            " {} of {} posts are drawn, on the strongest keys.",
             text_format::thousands(most_dots as u64),
             text_format::thousands(shown.len() as u64)
         );
@@ -244,13 +245,13 @@ fn draw(layout: &Layout, from: f64, to: f64, most_dots: usize, close: bool) -> D
     let accounts: BTreeSet<usize> = shown.iter().map(|act| act.row).collect();
     let label = format!(
         "Timeline: {} by {} between {} and {} UTC",
-        text_format::count(shown.len() as u64, "act"),
+        text_format::count(shown.len() as u64, "post"),
         text_format::count(accounts.len() as u64, "account"),
         text_format::second(instant(from)),
         text_format::second(instant(to))
     );
     let class = if layout.chosen.is_some() { "timeline chosen" } else { "timeline" };
-    // What the page's script needs to draw another stretch of time.
+    // Attributes for the page's script, which draws other time ranges.
     let data = format!(
         " data-from=\"{:.0}\" data-to=\"{:.0}\" data-left=\"{LEFT}\" data-right=\"{RIGHT}\" data-top=\"{TOP}\" data-bottom=\"{bottom:.0}\"",
         from * 1000.0,
@@ -259,7 +260,7 @@ fn draw(layout: &Layout, from: f64, to: f64, most_dots: usize, close: bool) -> D
     Drawing { svg: svg.finish_with(class, &data, &label), caption }
 }
 
-/// How many acts there are at each moment, above the rows.
+/// Number of posts over time, above the rows.
 fn strip(svg: &mut Svg, shown: &[&Act], x: &impl Fn(f64) -> f64) {
     const BINS: usize = 200;
     let mut bins = [0u32; BINS];
@@ -273,10 +274,10 @@ fn strip(svg: &mut Svg, shown: &[&Act], x: &impl Fn(f64) -> f64) {
         let height = f64::from(*n) / f64::from(most) * 26.0;
         svg.rect("strip", (LEFT + index as f64 * width, TOP - 6.0 - height), ((width - 0.6).max(0.6), height), "");
     }
-    svg.text("name soft", (LEFT - 12.0, TOP - 10.0), "acts at once");
+    svg.text("name soft", (LEFT - 12.0, TOP - 10.0), "posts at a time");
 }
 
-/// Joins the acts on one key: an upright thread is synchrony.
+/// Joins the posts on one key. A vertical line means simultaneous posts.
 fn threads(svg: &mut Svg, shown: &[&Act], x: &impl Fn(f64) -> f64, y: &impl Fn(usize) -> f64, close: bool) {
     let mut keys: BTreeMap<usize, Vec<&Act>> = BTreeMap::new();
     for act in shown {
@@ -295,7 +296,7 @@ fn threads(svg: &mut Svg, shown: &[&Act], x: &impl Fn(f64) -> f64, y: &impl Fn(u
 
 fn ticks(svg: &mut Svg, from: f64, to: f64, bottom: f64, x: &impl Fn(f64) -> f64, close: bool) {
     let step = time_step(to - from, 7.0);
-    // Seconds count from the burst's beginning; days from midnight UTC.
+    // Ticks count seconds from the start of a burst, or days from midnight UTC.
     let origin = if close { from + ((to - from) * 0.08 / 1.16).max(2.0) } else { 0.0 };
     let mut tick = origin + ((from - origin) / step).ceil() * step;
     while tick <= to {
@@ -348,11 +349,11 @@ mod tests {
         cluster.accounts[1].elsewhere = true;
         let drawn = overview(&cluster, 2_000, None).unwrap().svg;
         let absent = |svg: &str, text: &str| svg.matches(&format!(">{text}</text>")).count();
-        let elsewhere = "acted with a group that was merged into this one, on keys that are not listed here";
+        let elsewhere = "acted with a group that was merged into this one, on keys not listed here";
         let unlisted = "no post among those listed here";
         assert_eq!((absent(&drawn, elsewhere), absent(&drawn, unlisted)), (1, 1));
         assert_eq!((absent(&whole, elsewhere), absent(&whole, unlisted)), (0, 0));
-        // In a burst it is plain that some took no part in it.
+        // Empty rows of a burst have no explanation.
         let burst = zoom(&cluster, None, None).unwrap().svg;
         assert_eq!((absent(&burst, elsewhere), absent(&burst, unlisted)), (0, 0));
     }

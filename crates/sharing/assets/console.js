@@ -45,7 +45,7 @@
     const said = one("#chosen");
     if (said) {
       const name = a === "" ? "" : choose.selectedOptions[0].textContent;
-      said.textContent = a === "" ? "" : `${name} stands out below, with its ties (${tiesOf(a).length}), acts and keys.`;
+      said.textContent = a === "" ? "" : `${name} is highlighted below, with its ties (${tiesOf(a).length}), posts and keys.`;
     }
     filter();
     remember();
@@ -127,6 +127,17 @@
       });
     }
   }
+  // The server orders the accounts, because a long list is shown in part.
+  const order = one("#choose-order");
+  if (order) {
+    order.addEventListener("change", () => {
+      const address = new URL(location.href);
+      address.searchParams.set("order", order.value);
+      address.searchParams.delete("done");
+      address.hash = "accounts";
+      location.href = address;
+    });
+  }
   const step = (by) => {
     if (!choose) return;
     const n = choose.options.length;
@@ -149,11 +160,11 @@
     const bar = document.createElement("div");
     bar.className = "stage-bar";
     bar.append(
-      button("+", "Nearer", () => zoom(1.5)),
-      button("\u2212", "Further", () => zoom(1 / 1.5)),
+      button("+", "Zoom in", () => zoom(1.5)),
+      button("\u2212", "Zoom out", () => zoom(1 / 1.5)),
       button("\u25C2", "Left", () => { view.pan(-0.25, 0); after(); }),
       button("\u25B8", "Right", () => { view.pan(0.25, 0); after(); }),
-      button("All", "All of it", () => { view.reset(); after(); }),
+      button("All", "Show all", () => { view.reset(); after(); }),
       ...extra,
     );
     element.before(bar);
@@ -300,7 +311,7 @@
         ticks.push(make("text", { class: "tick", x: Math.min(x, width - 44), y: bottom + 18 }, label(t, stepMs)));
       }
       axis.replaceChildren(...ticks);
-      span.textContent = `${new Date(a).toISOString().slice(0, 19).replace("T", " ")} UTC, ${words(b - a)}, ${inside.length} acts`;
+      span.textContent = `${new Date(a).toISOString().slice(0, 19).replace("T", " ")} UTC, ${words(b - a)}, ${inside.length} posts`;
     }
     const set = (a, b) => {
       const length = Math.min(Math.max(b - a, 2000), to - from);
@@ -357,15 +368,39 @@
         const text = (row) => row.cells[column].textContent.trim().replace(/\u2212/g, "-");
         const bare = (row) => text(row).replace(/^[<>] /, "").replace(/ %$/, "");
         const number = (row) => (/^[-+]?[\d,]+(\.\d+)?$/.test(bare(row)) ? Number(bare(row).replace(/,/g, "")) : NaN);
-        const rows = all("tbody tr", table);
+        // The text of a post is a row of its own after the post's row, and moves with it.
+        const rows = all("tbody tr:not(.said)", table);
+        const texts = new Map(rows.map((row) => [row, row.nextElementSibling?.matches(".said") ? row.nextElementSibling : null]));
         rows.sort((x, y) => {
           const [a, b] = [number(x), number(y)];
           const order = Number.isNaN(a) || Number.isNaN(b) ? text(x).localeCompare(text(y)) : a - b;
           return up ? order : -order;
         });
-        one("tbody", table).append(...rows);
+        one("tbody", table).append(...rows.flatMap((row) => (texts.get(row) ? [row, texts.get(row)] : [row])));
       });
     });
+  }
+
+  // --- selected cases ---------------------------------------------------------------------------------------------
+  const selection = one("#selection");
+  if (selection) {
+    const boxes = () => all("input[name=case]", selection);
+    const head = one("#queue thead th", selection);
+    const every = document.createElement("input");
+    every.type = "checkbox";
+    every.setAttribute("aria-label", "Select all cases on this page");
+    head.append(every);
+    const said = () => {
+      const n = boxes().filter((box) => box.checked).length;
+      one("#selected").textContent = n === 0 ? "" : `${n} selected`;
+      every.checked = n > 0 && n === boxes().length;
+      every.indeterminate = n > 0 && !every.checked;
+    };
+    every.addEventListener("change", () => { for (const box of boxes()) box.checked = every.checked; said(); });
+    selection.addEventListener("change", said);
+    // A browser restores the boxes when the reader comes back.
+    window.addEventListener("pageshow", said);
+    said();
   }
 
   // --- keys -------------------------------------------------------------------------------------------------------
@@ -399,8 +434,9 @@
     const act = {
       j: () => move(1), k: () => move(-1), "?": keys,
       "/": () => one("#search") && one("#search").focus(),
+      x: () => { const box = one("#queue tr.cursor input[name=case]"); if (box) box.click(); },
       u: () => one("#back") && one("#back").click(),
-      d: () => { const desk = one("#desk"); if (desk) { desk.scrollIntoView(); desk.focus(); } },
+      d: () => { const decision = one("#decision"); if (decision) { decision.scrollIntoView(); decision.focus(); } },
     }[event.key];
     if (!act) return;
     event.preventDefault();
@@ -428,7 +464,7 @@
   window.addEventListener("hashchange", opened);
   opened();
   let typed = false;
-  for (const form of all(".desk form")) {
+  for (const form of all(".decision form")) {
     form.addEventListener("input", () => { typed = true; });
     form.addEventListener("submit", () => { typed = false; });
   }

@@ -123,7 +123,7 @@ impl Metrics {
                 .gauge("lockstep_sharing_cases_attention", "Shared cases that people should look at again")?,
             open_duties: metrics.gauge(
                 "lockstep_sharing_open_duties",
-                "Duties to tell the Secret Service or a chief election official that are due and have no recorded delivery",
+                "Duties to notify the Secret Service or a chief election official that are due and have no recorded delivery",
             )?,
             oldest_duty: metrics.gauge(
                 "lockstep_sharing_oldest_open_duty_seconds",

@@ -53,6 +53,7 @@ fn step() -> impl Strategy<Value = Step> {
         3 => Just(Step::Update),
         1 => Just(Step::Retract { reason: reason() }),
         1 => Just(Step::Close),
+        2 => Just(Step::Undo),
     ]
 }
 
@@ -289,7 +290,7 @@ impl Simulation {
     fn log_verifies(&self) -> Result<(), TestCaseError> {
         let (mut chain, mut before) = (Chain::new(), GENESIS.to_owned());
         for (seq, entry) in (1..).zip(&self.log) {
-            let sealed = seal(&before, seq, entry.clone());
+            let sealed = seal(&before, seq, entry.clone(), None);
             before = sealed.seal.clone();
             prop_assert_eq!(chain.check(sealed), Ok(()));
         }

@@ -70,6 +70,7 @@ fn an_illegal_step_says_what_is_allowed_and_changes_nothing() {
         Step::Update,
         Step::Retract { reason: "r".to_owned() },
         Step::Close,
+        Step::Undo,
         Step::Record(Fact::Targets(Targets::default())),
     ];
     for state in State::ALL {
@@ -135,4 +136,51 @@ fn a_retracted_case_can_only_be_closed() {
     assert!(take(&mut case, Step::Update, "bob").is_err());
     take(&mut case, Step::Close, "bob").unwrap();
     assert_eq!(case.state, State::Closed);
+}
+
+#[test]
+fn the_last_decision_can_be_undone_until_the_release() {
+    let dismiss = || Step::Dismiss { reason: "a fan club".to_owned(), authentic: true };
+    let mut case = in_review();
+    record(&mut case);
+    take(&mut case, check(), "ann").unwrap();
+    take(&mut case, approve(), "ann").unwrap();
+    let approved = case.clone();
+
+    take(&mut case, dismiss(), "eve").unwrap();
+    assert!(case.allowed().ends_with("undo the last decision"), "{}", case.allowed());
+    let entry = take(&mut case, Step::Undo, "bob").unwrap();
+    assert_eq!((&*entry.action, case.state), ("undone", State::Approved));
+    assert!(entry.text.starts_with("dismiss by eve at ") && entry.text.ends_with("the case is approved again"));
+    assert_eq!((&case.approved, &case.approved_scope), (&approved.approved, &approved.approved_scope));
+    // Once only, and the two-person rule is as before.
+    assert!(take(&mut case, Step::Undo, "bob").unwrap_err().why.contains("no decision to undo"));
+    assert!(take(&mut case, Step::Release, "ann").unwrap_err().why.contains("two different people"));
+
+    take(&mut case, Step::ReturnToReview { reason: "once more".to_owned() }, "eve").unwrap();
+    take(&mut case, Step::Undo, "eve").unwrap();
+    assert_eq!(case.state, State::Approved);
+    take(&mut case, Step::Release, "bob").unwrap();
+    let refused = take(&mut case, Step::Undo, "bob").unwrap_err();
+    assert!(refused.why.contains("retract it"), "{refused}");
+}
+
+#[test]
+fn a_later_step_or_version_ends_the_undo() {
+    let nominated = Case::nominate("c1", 1, now()).0;
+    let mut case = nominated.clone();
+    take(&mut case, Step::BeginReview, "ann").unwrap();
+    take(&mut case, Step::Undo, "ann").unwrap();
+    assert_eq!(case.state, State::Nominated);
+
+    for change in [
+        |case: &mut Case| take(case, check(), "ann").map(drop).unwrap(),
+        |case: &mut Case| assert!(case.see(2, now()).is_some()),
+    ] {
+        let mut case = in_review();
+        take(&mut case, Step::Dismiss { reason: "r".to_owned(), authentic: false }, "ann").unwrap();
+        take(&mut case, Step::ReturnToReview { reason: "r".to_owned() }, "ann").unwrap();
+        change(&mut case);
+        assert!(take(&mut case, Step::Undo, "ann").unwrap_err().why.contains("no decision to undo"));
+    }
 }

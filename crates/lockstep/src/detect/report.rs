@@ -10,7 +10,7 @@ use detection::{
 use presentation::{
     network::{NetworkEnd, NetworkTie},
     periods::Histogram,
-    posts::{PostText, Posts},
+    posts::{PostContent, Posts},
     report::{OtherMethod, Suspect},
 };
 
@@ -51,7 +51,7 @@ pub(super) fn report(files: &[PathBuf], detection: &Detection) -> String {
 fn posted(detection: &Detection) -> Posts {
     let mut posts = Posts::default();
     for (platform, id, said) in detection.posted.iter() {
-        posts.insert(platform, id, PostText { text: said.text.clone() });
+        posts.insert(platform, id, PostContent { text: said.text.clone(), ..PostContent::default() });
     }
     posts
 }

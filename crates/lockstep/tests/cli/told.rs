@@ -179,11 +179,11 @@ fn where_nothing_is_flagged_the_report_and_the_terminal_say_how_to_look_on() {
     ]);
     let report = workspace.read("out/report.html");
     for part in [
-        "<h2 id=\"look-on\">Nothing is flagged</h2>",
-        "The accounts that stand out most",
-        "What other methods say of the same posts",
+        "<h2 id=\"next-steps\">Nothing is flagged</h2>",
+        "Accounts with the highest suspicion",
+        "Results of other methods on the same posts",
         "coordination-network-toolkit, url, 10 s",
-        "How to look on",
+        "Next steps</h3>",
         "The posts cover less than a day",
     ] {
         assert!(report.contains(part), "{part}");

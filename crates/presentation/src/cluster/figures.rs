@@ -1,18 +1,19 @@
-//! The figures of a cluster, and what is said of its naming.
+//! The figures of a cluster, and the texts about the naming of accounts.
 
 use messages::cluster::{ClusterMessage, Status};
 
 use crate::description;
 
-/// How many accounts of the group as it was proposed are not named, and why; `None` where nobody was named or all were.
+/// How many accounts of the proposed group are not named, and why. `None` if no account or every account
+/// was named.
 pub(super) fn not_named(c: &ClusterMessage) -> Option<String> {
     let proposed = c.test.filter(|_| !c.namings.is_empty())?.proposed as u64;
     let named = c.accounts.iter().filter(|account| account.proposed && !account.elsewhere).count() as u64;
     let left = proposed.saturating_sub(named);
     (left > 0).then(|| {
         format!(
-            "{} of the {} that were proposed {} not named: what they posted while the group was looked at is too little, or too much like \
-             everybody else's, to say that they belong to it.",
+            "{} of the {} that were proposed {} not named: they posted too little during the test, or their posts are too much like \
+             everybody else's, to show that they are members.",
             text_format::thousands(left),
             text_format::count(proposed, "account"),
             if left == 1 { "is" } else { "are" },
@@ -20,7 +21,7 @@ pub(super) fn not_named(c: &ClusterMessage) -> Option<String> {
     })
 }
 
-/// How accounts were named, in words; `None` where nobody was.
+/// How the accounts were named. `None` if no account was named.
 pub(super) fn naming(c: &ClusterMessage) -> Option<String> {
     let naming = c.namings.first()?;
     let more = match c.namings.len() {
@@ -30,10 +31,10 @@ pub(super) fn naming(c: &ClusterMessage) -> Option<String> {
         }
     };
     Some(format!(
-        "Accounts are named after the group has passed, by a model that looks at every account's posts from {} to {} UTC and asks \
-         whether they are like the group's or like those of {} active meanwhile. It takes {} of the proposed accounts for members, and \
-         {} of the others, and {} of real members' posts for cover, like everybody else's. Each account's best sources are left out first. \
-         This is a model's probability, not a guarantee.{more}",
+        "Accounts are named after the group has passed the test. A model compares every account's posts from {} to {} UTC with the group's posts \
+         and with the posts of {} active at the same time. It estimates that {} of the proposed accounts are members, {} of the other accounts \
+         are members, and {} of members' posts are ordinary posts (cover). Each account's strongest sources are left out first. The result is \
+         a model's probability, not a guarantee.{more}",
         text_format::minute(naming.from),
         text_format::minute(naming.until),
         text_format::count(naming.others, "other account"),
@@ -52,16 +53,16 @@ pub(super) fn figures(c: &ClusterMessage) -> Vec<(&'static str, String, String)>
             text_format::percent(probability),
             "that the coordination is inauthentic, by the model".to_owned(),
         ),
-        None if description::is_count(c) => ("Probability", none(), "a count has none".to_owned()),
-        None => ("Probability", none(), "no model has judged it".to_owned()),
+        None if description::is_count(c) => ("Probability", none(), "a count has no probability".to_owned()),
+        None => ("Probability", none(), "no model has judged the group".to_owned()),
     }];
     figures.push(if description::is_count(c) {
-        ("Evidence", none(), "a count is no test".to_owned())
+        ("Evidence", none(), "a count, not a test".to_owned())
     } else {
         let without = format!("{} without the strongest source", text_format::number(c.log_e_leave_one_source_out));
         let note = match c.test {
             Some(test) => {
-                format!("{without}; the bar {} {}", description::was(c.status), text_format::number(test.bar))
+                format!("{without}; the threshold {} {}", description::was(c.status), text_format::number(test.bar))
             }
             None => without,
         };
@@ -80,7 +81,7 @@ pub(super) fn figures(c: &ClusterMessage) -> Vec<(&'static str, String, String)>
         ));
     }
     let afterwards = c.accounts.iter().filter(|account| !account.proposed && !account.elsewhere).count();
-    let found = if afterwards > 0 { format!("; {afterwards} found afterwards") } else { String::new() };
+    let found = if afterwards > 0 { format!("; {afterwards} found later") } else { String::new() };
     figures.extend([
         (
             if c.status == Status::NearMiss { "Accounts proposed" } else { "Accounts" },
@@ -102,12 +103,15 @@ pub(super) fn figures(c: &ClusterMessage) -> Vec<(&'static str, String, String)>
             format!("{} to {} UTC", text_format::minute(c.first_seen), text_format::minute(c.last_seen)),
         ),
         (
-            "One of",
+            "Groups tested",
             text_format::thousands(c.candidates_tested),
             if description::is_count(c) {
-                "groups proposed so far; it was not one of them".to_owned()
+                "groups proposed so far; this text is not one of them".to_owned()
             } else {
-                format!("groups proposed so far, with {} of history", text_format::hours_in_words(c.history_hours))
+                format!(
+                    "groups proposed so far, with {} of earlier posts",
+                    text_format::hours_in_words(c.history_hours)
+                )
             },
         ),
     ]);

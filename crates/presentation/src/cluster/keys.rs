@@ -1,17 +1,17 @@
-//! What accounts have in common: the keys of a cluster, their posts and what each post gave.
+//! The keys of a cluster, their posts, and the nats that each post gained.
 
 use std::collections::{BTreeSet, HashMap};
 
 use jiff::Timestamp;
 use messages::cluster::{ClusterMessage, Evidence, PostRef};
 
-use super::{Limits, QUOTED, Shown, Sort, signed};
+use super::{ATTACHED, Limits, QUOTED, Shown, Sort, signed};
 use crate::{description, posts::Posts, timeline};
 
 pub(super) struct KeyView {
     pub(super) index: usize,
     pub(super) open: bool,
-    /// Places of its accounts, with spaces between.
+    /// Places of its accounts, separated by spaces.
     pub(super) members: String,
     pub(super) first: i64,
     pub(super) last: i64,
@@ -19,19 +19,19 @@ pub(super) struct KeyView {
     pub(super) colour: String,
     pub(super) kind: &'static str,
     pub(super) key: String,
-    /// Absent where the key is a source of its own.
+    /// `None` if the key is its own source.
     pub(super) source: Option<String>,
     pub(super) nats: String,
-    /// What it gave in every window, in words; empty for what is not by windows.
+    /// Its gains by window, as text. Empty for findings without windows.
     pub(super) by_window: String,
     pub(super) accounts: String,
     pub(super) account_count: usize,
     pub(super) count: String,
     pub(super) span: String,
-    /// What the post says that is repeated or answered, and where it can be seen.
+    /// The post that is repeated or answered.
     pub(super) original: Option<Original>,
     pub(super) posts: Vec<PostView>,
-    /// How many posts are not shown, and what they gave.
+    /// Number and gains of the posts that are not shown.
     pub(super) more_posts: Option<String>,
 }
 
@@ -43,8 +43,12 @@ pub(super) struct Original {
 
 pub(super) struct PostView {
     pub(super) gave: Gave,
-    /// What it says, where that is known.
+    /// Its text, if it is known.
     pub(super) text: Option<String>,
+    /// Its links and picture hashes, if they are known. Links are plain text, so that nobody opens the
+    /// link of a hostile post by mistake.
+    pub(super) links: Option<String>,
+    pub(super) media: Option<String>,
     pub(super) place: Option<usize>,
     pub(super) link: Option<String>,
     pub(super) time: String,
@@ -54,24 +58,24 @@ pub(super) struct PostView {
     pub(super) id: String,
 }
 
-/// What a post did and what that gave; empty where it gave nothing.
+/// What a post repeats, and its gain. Empty if it gained nothing.
 #[derive(Default)]
 pub(super) struct Gave {
     pub(super) what: String,
-    /// How often the group did so before, and how often it happens without coordination.
+    /// The group's rate before the post, and the rate expected without coordination.
     pub(super) odds: String,
     pub(super) nats: String,
 }
 
-/// A key by its place, with the accounts that acted on it.
+/// The place of a key, the key, and the accounts that acted on it.
 pub(super) type KeyWithAccounts<'a> = (usize, &'a Evidence, BTreeSet<(&'a str, &'a str)>);
 
-/// Accounts by what they are called, with their places.
+/// Places of accounts by platform and id.
 pub(super) fn places(c: &ClusterMessage) -> HashMap<(&str, &str), usize> {
     c.accounts.iter().enumerate().map(|(place, a)| ((&*a.platform, &*a.account_id), place)).collect()
 }
 
-/// The keys to show, and how many more there are.
+/// The keys to show, and the number of further keys.
 pub(super) fn chosen<'a>(c: &'a ClusterMessage, limits: Limits, shown: &Shown) -> (Vec<KeyWithAccounts<'a>>, usize) {
     let places = places(c);
     let mut wanted: Vec<KeyWithAccounts> = c
@@ -96,14 +100,15 @@ pub(super) fn chosen<'a>(c: &'a ClusterMessage, limits: Limits, shown: &Shown) -
         Sort::Time => wanted.sort_by_key(|(index, evidence, _)| (first_of(evidence), *index)),
         Sort::Kind => wanted.sort_by(|a, b| a.1.kind.name().cmp(b.1.kind.name()).then(a.0.cmp(&b.0))),
     }
-    // The key that was asked for comes first.
+    // The chosen key comes first.
     wanted.sort_by_key(|(index, ..)| shown.key != Some(*index));
     let more = wanted.len().saturating_sub(limits.keys);
     wanted.truncate(limits.keys);
     (wanted, more)
 }
 
-/// The posts whose texts a page shows, those of the key that was asked for first, and otherwise a few of each key before more of one.
+/// The posts whose content a page shows: first the posts of the chosen key, then the first post of every
+/// other key, then the second, and so on.
 pub fn quoted<'a>(c: &'a ClusterMessage, limits: Limits, shown: &Shown, most: usize) -> Vec<&'a PostRef> {
     let (keys, _) = chosen(c, limits, shown);
     let each = limits.posts_of(keys.len());
@@ -119,7 +124,7 @@ pub(super) fn first_of(evidence: &Evidence) -> Option<Timestamp> {
     evidence.posts.iter().map(|post| post.created_at).min()
 }
 
-/// The keys on the page, and how many more there are.
+/// The keys on the page, and the number of further keys.
 pub(super) fn keys(
     c: &ClusterMessage,
     limits: Limits,
@@ -137,7 +142,7 @@ pub(super) fn keys(
             let last = evidence.posts.iter().map(|post| post.created_at).max();
             let open = shown.key == Some(index);
             let original = original(evidence, said, link);
-            // What is said once above need not be said again below.
+            // A text above the posts is not repeated for each post.
             let said_above = original.as_ref().filter(|of| of.verb == "Repeated").and_then(|of| of.text.clone());
             let posts = if open { limits.posts_in_all } else { each };
             let members: Vec<String> = accounts.iter().filter_map(|a| places.get(a)).map(usize::to_string).collect();
@@ -179,6 +184,8 @@ pub(super) fn keys(
                                 .get(&post.platform, &post.id)
                                 .and_then(|said| quotation(&said.text))
                                 .filter(|text| said_above.as_ref() != Some(text)),
+                            links: attached(said.get(&post.platform, &post.id).map(|said| &*said.links), &evidence.key),
+                            media: attached(said.get(&post.platform, &post.id).map(|said| &*said.media), &evidence.key),
                             link: link(&post.platform, &post.id),
                             time: text_format::second(post.created_at),
                             lag: format!("+{}", text_format::seconds_in_words(lag as f64 / 1000.0)),
@@ -199,10 +206,20 @@ pub(super) fn keys(
     (views, more)
 }
 
-/// A text as it is quoted on the page; nothing where there is none.
+/// A text as it is quoted on the page. `None` if it is empty.
 pub(super) fn quotation(text: &str) -> Option<String> {
     let text = text.split_whitespace().collect::<Vec<_>>().join(" ");
     (!text.is_empty()).then(|| text_format::shorten(&text, QUOTED))
+}
+
+/// Links or picture hashes of a post, as text. `None` if there are none other than the key.
+fn attached(items: Option<&[String]>, key: &str) -> Option<String> {
+    let items = items?;
+    let shown: Vec<String> =
+        items.iter().filter(|item| *item != key).take(ATTACHED).map(|item| text_format::shorten(item, 120)).collect();
+    let more = items.len().saturating_sub(ATTACHED);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    (!shown.is_empty()).then(|| format!("{}{more}", shown.join(", ")))
 }
 
 /// The post that is repeated or answered, by the key of the evidence.
@@ -215,7 +232,7 @@ pub(super) fn original(
     let platform = &*evidence.posts.first()?.platform;
     let id = evidence.key.strip_prefix(platform)?.strip_prefix(':')?;
     let text = |platform: &str, id: &str| said.get(platform, id).and_then(|said| quotation(&said.text));
-    // Where the original is not known, what repeats it says the same.
+    // If the original is not known, a repost has the same text.
     let of_reposts =
         || evidence.posts.iter().filter(|_| verb == "Repeated").find_map(|post| text(&post.platform, &post.id));
     let text = text(platform, id).or_else(of_reposts);
@@ -223,7 +240,7 @@ pub(super) fn original(
     (text.is_some() || link.is_some()).then_some(Original { text, link, verb })
 }
 
-/// Posts beyond those that are shown, with what they gave in the best window.
+/// The posts that are not shown, with their gains in the best window.
 pub(super) fn more_posts(c: &ClusterMessage, evidence: &Evidence, shown: usize, more: usize) -> String {
     let best = c.best_window();
     let gains = evidence.posts.iter().skip(shown).flat_map(|post| &post.gains);
@@ -242,7 +259,7 @@ pub(super) fn by_window(c: &ClusterMessage, evidence: &Evidence) -> String {
     text_format::list(&each)
 }
 
-/// What a post gave in the best window, or else in the one where it gave most.
+/// The gain of a post in the best window, or else in the window with its largest gain.
 pub(super) fn gave(c: &ClusterMessage, post: &PostRef) -> Gave {
     let best = c.best_window();
     let most = || post.gains.iter().max_by(|a, b| a.nats().total_cmp(&b.nats()));

@@ -1,11 +1,11 @@
-//! What the report is made of.
+//! Input of the report.
 
 use jiff::Timestamp;
 use messages::cluster::ClusterMessage;
 
 use crate::{network::NetworkTie, periods::Histogram, posts::Posts};
 
-/// What a run of the detector found, and in what.
+/// The findings of a run, and its input.
 #[derive(Debug, Clone, Default)]
 pub struct ReportInput {
     /// Heading, for example the name of the data set.
@@ -20,7 +20,7 @@ pub struct ReportInput {
     pub rejected: u64,
     /// Candidate groups tested.
     pub candidates_tested: u64,
-    /// Time of the first and of the last post; `None` where there was no post.
+    /// Time of the first and of the last post. `None` if there was no post.
     pub period: Option<(Timestamp, Timestamp)>,
     /// Posts over time.
     pub histogram: Histogram,
@@ -28,40 +28,40 @@ pub struct ReportInput {
     pub clusters: Vec<ClusterMessage>,
     /// Remarks for the reader, for example about the model.
     pub notes: Vec<String>,
-    /// What the posts in evidence say.
+    /// Content of the posts in the evidence.
     pub posted: Posts,
     /// All ties of the network.
     pub ties: Vec<NetworkTie>,
-    /// The accounts that stand out most, for a reader of a report in which nothing is flagged.
+    /// The accounts with the highest suspicion, for a report in which nothing is flagged.
     pub suspects: Vec<Suspect>,
-    /// What other methods say of the same posts; `None` where they were not asked.
+    /// Results of other methods on the same posts. `None` if they were not run.
     pub others: Option<Vec<OtherMethod>>,
 }
 
-/// An account that stands out.
+/// An account with its suspicion.
 #[derive(Debug, Clone)]
 pub struct Suspect {
     /// Platform.
     pub platform: String,
-    /// Id on it.
+    /// Id on the platform.
     pub account_id: String,
     /// Handle or display name; may be empty.
     pub name: String,
     /// Posts seen.
     pub posts: u64,
-    /// What speaks for it, less what accounts as active have on average.
+    /// Its evidence minus the average evidence of equally active accounts.
     pub suspicion: f64,
     /// Its strongest tie, nats.
     pub tie_nats: f64,
     /// Own texts.
     pub texts: u64,
-    /// Those of them that repeat another account's.
+    /// Own texts that repeat another account's text.
     pub copies: u64,
-    /// Status of the group that names it; empty where none does.
+    /// Status of the group that names it. Empty if no group does.
     pub status: String,
 }
 
-/// What another method joins.
+/// The result of another method.
 #[derive(Debug, Clone)]
 pub struct OtherMethod {
     /// Tool, trace and window.
@@ -70,8 +70,8 @@ pub struct OtherMethod {
     pub accounts: u64,
     /// Ties.
     pub ties: u64,
-    /// The heaviest: two account ids and the weight.
+    /// The heaviest ties: two account ids and the weight.
     pub strongest: Vec<(String, String, u32)>,
-    /// The command that writes them all.
+    /// The command that writes all ties.
     pub command: String,
 }

@@ -1,7 +1,7 @@
-//! One self-contained HTML file for researchers: what a run of the detector found, with the same drawings as the console.
+//! The report: one self-contained HTML file with the findings of a run and the same drawings as the console.
 //!
-//! The page loads nothing, holds without scripts, and prints with everything open. Its one script only adds: the network zooms, and parts that
-//! are closed open before printing.
+//! The page loads nothing, works without scripts, and prints with all parts open. Its script adds two
+//! things: the network zooms, and closed parts open before printing.
 
 mod input;
 
@@ -19,15 +19,15 @@ use crate::{
     posts::Posts,
 };
 
-/// Clusters with timeline and graph; a page with more of them is too heavy to scroll.
+/// Number of clusters with timeline and graph. A page with more drawings scrolls too slowly.
 const DRAWN: usize = 40;
-/// Clusters with a section of their own.
+/// Number of clusters with a section.
 const SECTIONS: usize = 200;
-/// Near misses that are listed, nearest to their bar first.
+/// Number of near misses listed, those closest to their threshold first.
 const NEAR: usize = 100;
-/// Accounts that are named where nothing is flagged.
+/// Number of accounts listed if nothing is flagged.
 const SUSPECTS: usize = 20;
-/// What the page does beyond links.
+/// The script of the page.
 const SCRIPT: &str = include_str!("../../assets/report.js");
 
 #[derive(Template)]
@@ -47,8 +47,8 @@ struct Page {
     script: &'static str,
     script_hash: String,
     network: Option<network::Drawing>,
-    /// Where nothing is flagged: how to look on.
-    look_on: Option<LookOn>,
+    /// Suspects, other methods and hints, if nothing is flagged.
+    next_steps: Option<NextSteps>,
     entries: Vec<Entry>,
     near: Vec<Near>,
     more_near: usize,
@@ -65,10 +65,10 @@ struct Entry {
     drawn: bool,
 }
 
-/// For a reader of a report in which nothing is flagged.
-struct LookOn {
+/// The section of a report in which nothing is flagged.
+struct NextSteps {
     suspects: Vec<SuspectView>,
-    /// `None` where the other methods were not asked.
+    /// `None` if the other methods were not run.
     others: Option<Vec<OtherView>>,
     near: usize,
     hints: Vec<String>,
@@ -99,7 +99,7 @@ struct Near {
     anchor: String,
     group: String,
     accounts: String,
-    /// The same in words.
+    /// The number of accounts with its noun.
     size: String,
     nats: String,
     all_nats: String,
@@ -114,7 +114,7 @@ pub fn render(input: &ReportInput) -> String {
     let tally = Tally::of(&input.clusters);
     let (near, mut clusters): (Vec<_>, Vec<_>) =
         input.clusters.iter().cloned().partition(|cluster| cluster.status == Status::NearMiss);
-    // The order of clusters.jsonl, so that the numbers here are its lines.
+    // The order of clusters.jsonl, so that the numbers of the clusters are its line numbers.
     let place = |status| match status {
         Status::Flagged => 0,
         Status::Coordinated => 1,
@@ -179,7 +179,7 @@ pub fn render(input: &ReportInput) -> String {
         script: SCRIPT,
         script_hash: STANDARD.encode(Sha256::digest(SCRIPT.as_bytes())),
         network: network(input, &clusters),
-        look_on: (input.posts > 0 && tally.flagged.groups == 0).then(|| look_on(input)),
+        next_steps: (input.posts > 0 && tally.flagged.groups == 0).then(|| next_steps(input)),
         drawn: DRAWN,
         entries,
         more_near: near.len().saturating_sub(NEAR),
@@ -193,7 +193,7 @@ pub fn render(input: &ReportInput) -> String {
     page.render().unwrap_or_default()
 }
 
-/// The nearest to their bar first.
+/// The near misses, those closest to their threshold first.
 fn near_misses(mut near: Vec<ClusterMessage>, posts: &Posts) -> Vec<Near> {
     let lacks = |c: &ClusterMessage| near_miss::lacks(c).unwrap_or(f64::INFINITY);
     near.sort_by(|a, b| lacks(a).total_cmp(&lacks(b)).then(a.cluster_id.cmp(&b.cluster_id)));
@@ -225,7 +225,7 @@ fn near_misses(mut near: Vec<ClusterMessage>, posts: &Posts) -> Vec<Near> {
     near.iter().take(NEAR).enumerate().map(entry).collect()
 }
 
-/// The whole network, with the groups that have a section.
+/// The whole network, with the groups.
 fn network(input: &ReportInput, clusters: &[ClusterMessage]) -> Option<network::Drawing> {
     let groups: Vec<network::Group<'_>> = clusters
         .iter()
@@ -245,7 +245,7 @@ fn network(input: &ReportInput, clusters: &[ClusterMessage]) -> Option<network::
     network::draw(&input.ties, &groups)
 }
 
-fn look_on(input: &ReportInput) -> LookOn {
+fn next_steps(input: &ReportInput) -> NextSteps {
     let suspects = input.suspects.iter().take(SUSPECTS).map(|suspect| SuspectView {
         name: text_format::shorten(if suspect.name.is_empty() { &suspect.account_id } else { &suspect.name }, 40),
         id: text_format::shorten(&suspect.account_id, 48),
@@ -271,20 +271,21 @@ fn look_on(input: &ReportInput) -> LookOn {
         command: text_format::shorten(&other.command, 200),
     };
     let mut hints = vec![
-        "Give the test more to go on: more posts, over a longer time. A group is proposed on its past and tested on what it does afterwards, so a \
-         file of a few hours has little to test with."
+        "Add posts over a longer time, which gives the test more evidence. A group is proposed from its earlier posts and tested on its later \
+         posts, so a file of a few hours has little to test with."
             .to_owned(),
-        "Do not filter by one keyword or hashtag: then everybody in the file looks alike, and there is no crowd to compare with.".to_owned(),
-        "Look at one kind of trace by itself (--trace url, --trace text), and at objects.csv for what many accounts had in common.".to_owned(),
-        "Take a cut of your own from accounts.csv: every account has its ties, its copied texts and its suspicion there.".to_owned(),
+        "Do not collect by one keyword or hashtag: then all accounts in the file look alike, and there is no crowd to compare them with.".to_owned(),
+        "Use --trace KIND (--trace url, --trace text) to look at one kind of trace. See objects.csv for what accounts had in common.".to_owned(),
+        "Sort and filter accounts.csv: for every account it has the ties, the copied texts and the suspicion.".to_owned(),
     ];
     if input.period.is_some_and(|(from, to)| to.duration_since(from).as_hours() < 24) {
         hints.insert(
             0,
-            "The posts cover less than a day, in which hardly anything is known of what is usual.".to_owned(),
+            "The posts cover less than a day, which is too short to know what is usual among these accounts."
+                .to_owned(),
         );
     }
-    LookOn {
+    NextSteps {
         suspects: suspects.collect(),
         others: input.others.as_ref().map(|others| others.iter().map(other).collect()),
         near: of(input, Status::NearMiss),
@@ -336,7 +337,7 @@ fn figures(input: &ReportInput, tally: &Tally) -> Vec<(&'static str, String, Str
             "Posts",
             text_format::thousands(input.posts),
             match input.rejected {
-                0 => "every line could be read".to_owned(),
+                0 => "every line was read".to_owned(),
                 n => format!("{} could not be read ({})", text_format::count(n, "line"), text_format::percent(share)),
             },
         ),
@@ -354,14 +355,14 @@ fn figures(input: &ReportInput, tally: &Tally) -> Vec<(&'static str, String, Str
         (
             "Coordinated",
             text_format::thousands(tally.coordinated.groups),
-            format!("but not found inauthentic; {}", text_format::count(tally.coordinated.accounts, "account")),
+            format!("not found inauthentic; {}", text_format::count(tally.coordinated.accounts, "account")),
         ),
         (
             "Single source",
             text_format::thousands(tally.single_source.groups),
             match tally.one_text.groups {
-                0 => "reported apart, never flagged".to_owned(),
-                n => format!("reported apart, never flagged; {n} of them one text by many accounts"),
+                0 => "never flagged".to_owned(),
+                n => format!("never flagged; {n} of them one text by many accounts"),
             },
         ),
     ];
@@ -379,17 +380,17 @@ fn figures(input: &ReportInput, tally: &Tally) -> Vec<(&'static str, String, Str
 
 fn nothing(input: &ReportInput) -> String {
     if input.posts == 0 {
-        return "There was no post to look at. Check the files and the lines that could not be read.".to_owned();
+        return "No post was read. Check the files and the lines that could not be read.".to_owned();
     }
     format!(
-        "Looked for: groups whose members repeat each other, with nearly the same texts, the same links, reposts, hashtags or \
-         mentions, far more often than everybody else and the people near them repeat the group. {}",
+        "The test looks for groups whose members repeat each other (nearly the same texts, the same links, reposts, hashtags or mentions) far \
+         more often than everybody else and the people near the group repeat them. {}",
         match input.candidates_tested {
-            0 => "No accounts did so often enough to be proposed as a group, so there was nothing to test.".to_owned(),
-            1 => "1 candidate group was proposed and tested on what it did afterwards; it had not enough evidence."
+            0 => "No accounts did so often enough to be proposed as a group, so no group was tested.".to_owned(),
+            1 => "1 candidate group was proposed and tested on its later posts; it did not have enough evidence."
                 .to_owned(),
             n => format!(
-                "{} candidate groups were proposed and tested on what they did afterwards; none had enough evidence.",
+                "{} candidate groups were proposed and tested on their later posts; none had enough evidence.",
                 text_format::thousands(n)
             ),
         },

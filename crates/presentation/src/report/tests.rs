@@ -78,9 +78,9 @@ fn near_misses_have_a_section_of_their_own() {
     for number in [nearer.log_e_leave_one_source_out, nearer.log_e, nearer.test.unwrap().bar] {
         assert!(section.contains(&format!("<td class=\"n\">{}</td>", text_format::number(number))), "{number}");
     }
-    assert_eq!(section.matches("What would have to be true for it to pass").count(), 2);
+    assert_eq!(section.matches("What it needs to pass the test").count(), 2);
     // Nobody is named in it, and no model spoke of it.
-    assert!(!section.contains("Belongs to it") && section.contains("no model has judged it"));
+    assert!(!section.contains("Membership probability</th>") && section.contains("no model has judged the group"));
 
     let nothing = render(&input(vec![fixtures::near_miss("n")]));
     assert!(nothing.contains("No cluster was found") && nothing.contains("id=\"near\""));
@@ -92,12 +92,12 @@ fn findings_without_a_test_say_so() {
     let html = render(&input(vec![fixtures::one_text("t", 34), fixtures::of_version_1()]));
     look("counts.html", &html);
     for part in
-        ["badge single\">one text<", "a count is no test", "1 of them one text by many accounts", "An older test"]
+        ["badge single\">one text<", "a count, not a test", "1 of them one text by many accounts", "An older test"]
     {
         assert!(html.contains(part), "{part}");
     }
     // Neither was counted by outcomes, so no such table stands there.
-    assert!(!html.contains("Do they repeat each other") && !html.contains("not known nats"));
+    assert!(!html.contains("Do these accounts repeat each other") && !html.contains("not known nats"));
 }
 
 #[test]
@@ -106,7 +106,7 @@ fn no_cluster_says_what_was_looked_for() {
     look("empty.html", &html);
     assert!(html.contains("No cluster was found"));
     assert!(html.contains("214 candidate groups were proposed and tested"));
-    assert!(render(&ReportInput::default()).contains("There was no post to look at"));
+    assert!(render(&ReportInput::default()).contains("No post was read"));
 }
 
 #[test]

@@ -1,4 +1,4 @@
-//! Which cases and deliveries are asked for, in the query string of a page or of the JSON API.
+//! Filters of cases and deliveries, parsed from the query string of a page or of the JSON API.
 
 use serde::Deserialize;
 
@@ -6,9 +6,9 @@ use crate::store::{CaseQuery, DeliveryQuery, DeliveryState, Order};
 use casework::case::State;
 use messages::cluster::Status;
 
-/// Longest search, characters.
+/// Maximum length of a search, characters.
 const SEARCH: usize = 400;
-/// How cases can be ordered: name in addresses, order, heading.
+/// Orders of cases: name in URLs, order, heading.
 pub(super) const ORDERS: [(&str, Order, &str); 5] = [
     ("probability", Order::Probability, "Probability"),
     ("evidence", Order::Evidence, "Evidence, nats"),
@@ -20,7 +20,7 @@ pub(super) const ORDERS: [(&str, Order, &str); 5] = [
 /// Deliveries on a page.
 pub(super) const DELIVERIES_ON_A_PAGE: usize = 100;
 
-/// Which cases to show, as an address says it. What cannot be understood is left out on pages and refused by the API.
+/// Filters of cases in a query string. Pages ignore unknown values; the API refuses them.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct WantedCases {
@@ -36,7 +36,7 @@ pub(super) struct WantedCases {
 }
 
 impl WantedCases {
-    /// What is asked for, and the names of what was not understood.
+    /// The query, and the names of the parameters with unknown values.
     pub fn query(&self, limit: usize) -> (CaseQuery, Vec<&'static str>) {
         let mut odd = Vec::new();
         fn said(text: &Option<String>) -> Option<&str> {
@@ -88,7 +88,7 @@ impl WantedCases {
     }
 }
 
-/// Which deliveries, as an address or the JSON API says it.
+/// Filters of deliveries in a query string.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct WantedDeliveries {
@@ -99,7 +99,7 @@ pub(super) struct WantedDeliveries {
 }
 
 impl WantedDeliveries {
-    /// What to look up, one more than a page has, and the names of what cannot be understood.
+    /// The query for one delivery more than a page has, and the names of the parameters with unknown values.
     pub fn query(&self) -> (DeliveryQuery, Vec<&'static str>) {
         let mut odd = Vec::new();
         let said = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());

@@ -1,4 +1,4 @@
-//! What all answers have in common: headers, metrics, error pages.
+//! Common parts of all responses: headers, metrics, error pages.
 
 use std::{borrow::Cow, time::Instant};
 
@@ -11,7 +11,7 @@ use serde_json::json;
 
 use crate::service::{Sharing, SharingError};
 
-/// Styles, one script and an icon from here, nothing else from anywhere; nobody frames us.
+/// Pages load only their own styles, script and icon, and no page may be shown in a frame.
 const CSP: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-src 'self'; connect-src 'self'; form-action 'self'; base-uri 'none'; \
                    frame-ancestors 'none'";
 
@@ -40,8 +40,8 @@ pub(crate) fn failed(sharing: &Sharing, error: &SharingError) -> Response<Body> 
     html(
         StatusCode::INTERNAL_SERVER_ERROR,
         &MessagePage {
-            title: "This page could not be made",
-            text: "The reason is in the service's log. Try again in a moment.".into(),
+            title: "This page could not be shown",
+            text: "The reason is in the log of the service. Try again in a moment.".into(),
         },
     )
 }
@@ -64,7 +64,7 @@ pub(crate) fn html(status: StatusCode, page: &impl Template) -> Response<Body> {
             respond(
                 StatusCode::INTERNAL_SERVER_ERROR,
                 "text/plain; charset=utf-8",
-                "this page could not be made\n".to_owned(),
+                "this page could not be shown\n".to_owned(),
             )
         }
     }
@@ -72,11 +72,11 @@ pub(crate) fn html(status: StatusCode, page: &impl Template) -> Response<Body> {
 
 pub(crate) fn json_error(status: StatusCode, why: &str) -> Response<Body> {
     let next = match status {
-        StatusCode::UNAUTHORIZED => "log in, and send the session's cookie",
+        StatusCode::UNAUTHORIZED => "log in, and send the cookie of the session",
         StatusCode::FORBIDDEN => "ask for the role, or send the token of the session in X-CSRF-Token",
-        StatusCode::NOT_FOUND => "look it up in /api/clusters",
+        StatusCode::NOT_FOUND => "search in /api/clusters",
         StatusCode::INTERNAL_SERVER_ERROR => "try again in a moment",
-        _ => "mend the request: /api/openapi.json says what it may be",
+        _ => "correct the request: /api/openapi.json describes it",
     };
     json_response(status, &json!({"error": why, "next": next}))
 }
@@ -101,7 +101,13 @@ pub(crate) fn respond(status: StatusCode, media: &'static str, body: String) -> 
     response
 }
 
-/// A cluster id as one segment of a path.
+/// The cluster id of a [`path_segment`], as forms send it.
+pub(crate) fn from_path_segment(text: &str) -> String {
+    url::form_urlencoded::parse(text.as_bytes()).next().map_or_else(String::new, |(id, _)| id.into_owned())
+}
+
+/// A cluster id as one segment of a path, and as a value of a form: without characters that change how
+/// the page is read.
 pub(crate) fn path_segment(text: &str) -> String {
     text.bytes().fold(String::new(), |mut out, byte| {
         if byte.is_ascii_alphanumeric() || b"-_~".contains(&byte) {

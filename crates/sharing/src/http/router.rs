@@ -19,7 +19,7 @@ use super::{
     taxii,
 };
 
-/// How long the body of a request may take.
+/// Time limit for the body of a request.
 const BODY_TIME: Duration = Duration::from_secs(20);
 
 /// Console, JSON API and TAXII on one listener.
@@ -66,8 +66,8 @@ async fn taxii(Shared(server): Shared<Server>, request: Request) -> Response<Bod
     counted(&sharing, "taxii", answered.endpoint, began, answered.response)
 }
 
-/// Reads what nobody wants, for a while: a client that is still sending would not see the answer, and its connection would end.
-/// Strangers get less of it.
+/// Reads and discards the rest of a body for a limited time: otherwise a client that is still sending would not see the response.
+/// The limits are lower for clients that are not logged in.
 async fn drop_body(body: Body, answered: StatusCode, awaited: bool) {
     if awaited || http_body::Body::is_end_stream(&body) {
         return;

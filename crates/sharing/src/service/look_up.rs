@@ -65,7 +65,7 @@ pub(crate) fn documents_of(
     let was_told = case.told.as_ref().is_some_and(|told| told.contains_key(&recipient.name));
     if !was_told && !decision.is_some_and(|decision| decision.told) {
         return Err(SharingError::Unknown(format!(
-            "{} is not told of {}: `lockstep policy explain {}` says by which rule",
+            "{} is not notified of {}: `lockstep policy explain {}` names the rule",
             recipient.name, case.id, case.cluster_id
         )));
     }

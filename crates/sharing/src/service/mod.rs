@@ -11,6 +11,7 @@ pub(crate) mod expiry;
 pub(crate) mod feedback;
 pub(crate) mod keys;
 mod look_up;
+pub(crate) mod many;
 pub(crate) mod posts;
 mod publishing;
 pub(crate) mod retraction;

@@ -1,6 +1,6 @@
-//! What the posts in a finding's evidence say: read from the topic `posts` when a person looks at them, and kept nowhere else.
+//! Content of the posts in a finding's evidence, read from the topic `posts` when a person opens a page.
 
-use std::{collections::BTreeMap, time::Duration};
+use std::{borrow::Cow, collections::BTreeMap, time::Duration};
 
 use messages::{
     cluster::{LogPosition, PostRef},
@@ -8,7 +8,7 @@ use messages::{
 };
 
 use crate::service::Sharing;
-use presentation::posts::{PostText, Posts};
+use presentation::posts::{PostContent, Posts};
 
 /// The most posts that are looked up for one page.
 pub(crate) const MOST: usize = 300;
@@ -35,13 +35,14 @@ pub(crate) async fn look_up(sharing: &Sharing, wanted: Vec<Wanted>) -> Posts {
     let cut = wanted.len() > MOST;
     let mut posts = Posts::default();
     let Some(log) = sharing.inner.log.get() else {
-        return posts.with_remark("What these posts say is not shown yet: the service is still starting.".to_owned());
+        return posts
+            .with_remark("The content of these posts is not shown yet: the service is still starting.".to_owned());
     };
     let wanted: BTreeMap<(i32, i64), &Wanted> =
         wanted.iter().take(MOST).filter_map(|post| Some(((post.at?.partition, post.at?.offset), post))).collect();
     if wanted.is_empty() {
         return posts.with_remark(
-            "What these posts say is not known here: the finding does not say where they stand on the log.".to_owned(),
+            "The content of these posts is not known: the finding does not say where they are on the log.".to_owned(),
         );
     }
     let places: Vec<(i32, i64)> = wanted.keys().copied().collect();
@@ -52,11 +53,11 @@ pub(crate) async fn look_up(sharing: &Sharing, wanted: Vec<Wanted>) -> Posts {
         Ok(Err(error)) => {
             tracing::warn!(%error, "posts in evidence cannot be read from the log");
             sharing.inner.metrics.errors.with_label_values(&["log"]).inc();
-            return posts.with_remark(format!("What these posts say cannot be read from the log: {error}."));
+            return posts.with_remark(format!("The content of these posts cannot be read from the log: {error}."));
         }
         Err(_) => {
             return posts.with_remark(format!(
-                "What these posts say is not shown: the log did not answer within {} seconds. Load the page again.",
+                "The content of these posts is not shown: the log did not answer within {} seconds. Load the page again.",
                 2 * PATIENCE.as_secs()
             ));
         }
@@ -69,26 +70,31 @@ pub(crate) async fn look_up(sharing: &Sharing, wanted: Vec<Wanted>) -> Posts {
             .get(&(record.partition, record.offset))
             .is_some_and(|of| of.platform == post.platform && of.id == post.id)
         {
-            posts.insert(&post.platform, &post.id, PostText { text: post.text.clone().into_owned() });
+            let owned = |texts: &[Cow<'_, str>]| texts.iter().map(|text| text.clone().into_owned()).collect();
+            let content = PostContent {
+                text: post.text.clone().into_owned(),
+                links: owned(&post.urls),
+                media: owned(&post.media),
+            };
+            posts.insert(&post.platform, &post.id, content);
             found += 1;
         }
     }
     match places.len() - found {
         some if !all => posts.with_remark(format!(
-            "What {} of these {} say could not be read within {} seconds. For those of one key, open the key and magnify its burst.",
+            "The content of {} of these {} could not be read within {} seconds. To see the posts of one key, open the key and magnify its burst.",
             text_format::thousands(some as u64),
             text_format::count(places.len() as u64, "post"),
             PATIENCE.as_secs(),
         )),
         0 if cut => posts.with_remark(format!(
-            "What is said is shown of the first {MOST} posts only. For those of one key, open the key and magnify its burst."
+            "Only the content of the first {MOST} posts is shown. To see the posts of one key, open the key and magnify its burst."
         )),
         0 => posts,
         gone => posts.with_remark(format!(
-            "What {} of these {} {} is no longer on the log.",
+            "The content of {} of these {} is no longer on the log.",
             text_format::thousands(gone as u64),
             text_format::count(places.len() as u64, "post"),
-            if gone == 1 { "says" } else { "say" },
         )),
     }
 }

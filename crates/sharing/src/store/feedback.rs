@@ -159,8 +159,8 @@ impl Store {
             };
             let why = match (&object.said, outcome) {
                 (Err(why), _) => why.as_str(),
-                (Ok(_), Outcome::Unknown) => "it is about nothing that this partner was told of",
-                (Ok(_), Outcome::NoVerdict) => "it says nothing that a label can be made of",
+                (Ok(_), Outcome::Unknown) => "it is about nothing that this partner received",
+                (Ok(_), Outcome::NoVerdict) => "it has no verdict from which a label can be made",
                 _ => return Ok(Some(outcome)),
             };
             let entry = Entry {

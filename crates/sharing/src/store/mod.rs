@@ -59,8 +59,8 @@ pub enum StoreError {
         /// Why not.
         why: String,
     },
-    /// Somebody else changed the case meanwhile.
-    #[error("case {0} was changed by somebody else meanwhile: load it again and repeat the step")]
+    /// Somebody else changed the case in the meantime.
+    #[error("case {0} was changed by somebody else in the meantime: load it again and repeat the step")]
     Conflict(String),
     /// The file is not usable.
     #[error("cannot use {path} as the sharing database: {why}")]

@@ -40,7 +40,7 @@ use text_format::hex;
 const LARGEST: usize = 16 * 1024;
 const TOO_OFTEN: &str = "Too many tries. Wait a few minutes before the next one.";
 /// The same whatever was wrong: who there is, is nobody's business.
-const WRONG: &str = "That name and password do not belong together. Check both and try again.";
+const WRONG: &str = "Incorrect name or password.";
 
 /// Its routes.
 pub(crate) fn routes() -> Router<Server> {

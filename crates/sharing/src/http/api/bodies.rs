@@ -1,4 +1,4 @@
-//! What requests to the JSON API carry, and what it answers.
+//! Bodies of requests to the JSON API, and of its responses.
 
 use messages::cluster::ClusterMessage;
 use serde::{Deserialize, Serialize};
@@ -19,7 +19,7 @@ use casework::{
     policy::{Fact, Outcome},
 };
 
-/// What went wrong, where, and what to do next.
+/// An error: what, where, and what to do next.
 #[derive(Serialize, ToSchema)]
 pub(super) struct ErrorBody {
     /// What.
@@ -27,12 +27,12 @@ pub(super) struct ErrorBody {
     /// In which part of the request.
     #[serde(rename = "where", skip_serializing_if = "Option::is_none")]
     pub at: Option<String>,
-    /// What to do, or what is allowed instead.
+    /// What to do next, or which steps are allowed.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub next: Option<String>,
 }
 
-/// Who is asking.
+/// The person who sends the request.
 #[derive(Serialize, ToSchema)]
 pub(super) struct PersonBody {
     /// Empty for a visitor of a demonstration.
@@ -41,7 +41,7 @@ pub(super) struct PersonBody {
     pub roles: Vec<&'static str>,
     /// Roles in which the person may sign off.
     pub sign_off_roles: Vec<String>,
-    /// For the header X-CSRF-Token of whatever changes something. Empty with a token, which does not need it.
+    /// For the header X-CSRF-Token of requests that change something. Empty with a token, which does not need it.
     pub csrf: String,
     /// What the token of the request allows: read, deliveries, handovers. Only with a token, which has no role.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -53,7 +53,7 @@ pub(super) struct PersonBody {
 pub(super) struct ListBody {
     /// Cases in all.
     pub total: usize,
-    /// Cases per state, whatever state is asked for.
+    /// Number of cases in each state, whatever state is requested.
     pub states: std::collections::BTreeMap<String, i64>,
     /// This page.
     pub clusters: Vec<CaseRow>,
@@ -62,9 +62,9 @@ pub(super) struct ListBody {
 /// A case with its finding.
 #[derive(Serialize, ToSchema)]
 pub(super) struct CaseBody {
-    /// Counts changes: a step says which one it was decided on.
+    /// Number of the case's changes. A step names the revision that the person saw.
     pub revision: i64,
-    /// Whether it waits for people.
+    /// Whether it needs attention.
     pub needs_attention: bool,
     pub case: Case,
     /// The ids under which partners know the case, by partner.
@@ -73,15 +73,15 @@ pub(super) struct CaseBody {
     pub cluster: ClusterMessage,
     /// Oldest first.
     pub history: Vec<Sealed>,
-    /// What partners said of it, oldest first.
+    /// Partners' feedback, oldest first.
     pub feedback: Vec<FeedbackRow>,
-    /// What was withdrawn of it, by partner, and whether that partner knows.
+    /// Its withdrawals by partner, and whether the partner has acknowledged each.
     pub retractions: Vec<Retraction>,
-    /// What partners' rejections opened.
+    /// Retraction cases that partners' rejections opened.
     pub retraction_cases: Vec<RetractionCase>,
 }
 
-/// What the policy says of a case, and what each recipient that is told would see.
+/// The policy's outcome for a case, and what each recipient that is notified would see.
 #[derive(Serialize, ToSchema)]
 pub(super) struct OutcomeBody {
     pub outcome: Outcome,
@@ -106,49 +106,50 @@ pub(super) struct HoldersBody {
 #[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct TakeBody {
-    /// The `revision` of the case that the step was decided on. A case that was changed since is left as it is: 409.
+    /// The `revision` of the case that the person saw. If the case was changed since then, the step is refused: 409.
     pub revision: i64,
     pub step: StepBody,
 }
 
-/// Something done to a case.
+/// An action on a case.
 #[derive(Deserialize, ToSchema)]
 #[serde(tag = "take", rename_all = "snake_case", deny_unknown_fields)]
 pub(super) enum StepBody {
-    /// Starts to look.
+    /// Begins the review.
     BeginReview {},
     /// Records the sources-and-methods check.
     CheckSourcesAndMethods {
         /// What was considered.
         finding: String,
     },
-    /// Records what a rule of the policy asks for.
+    /// Records a fact that a rule of the policy requires.
     Record {
         /// What.
         fact: Fact,
     },
-    /// Signs off in a role that the rules ask for, as whoever is logged in. It takes that role.
+    /// Signs off in a role that the rules require. The person who is logged in has to hold the role.
     SignOff {
         /// The role.
         role: String,
         /// What was examined.
         comment: String,
     },
-    /// Says that the present version may be shared.
+    /// Approves the sharing of the current version.
     Approve {
         /// Why.
         #[serde(default)]
         comment: String,
     },
-    /// Says that it may not be shared.
+    /// Decides not to share.
     Dismiss {
         /// Why.
         reason: String,
-        /// The accounts are found to be what they seem, and models may learn from it; `false` for any other reason.
+        /// Whether the accounts were found to be authentic, so that models can be trained with this verdict; `false` for any
+        /// other reason.
         #[serde(default = "yes")]
         authentic: bool,
     },
-    /// Takes an approval or a dismissal back.
+    /// Takes back an approval or a dismissal.
     ReturnToReview {
         /// Why.
         reason: String,
@@ -157,31 +158,33 @@ pub(super) enum StepBody {
     Release {},
     /// Shares an approved later version.
     Update {},
-    /// Withdraws what was shared.
+    /// Withdraws everything that was shared.
     Retract {
         /// Why.
         reason: String,
     },
-    /// Ends the case.
+    /// Closes the case.
     Close {},
-    /// Says that what the case asked attention for was looked at.
+    /// Undoes the last decision of a case that is not shared, if nothing changed since.
+    Undo {},
+    /// Records that a person reviewed the reasons for attention.
     Attend {
         /// What was found.
         comment: String,
     },
-    /// Proposes that flags which run out go on.
+    /// Proposes to renew the flags.
     ProposeRenewal {
         /// Why.
         reason: String,
     },
-    /// Renews them, by somebody other than whoever proposed it.
+    /// Renews the flags. A person other than the proposer has to do it.
     Renew {},
     /// Records that something was handed over to a recipient.
     RecordHandover {
         /// The recipient, the person who took it, how, and when.
         handover: Handover,
     },
-    /// Withdraws some of the accounts that partners were told of.
+    /// Withdraws some of the accounts that partners received.
     WithdrawAccounts {
         /// Which.
         accounts: Vec<AccountBody>,
@@ -224,16 +227,17 @@ impl From<StepBody> for Act {
             StepBody::Update {} => Step::Update,
             StepBody::Retract { reason } => Step::Retract { reason },
             StepBody::Close {} => Step::Close,
+            StepBody::Undo {} => Step::Undo,
         })
     }
 }
 
-/// Where the case stands now.
+/// The state of the case after the step.
 #[derive(Serialize, ToSchema)]
 pub(super) struct TakenBody {
     pub state: State,
     pub revision: i64,
-    /// The step changed who learns what, so the approval before it no longer holds.
+    /// The step changed who receives what, so the earlier approval is no longer valid.
     pub needs_approval: bool,
 }
 
@@ -243,11 +247,11 @@ pub(super) struct AuditBody {
     pub entries: Vec<Sealed>,
 }
 
-/// Whether the audit log is whole.
+/// Whether the audit log is intact.
 #[derive(Serialize, ToSchema)]
 pub(super) struct VerificationBody {
     pub whole: bool,
-    /// How many entries it has; of a broken log the first bad one.
+    /// Number of entries; of a broken log the number of the first bad entry.
     pub entry: i64,
     /// The last seal.
     #[serde(skip_serializing_if = "Option::is_none")]

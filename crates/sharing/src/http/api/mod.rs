@@ -109,17 +109,17 @@ async fn person(Shared(sharing): Shared<Sharing>, person: Person) -> Response<Bo
 /// Cases, filtered, searched and ordered, a page at a time.
 #[utoipa::path(get, path = "/api/clusters", params(
     ("q" = Option<String>, Query, description = "words, each whole or its beginning: cluster, case, account, topic, key", max_length = 400),
-    ("state" = Option<State>, Query, description = "where the case stands"),
-    ("status" = Option<String>, Query, description = "what the detector says", pattern = "^(flagged|single_source|coordinated|faded|near_miss)$"),
-    ("platform" = Option<String>, Query, description = "a platform that has accounts in it"),
-    ("attention" = Option<String>, Query, description = "1: only cases that wait for people", pattern = "^(0|1|true|false)$"),
+    ("state" = Option<State>, Query, description = "state of the case"),
+    ("status" = Option<String>, Query, description = "status of the finding", pattern = "^(flagged|single_source|coordinated|faded|near_miss)$"),
+    ("platform" = Option<String>, Query, description = "a platform of its accounts"),
+    ("attention" = Option<String>, Query, description = "1: only cases that need attention", pattern = "^(0|1|true|false)$"),
     ("demo" = Option<String>, Query, description = "1: only cases of a demonstration; 0: none of them", pattern = "^(0|1|true|false)$"),
     ("sort" = Option<String>, Query, description = "default: changed", pattern = "^(changed|seen|evidence|probability|accounts)$"),
     ("dir" = Option<String>, Query, description = "default: desc", pattern = "^(asc|desc)$"),
     ("page" = Option<u32>, Query, description = "from 1", minimum = 1, maximum = 1_000_000),
 ), responses(
     (status = 200, body = ListBody, description = "a page of cases"),
-    (status = 400, body = ErrorBody, description = "a parameter cannot be understood"),
+    (status = 400, body = ErrorBody, description = "a parameter has an unknown value"),
     (status = 401, body = ErrorBody, description = "nobody is logged in"),
 ))]
 async fn list(Shared(sharing): Shared<Sharing>, wanted: Result<Query<WantedCases>, QueryRejection>) -> Response<Body> {
@@ -173,9 +173,9 @@ async fn one(Shared(sharing): Shared<Sharing>, Id(id): Id) -> Response<Body> {
     counted(&sharing, "api", "cluster", began, response)
 }
 
-/// Who would be told of a case now, of what, by which rules, and what stands in the way.
+/// The policy's outcome for a case: who would be notified of what, by which rules, and what is required before a release.
 #[utoipa::path(get, path = "/api/clusters/{id}/outcome", params(("id" = String, Path, description = "id of the cluster")), responses(
-    (status = 200, body = OutcomeBody, description = "what the policy says"),
+    (status = 200, body = OutcomeBody, description = "the policy's outcome"),
     (status = 400, body = ErrorBody, description = "the id is not UTF-8"),
     (status = 401, body = ErrorBody, description = "nobody is logged in"),
     (status = 404, body = ErrorBody, description = "there is no such cluster"),
@@ -216,14 +216,14 @@ async fn outcome(Shared(server): Shared<Server>, Id(id): Id) -> Response<Body> {
     ("id" = String, Path, description = "id of the cluster"),
     ("X-CSRF-Token" = String, Header, description = "the session's token, from /api/person"),
 ), request_body = TakeBody, responses(
-    (status = 200, body = TakenBody, description = "it was taken"),
+    (status = 200, body = TakenBody, description = "the step was taken"),
     (status = 400, body = ErrorBody, description = "the body is not a step"),
     (status = 401, body = ErrorBody, description = "nobody is logged in"),
     (status = 403, body = ErrorBody, description = "the role or the token is missing"),
     (status = 404, body = ErrorBody, description = "there is no such cluster"),
-    (status = 409, body = ErrorBody, description = "somebody else changed the case meanwhile"),
+    (status = 409, body = ErrorBody, description = "somebody else changed the case in the meantime"),
     (status = 413, body = ErrorBody, description = "the body is too large"),
-    (status = 422, body = ErrorBody, description = "the step is not allowed; `next` says what is"),
+    (status = 422, body = ErrorBody, description = "the step is not allowed; `next` lists the allowed steps"),
 ))]
 async fn step(
     Shared(sharing): Shared<Sharing>,
@@ -258,17 +258,17 @@ async fn take(sharing: &Sharing, person: &Person, id: String, body: TakeBody) ->
         ),
         Err(SharingError::Store(StoreError::Conflict(_))) => fault(
             StatusCode::CONFLICT,
-            "somebody else changed the case meanwhile, so nothing was done",
+            "somebody else changed the case in the meantime, so nothing was done",
             Some("revision".to_owned()),
-            Some("load the case again, and repeat the step if it still stands".to_owned()),
+            Some("load the case again, and repeat the step if it still applies".to_owned()),
         ),
         Err(error) => json_failed(sharing, &error),
     }
 }
 
-/// Who may be told, and by which rules.
+/// The recipients and the rules.
 #[utoipa::path(get, path = "/api/recipients", responses(
-    (status = 200, body = Policy, description = "recipients and what is data about the rules"),
+    (status = 200, body = Policy, description = "recipients and the data of the rules"),
     (status = 401, body = ErrorBody, description = "nobody is logged in"),
 ))]
 async fn recipients(Shared(sharing): Shared<Sharing>) -> Response<Body> {
@@ -286,8 +286,8 @@ struct Range {
 
 /// Entries of the audit log: newest first, or oldest first with `after`, as a program asks that follows the log.
 #[utoipa::path(get, path = "/api/audit", params(
-    ("before" = Option<i64>, Query, description = "only entries before this one, newest first"),
-    ("after" = Option<i64>, Query, description = "only entries after this one, oldest first; 0 begins at the first entry"),
+    ("before" = Option<i64>, Query, description = "only entries before this number, newest first"),
+    ("after" = Option<i64>, Query, description = "only entries after this number, oldest first; 0 begins at the first entry"),
 ), responses(
     (status = 200, body = AuditBody, description = "at most 200 entries"),
     (status = 400, body = ErrorBody, description = "`before` or `after` is not a number, or both are given"),
@@ -312,7 +312,7 @@ async fn audit(Shared(sharing): Shared<Sharing>, asked: Result<Query<Range>, Que
 
 /// Checks every seal of the audit log.
 #[utoipa::path(get, path = "/api/audit/verification", responses(
-    (status = 200, body = VerificationBody, description = "whether the log is whole"),
+    (status = 200, body = VerificationBody, description = "whether the log is intact"),
     (status = 401, body = ErrorBody, description = "nobody is logged in"),
 ))]
 async fn verification(Shared(sharing): Shared<Sharing>) -> Response<Body> {
@@ -345,8 +345,8 @@ fn ok(body: &impl Serialize) -> Response<Body> {
     match serde_json::to_value(body) {
         Ok(body) => json_response(StatusCode::OK, &body),
         Err(error) => {
-            tracing::error!(%error, "an answer could not be written");
-            json_error(StatusCode::INTERNAL_SERVER_ERROR, "the answer could not be written")
+            tracing::error!(%error, "a response could not be written");
+            json_error(StatusCode::INTERNAL_SERVER_ERROR, "the response could not be written")
         }
     }
 }
@@ -356,7 +356,7 @@ fn missing() -> Response<Body> {
         StatusCode::NOT_FOUND,
         "there is no such cluster",
         Some("path".to_owned()),
-        Some("it may have been merged into another one: look it up in /api/clusters".to_owned()),
+        Some("it may have been merged into another cluster: search in /api/clusters".to_owned()),
     )
 }
 

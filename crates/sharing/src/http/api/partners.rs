@@ -1,4 +1,4 @@
-//! Deliveries to webhooks, and what comes back: withdrawals that partners do not know of, rejections that people decide.
+//! Deliveries to webhooks, and withdrawals that partners have not acknowledged, and rejections that people decide.
 
 use super::*;
 
@@ -10,7 +10,7 @@ pub(super) struct DeliveriesBody {
     more: bool,
 }
 
-/// Withdrawals that partners do not know of.
+/// Withdrawals that partners have not acknowledged.
 #[derive(Serialize, ToSchema)]
 pub(super) struct RetractionsBody {
     /// The most overdue first.
@@ -59,7 +59,7 @@ pub(super) struct DoneBody {
     ("page" = Option<u32>, Query, description = "from 1", minimum = 1, maximum = 1_000_000),
 ), responses(
     (status = 200, body = DeliveriesBody, description = "a page of deliveries"),
-    (status = 400, body = ErrorBody, description = "a parameter cannot be understood"),
+    (status = 400, body = ErrorBody, description = "a parameter has an unknown value"),
     (status = 401, body = ErrorBody, description = "nobody is logged in"),
 ))]
 pub(super) async fn deliveries(
@@ -88,7 +88,7 @@ pub(super) async fn deliveries(
     ("id" = String, Path, description = "id of the delivery"),
     ("X-CSRF-Token" = String, Header, description = "the session's token, from /api/person"),
 ), responses(
-    (status = 200, body = DoneBody, description = "it is sent at once"),
+    (status = 200, body = DoneBody, description = "the delivery is sent at once"),
     (status = 400, body = ErrorBody, description = "the id is not UTF-8"),
     (status = 401, body = ErrorBody, description = "nobody is logged in"),
     (status = 403, body = ErrorBody, description = "the role or the token is missing"),
@@ -113,7 +113,7 @@ pub(super) async fn resend(
     ("id" = String, Path, description = "id of the delivery"),
     ("X-CSRF-Token" = String, Header, description = "the session's token, from /api/person"),
 ), responses(
-    (status = 200, body = DoneBody, description = "it is discarded"),
+    (status = 200, body = DoneBody, description = "the delivery is discarded"),
     (status = 400, body = ErrorBody, description = "the id is not UTF-8"),
     (status = 401, body = ErrorBody, description = "nobody is logged in"),
     (status = 403, body = ErrorBody, description = "the role or the token is missing"),
@@ -141,12 +141,12 @@ pub(super) struct Flags {
     all: Option<String>,
 }
 
-/// Withdrawals that partners do not know of yet.
+/// Withdrawals that partners have not acknowledged.
 #[utoipa::path(get, path = "/api/retractions", params(
     ("overdue" = Option<String>, Query, description = "1: only those that are overdue", pattern = "^(0|1|true|false)$"),
 ), responses(
     (status = 200, body = RetractionsBody, description = "the most overdue first"),
-    (status = 400, body = ErrorBody, description = "a parameter cannot be understood"),
+    (status = 400, body = ErrorBody, description = "a parameter has an unknown value"),
     (status = 401, body = ErrorBody, description = "nobody is logged in"),
 ))]
 pub(super) async fn retractions(
@@ -173,12 +173,12 @@ pub(super) async fn retractions(
     ("number" = i64, Path, description = "number of the withdrawal"),
     ("X-CSRF-Token" = String, Header, description = "the session's token, from /api/person"),
 ), request_body = NoteBody, responses(
-    (status = 200, body = DoneBody, description = "it is noted"),
+    (status = 200, body = DoneBody, description = "the acknowledgement is recorded"),
     (status = 400, body = ErrorBody, description = "the number or the body cannot be read"),
     (status = 401, body = ErrorBody, description = "nobody is logged in"),
     (status = 403, body = ErrorBody, description = "the role or the token is missing"),
     (status = 413, body = ErrorBody, description = "the body is too large"),
-    (status = 422, body = ErrorBody, description = "no such withdrawal waits, or the note says nothing"),
+    (status = 422, body = ErrorBody, description = "there is no such open withdrawal, or the note is empty"),
 ))]
 pub(super) async fn acknowledgement(
     Shared(sharing): Shared<Sharing>,
@@ -195,10 +195,10 @@ pub(super) async fn acknowledgement(
 
 /// Cases that a partner's rejection opened, oldest first.
 #[utoipa::path(get, path = "/api/retraction_cases", params(
-    ("all" = Option<String>, Query, description = "1: the decided ones too", pattern = "^(0|1|true|false)$"),
+    ("all" = Option<String>, Query, description = "1: also decided cases", pattern = "^(0|1|true|false)$"),
 ), responses(
     (status = 200, body = RetractionCasesBody, description = "oldest first"),
-    (status = 400, body = ErrorBody, description = "a parameter cannot be understood"),
+    (status = 400, body = ErrorBody, description = "a parameter has an unknown value"),
     (status = 401, body = ErrorBody, description = "nobody is logged in"),
 ))]
 pub(super) async fn retraction_cases(
@@ -224,13 +224,13 @@ pub(super) async fn retraction_cases(
     ("number" = i64, Path, description = "number of the retraction case"),
     ("X-CSRF-Token" = String, Header, description = "the session's token, from /api/person"),
 ), request_body = DecisionBody, responses(
-    (status = 200, body = DoneBody, description = "it is decided"),
+    (status = 200, body = DoneBody, description = "the rejection is decided"),
     (status = 400, body = ErrorBody, description = "the number or the body cannot be read"),
     (status = 401, body = ErrorBody, description = "nobody is logged in"),
     (status = 403, body = ErrorBody, description = "the role or the token is missing"),
-    (status = 409, body = ErrorBody, description = "somebody else changed the case meanwhile"),
+    (status = 409, body = ErrorBody, description = "somebody else changed the case in the meantime"),
     (status = 413, body = ErrorBody, description = "the body is too large"),
-    (status = 422, body = ErrorBody, description = "no such retraction case is open, or it cannot be decided so"),
+    (status = 422, body = ErrorBody, description = "there is no such open retraction case, or this decision is not possible"),
 ))]
 pub(super) async fn decision(
     Shared(sharing): Shared<Sharing>,
@@ -288,9 +288,9 @@ pub(super) fn flag(text: Option<&str>) -> Option<bool> {
 pub(super) fn odd_query(odd: &[&str]) -> Response<Body> {
     fault(
         StatusCode::BAD_REQUEST,
-        "a parameter has a value that it cannot have",
+        "a parameter has a value that is not allowed",
         Some(format!("query: {}", odd.join(", "))),
-        Some("see /api/openapi.json for the values of each".to_owned()),
+        Some("see /api/openapi.json for the allowed values".to_owned()),
     )
 }
 
@@ -301,7 +301,7 @@ pub(super) fn forbidden(person: &Person, needed: &str) -> Response<Body> {
         return fault(StatusCode::FORBIDDEN, &why, None, Some(next.to_owned()));
     }
     let why = format!("this needs {needed}, which {:?} does not have", person.name);
-    fault(StatusCode::FORBIDDEN, &why, None, Some("ask whoever administers this service".to_owned()))
+    fault(StatusCode::FORBIDDEN, &why, None, Some("ask the administrator of this service".to_owned()))
 }
 
 pub(super) fn nowhere(why: &str) -> Response<Body> {
@@ -323,9 +323,9 @@ pub(super) fn done(sharing: &Sharing, done: Result<(), SharingError>) -> Respons
         ),
         Err(SharingError::Store(StoreError::Conflict(_))) => fault(
             StatusCode::CONFLICT,
-            "somebody else changed the case meanwhile, so nothing was done",
+            "somebody else changed the case in the meantime, so nothing was done",
             None,
-            Some("load it again, and repeat it if it still stands".to_owned()),
+            Some("load it again, and repeat the request if it still applies".to_owned()),
         ),
         Err(error) => json_failed(sharing, &error),
     }

@@ -1,4 +1,4 @@
-//! A case: the finding, who would be told of what, the way to a decision, and its history.
+//! The page of a case: the finding, its recipients, the forms for a decision, and the history.
 
 use std::{sync::Arc, time::Instant};
 
@@ -40,12 +40,12 @@ use casework::{
 };
 use presentation::{cluster, description, posts::Posts};
 
-/// What partners said, shown at once.
+/// Entries of feedback on the page.
 const FEEDBACK: usize = 200;
-/// Steps of the history shown at once; the others on demand.
+/// Steps of the history on the page.
 const HISTORY: usize = 200;
 
-/// What of the finding to show, as an address says it.
+/// Filters of the finding, parsed from the query string.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Asked {
@@ -53,6 +53,7 @@ pub(super) struct Asked {
     key: Option<String>,
     kind: Option<String>,
     sort: Option<String>,
+    order: Option<String>,
     done: Option<String>,
 }
 
@@ -64,6 +65,7 @@ impl Asked {
             key: number(&self.key),
             kind: self.kind.as_deref().and_then(|kind| kind.parse().ok()),
             sort: cluster::Sort::from_name(self.sort.as_deref().unwrap_or_default()),
+            order: cluster::AccountOrder::from_name(self.order.as_deref().unwrap_or_default()),
             links,
         }
     }
@@ -81,7 +83,7 @@ struct CasePage {
     done: Option<&'static str>,
     refused: bool,
     body: String,
-    /// Whether there is a part on what the test counted, and one on what the model says.
+    /// Whether the page has the sections about the test and about the model.
     counted: bool,
     judged: bool,
     review_forms: String,
@@ -97,6 +99,9 @@ struct CasePage {
     withdrawn: Vec<WaitingView>,
     left_out: usize,
     case_id: String,
+    cluster_id: String,
+    /// Ids of related clusters, as examples to compare with.
+    related: Vec<String>,
     history: Vec<StepView>,
     earlier: usize,
 }
@@ -113,13 +118,13 @@ struct RecipientView {
     blocks: Vec<(u8, String)>,
     statements: Vec<&'static str>,
     before: Option<String>,
-    beside: Vec<redaction::Beside>,
+    comparison: Vec<redaction::Beside>,
     documents: Vec<documents::Link>,
     /// Of a platform: the objects that it would get.
     sent: Option<documents::SentObjects>,
 }
 
-/// What a partner said.
+/// A partner's feedback.
 struct FeedbackView {
     partner: String,
     account: String,
@@ -148,7 +153,7 @@ pub(super) async fn page(
     counted(&server.sharing, "console", "cluster", began, response)
 }
 
-/// Takes a step, or shows the page again with why not and what was typed.
+/// Takes a step. If it is refused, shows the page again with the reason and the text that was typed.
 pub(super) async fn step(
     Shared(server): Shared<Server>,
     Path(id): Path<String>,
@@ -170,7 +175,7 @@ pub(super) async fn step(
     counted(&server.sharing, "console", "step", began, response)
 }
 
-/// Takes the step; whether it took an approval back that was not asked for.
+/// Takes the step. Returns whether a record took an approval back.
 async fn take(
     sharing: &Sharing,
     person: &Person,
@@ -233,12 +238,12 @@ pub(super) fn no_case() -> Response<Body> {
         StatusCode::NOT_FOUND,
         &MessagePage {
             title: "There is no such cluster",
-            text: "It may have been merged into another one. The queue shows all that there are.".into(),
+            text: "It may have been merged into another cluster. The list of cases shows all clusters.".into(),
         },
     )
 }
 
-/// Draws the page here, on the blocking side: a graph costs milliseconds.
+/// Renders the page. Blocks: a graph costs milliseconds.
 fn case_page(
     inner: &Inner,
     (person, access): (&Person, &Access),
@@ -304,6 +309,14 @@ fn case_page(
         left_out: case.left_out.len(),
         feedback: feedback.into_iter().rev().take(FEEDBACK).map(feedback_view).collect(),
         case_id: case.id.clone(),
+        cluster_id: path_segment(&cluster.cluster_id),
+        related: cluster
+            .lineage
+            .iter()
+            .chain(&cluster.split_from)
+            .take(2)
+            .map(|id| text_format::shorten(id, 80))
+            .collect(),
         history: history.into_iter().rev().map(step_view).collect(),
         earlier,
     }))
@@ -333,7 +346,7 @@ fn recipients(
             RecipientView { sent, ..recipient(stored, decision, policy) }
         })
         .collect();
-    // Whoever is told first: that is what has to be looked at.
+    // Recipients that are notified come first: the reviewer has to check what they see.
     views.sort_by_key(|view| !view.open);
     views
 }
@@ -341,10 +354,10 @@ fn recipients(
 fn recipient(stored: &CaseRecord, decision: &Decision, policy: &Policy) -> RecipientView {
     let platform = policy.recipients.iter().find(|r| r.name == decision.recipient).and_then(|r| r.platform.as_deref());
     let (verdict, badge) = match (decision.told, decision.must, decision.blocks.is_empty()) {
-        (_, _, false) => ("waits", "single"),
-        (true, true, _) => ("must be told", "told"),
-        (true, false, _) => ("is told", "told"),
-        (false, ..) => ("is not told", ""),
+        (_, _, false) => ("blocked", "single"),
+        (true, true, _) => ("mandatory", "good"),
+        (true, false, _) => ("notified", "good"),
+        (false, ..) => ("not notified", ""),
     };
     let products: Vec<&str> = decision.products.iter().map(|product| product.label()).collect();
     let open = decision.told || !decision.blocks.is_empty();
@@ -359,18 +372,18 @@ fn recipient(stored: &CaseRecord, decision: &Decision, policy: &Policy) -> Recip
         because: decision.because.iter().map(|b| (b.number, text_format::shorten(&b.text, 300))).collect(),
         blocks: decision.blocks.iter().map(|b| (b.number, text_format::shorten(&b.text, 300))).collect(),
         statements: decision.statements.clone(),
-        before: decision.has_version.map(|version| format!("has version {version} already")),
+        before: decision.has_version.map(|version| format!("already has version {version}")),
         documents: documents::links(stored, decision, policy),
         sent: None,
-        beside: if open { redaction::beside(stored, &decision.shows, platform) } else { Vec::new() },
+        comparison: if open { redaction::beside(stored, &decision.shows, platform) } else { Vec::new() },
     }
 }
 
 fn feedback_view(row: FeedbackRow) -> FeedbackView {
     let (verdict, badge) = match row.verdict {
-        Some(Verdict::Confirmed) => ("confirmed", "told"),
+        Some(Verdict::Confirmed) => ("confirmed", "good"),
         Some(Verdict::Rejected) => ("rejected", "state-retracted"),
-        Some(Verdict::Actioned) => ("actioned", "told"),
+        Some(Verdict::Actioned) => ("actioned", "good"),
         Some(Verdict::AlreadyKnown) => ("already known", "coordinated"),
         None => ("taken back", ""),
     };
@@ -393,32 +406,33 @@ fn step_view(Sealed { entry, .. }: Sealed) -> StepView {
     }
 }
 
-/// Said after a step that was taken.
+/// The confirmation that the page shows after a step.
 fn done(step: &str) -> Option<&'static str> {
     Some(match step {
         "begin" => "The review has begun.",
         "check" => "The sources-and-methods check is recorded.",
-        "approve" => "Approved. Somebody else has to release it.",
-        "dismiss" => "Dismissed. Nothing is shared.",
+        "approve" => "Approved. Another person has to release it.",
+        "dismiss" => "Dismissed. Nothing was shared.",
         "return" => "Back in review.",
         "release" => {
-            "Released. Partners can fetch it now. Hand documents over to everybody else, and record each delivery."
+            "Released. Partners can fetch it now. Deliver the documents to all other recipients, and record each delivery."
         }
         "update" => {
-            "Updated. Partners can fetch the newer version now. Hand documents over to everybody else, and record each delivery."
+            "Updated. Partners can fetch the newer version now. Deliver the documents to all other recipients, and record each delivery."
         }
-        "retract" => "Retracted: it is withdrawn from everybody who was told.",
+        "retract" => "Retracted. The finding is withdrawn from everybody who was notified.",
         "close" => "Closed.",
+        "undo" => "Undone: the case is as it was before the last decision.",
         "sign_off" => "The sign-off is recorded.",
         "approval_taken_back" => {
-            "Recorded. This changes who learns what, so the approval no longer holds: the case needs a new approval before a release."
+            "Recorded. This changes who receives what, so the approval is no longer valid: the case needs a new approval before a release."
         }
         "handover" => "The delivery is recorded.",
         "confirm_delay" => "The delay is confirmed and in force.",
-        "attend" => "Recorded: it was looked at.",
-        "propose_renewal" => "Proposed. Somebody else has to renew it.",
-        "renew" => "Renewed: partners have new versions of what they were told.",
-        "withdraw_accounts" => "Withdrawn: every partner that was told of these accounts is told that it was wrong.",
+        "attend" => "Recorded as reviewed.",
+        "propose_renewal" => "Proposed. Another person has to renew it.",
+        "renew" => "Renewed. Partners receive new versions.",
+        "withdraw_accounts" => "Withdrawn. Every partner that received these accounts is notified of the withdrawal.",
         "targets" | "breaches" | "delay" | "consideration" | "public_notice" | "duties" | "chosen" | "objection" => {
             "Recorded."
         }
@@ -426,27 +440,27 @@ fn done(step: &str) -> Option<&'static str> {
     })
 }
 
-/// Where the case stands, in words.
+/// The state of the case, as a sentence.
 fn advice(case: &Case) -> String {
     match case.state {
-        State::Nominated => "Nobody has looked at this case. Nothing has been shared.".to_owned(),
-        State::InReview => "This case is being looked at. Nothing has been shared.".to_owned(),
+        State::Nominated => "Nobody has reviewed this case yet. Nothing has been shared.".to_owned(),
+        State::InReview => "This case is in review. Nothing has been shared.".to_owned(),
         State::Approved => {
             let by = case.approved.as_ref().map_or("One reviewer", |word| word.by.as_str());
-            format!("{by} approved it; somebody else has to release it. Nothing has been shared.")
+            format!("{by} approved it; another person has to release it. Nothing has been shared.")
         }
         State::Dismissed => "This case was dismissed. Nothing was shared.".to_owned(),
         State::Released | State::Updated => match case.released_version {
             Some(version) if version == case.version => format!(
-                "Version {version} is shared: each partner gets the accounts of its own platform. What it does about them is \
-                 its own, voluntary decision."
+                "Version {version} is shared: each partner receives the accounts of its own platform. Whether the partner acts on them \
+                 is its own, voluntary decision."
             ),
             Some(version) => {
-                format!("Partners have version {version}; version {} is newer and waits for review.", case.version)
+                format!("Partners have version {version}; version {} is newer and needs review.", case.version)
             }
             None => String::new(),
         },
-        State::Retracted => "What was shared has been withdrawn from everybody who was told.".to_owned(),
+        State::Retracted => "The finding has been withdrawn from everybody who was notified.".to_owned(),
         State::Closed => "This case is closed.".to_owned(),
     }
 }

@@ -1,4 +1,4 @@
-//! What was sent to webhooks, and what an admin can do about what did not arrive.
+//! Deliveries to webhooks, and the actions of an admin on failed deliveries.
 
 use std::time::Instant;
 
@@ -29,7 +29,7 @@ struct DeliveriesPage {
     partners: Vec<(String, bool)>,
     states: Vec<(&'static str, bool)>,
     filtered: bool,
-    /// For the forms: where to come back to.
+    /// The filter, so that a form leads back to the same list.
     partner: String,
     state: &'static str,
     page: usize,
@@ -45,7 +45,7 @@ struct DeliveriesPage {
 struct Refusal {
     id: String,
     why: String,
-    /// Whether its row is on the page, so that it stands there.
+    /// Whether its row is on the page and shows the reason.
     in_row: bool,
 }
 
@@ -53,7 +53,7 @@ struct RowView {
     id: String,
     action: String,
     partner: String,
-    /// The case's page, where the case is known.
+    /// URL of the case's page, if the case is known.
     href: Option<String>,
     case: String,
     objects: String,
@@ -79,7 +79,7 @@ pub(super) async fn page(
     counted(&sharing, "console", "deliveries", began, response)
 }
 
-/// Sends a delivery again or discards it, or shows the page again with why not.
+/// Resends or discards a delivery. If that is refused, shows the page with the reason.
 pub(super) async fn change(
     Shared(sharing): Shared<Sharing>,
     Path(id): Path<String>,
@@ -144,7 +144,7 @@ fn deliveries_page(
     if let Some(name) = &query.partner
         && !partners.iter().any(|(known, _)| known == name)
     {
-        // One that is no partner any more, but was.
+        // A former partner.
         partners.push((text_format::shorten(name, 64), false));
     }
     for (name, on) in &mut partners {
@@ -179,7 +179,7 @@ fn deliveries_page(
     })
 }
 
-/// The address of a query.
+/// The URL of a query.
 fn address(query: &DeliveryQuery, done: Option<&str>) -> String {
     let mut pairs = url::form_urlencoded::Serializer::new(String::new());
     if let Some(partner) = &query.partner {
@@ -214,7 +214,7 @@ fn row_view(one: Delivery, cluster: Option<String>) -> RowView {
         state: one.state.name(),
         badge: match one.state {
             DeliveryState::Pending => "single",
-            DeliveryState::Delivered => "told",
+            DeliveryState::Delivered => "good",
             DeliveryState::Dead | DeliveryState::Disabled => "state-retracted",
             DeliveryState::Discarded => "",
         },

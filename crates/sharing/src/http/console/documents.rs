@@ -1,4 +1,4 @@
-//! Documents for people: what each recipient of a case gets in writing, to look at and to take along.
+//! Documents for people: what each recipient of a case receives, to view and to download.
 
 use std::time::Instant;
 
@@ -22,17 +22,17 @@ use casework::{
     policy::{Decision, Policy, Product, Rendered},
 };
 
-/// A document that a recipient gets, or would get.
+/// A document that a recipient receives, or would receive.
 pub(super) struct Link {
     pub what: String,
-    /// Without the ending and what to ask for.
+    /// The path without the file name extension and the query string.
     address: String,
     query: &'static str,
     pub draft: bool,
 }
 
 impl Link {
-    /// Its address as `html` or `pdf`.
+    /// The URL of the `html` or `pdf` file.
     fn of(&self, ending: &str) -> String {
         format!("{}.{ending}{}", self.address, self.query)
     }
@@ -41,13 +41,13 @@ impl Link {
         self.of("html")
     }
 
-    /// Where this build can draw it.
+    /// The URL of the PDF, if this build can make PDF files.
     pub fn pdf(&self) -> Option<String> {
         cfg!(feature = "pdf").then(|| self.of("pdf"))
     }
 }
 
-/// The documents of a case for one recipient: of the version that partners have, and a draft of a newer one.
+/// The documents of a case for one recipient: of the released version, and a draft of a newer version.
 pub(super) fn links(stored: &CaseRecord, decision: &Decision, policy: &Policy) -> Vec<Link> {
     let case = &stored.case;
     if matches!(case.state, State::Dismissed | State::Closed) {
@@ -129,7 +129,7 @@ pub(super) async fn objects(
     counted(&sharing, "console", "objects", began, response)
 }
 
-/// Products on paper, as an address names them.
+/// Products that are documents, by their names in URLs.
 const PRODUCTS: [(Product, &str); 3] = [
     (Product::NotificationLetter, "notification_letter"),
     (Product::DefensiveBriefing, "defensive_briefing"),
@@ -142,7 +142,7 @@ pub(super) struct Asked {
     newest: Option<String>,
 }
 
-/// One document: HTML to look at, PDF to take along.
+/// One document: HTML to view, PDF to download.
 pub(super) async fn file(
     Shared(sharing): Shared<Sharing>,
     Path((id, recipient, file)): Path<(String, String, String)>,
@@ -192,7 +192,7 @@ async fn made(
         Ok(Some((reference, document))) if pdf => as_pdf(&format!("{reference}-{to}-{slug}"), document),
         Ok(Some((_, document))) => {
             let mut response = respond(StatusCode::OK, "text/html; charset=utf-8", document.html);
-            // Its one style and nothing else, and no part of the console.
+            // Only the document's own style is allowed, and nothing of the console.
             let policy = format!(
                 "default-src 'none'; style-src {}; form-action 'none'; base-uri 'none'; frame-ancestors 'none'; sandbox",
                 documents::style_source()
@@ -210,7 +210,7 @@ async fn made(
     }
 }
 
-/// A document to take along.
+/// A document as a download.
 #[cfg(feature = "pdf")]
 fn as_pdf(name: &str, document: Document) -> Response<Body> {
     let draft = if document.draft { "-draft" } else { "" };

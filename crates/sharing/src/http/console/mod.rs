@@ -1,8 +1,11 @@
-//! The review console: server-rendered pages that work without a script, and are quicker with the one in `assets/console.js`.
+//! The review console: server-rendered pages. They work without a script; `assets/console.js` makes them
+//! faster to use.
 
 mod case;
+mod compare;
 mod deliveries;
 mod documents;
+mod many;
 mod pages;
 mod queue;
 mod retractions;
@@ -31,6 +34,10 @@ use casework::Reviewers;
 pub(crate) fn routes() -> Router<Server> {
     Router::new()
         .route("/", get(queue::page))
+        .route("/cases/preview", post(many::preview))
+        .route("/cases/steps", post(many::confirm))
+        .route("/cases/undo", post(many::undo))
+        .route("/cases/compare", get(compare::page).post(compare::chosen))
         .route("/clusters/{id}", get(case::page))
         .route("/clusters/{id}/steps", post(case::step))
         .route("/clusters/{id}/documents/{recipient}/{file}", get(documents::file))
@@ -49,24 +56,26 @@ pub(crate) fn routes() -> Router<Server> {
         .route("/assets/icon.svg", get(icon))
 }
 
-/// What stands around every page.
+/// The parts around every page.
 struct Shell {
     demo: Option<&'static str>,
     /// Empty for a visitor of a demonstration.
     name: String,
+    /// Whether the configuration has a way to log in.
+    can_log_in: bool,
     roles: String,
     csrf: String,
     here: &'static str,
-    /// Cases that wait for people.
+    /// Number of cases that need attention.
     waiting: i64,
-    /// Deliveries that were given up.
+    /// Number of deliveries that were given up.
     dead: i64,
-    /// Rejections to decide, and withdrawals that a partner should know of by now.
+    /// Number of rejections to decide and of overdue withdrawals.
     withdrawals: i64,
 }
 
 impl Shell {
-    /// Asks the store: not for the async threads.
+    /// Reads the store, so it blocks.
     fn new(inner: &Inner, person: &Person, here: &'static str) -> Result<Shell, SharingError> {
         let waiting = crate::store::CaseQuery { attention: true, ..Default::default() };
         let roles: Vec<&str> = person.roles.iter().map(|role| role.name()).collect();
@@ -77,6 +86,7 @@ impl Shell {
             withdrawals: overdue + rejected,
             demo: (inner.config.reviewers == Reviewers::Demo).then_some(casework::DEMO_NOTICE),
             name: person.name.clone(),
+            can_log_in: !inner.config.login.users.is_empty() || !inner.config.login.provider.issuer.is_empty(),
             roles: roles.join(", "),
             csrf: person.csrf.clone(),
             here,
@@ -93,10 +103,7 @@ impl Shell {
 pub(crate) async fn lost() -> Response<Body> {
     html(
         StatusCode::NOT_FOUND,
-        &MessagePage {
-            title: "There is no such page",
-            text: "The queue of cases is a good place to go on from.".into(),
-        },
+        &MessagePage { title: "There is no such page", text: "Go back to the list of cases.".into() },
     )
 }
 
@@ -118,7 +125,7 @@ async fn icon() -> Response<Body> {
 
 fn asset(media: &'static str, text: &'static str) -> Response<Body> {
     let mut response = respond(StatusCode::OK, media, text.to_owned());
-    // Fresh after an update of the program within minutes, and not asked for with every page.
+    // Browsers load it again some minutes after an update of the program, not with every page.
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("max-age=300"));
     response
 }

@@ -70,16 +70,16 @@ fn partners_page(inner: &Inner, person: &Person) -> Result<PartnersPage, Sharing
             _ => String::new(),
         },
         delivery: match recipient.delivery() {
-            Delivery::Taxii => "pulls its TAXII collection",
-            Delivery::Webhook => "is called by webhook",
-            Delivery::Document => "gets documents from people",
+            Delivery::Taxii => "fetches its TAXII collection",
+            Delivery::Webhook => "receives webhook deliveries",
+            Delivery::Document => "documents, delivered by a person",
         },
         ceiling: recipient.tlp_ceiling.label(),
         contact: recipient.contact.clone(),
     });
-    let told = |told: Told| match told {
+    let when = |told: Told| match told {
         Told::Always => "always",
-        Told::ByDefault => "unless left out",
+        Told::ByDefault => "by default",
         Told::WhenChosen => "when chosen",
         Told::Never => "never",
     };
@@ -88,8 +88,8 @@ fn partners_page(inner: &Inner, person: &Person) -> Result<PartnersPage, Sharing
         let products: Vec<&str> = rule.products.iter().map(|product| product.label()).collect();
         ClassView {
             class: class.to_string(),
-            concerned: told(rule.concerned),
-            otherwise: told(rule.otherwise),
+            concerned: when(rule.concerned),
+            otherwise: when(rule.otherwise),
             products: text_format::list(&products),
             sign_off: text_format::list(&rule.sign_off),
             left_out: text_format::list(&rule.shows.left_out()),

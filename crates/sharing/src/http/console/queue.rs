@@ -1,4 +1,4 @@
-//! The queue of cases: filtered, searched, ordered, a page at a time.
+//! The list of cases: filters, search, order, pages.
 
 use std::time::Instant;
 
@@ -9,7 +9,10 @@ use axum::{
     http::{HeaderValue, Response, StatusCode, header},
 };
 
-use super::Shell;
+use super::{
+    Shell,
+    many::{ManyStep, STEPS},
+};
 use crate::{
     http::{
         access::Person,
@@ -19,7 +22,7 @@ use crate::{
     service::{Inner, Sharing, SharingError},
     store::{CaseQuery, CaseRow, Order},
 };
-use casework::{Reviewers, case::State};
+use casework::{Reviewers, Role, case::State};
 use messages::cluster::Status;
 use presentation::description;
 
@@ -35,16 +38,18 @@ struct QueuePage {
     attention: bool,
     demos: Option<Vec<(&'static str, &'static str, bool)>>,
     sorts: Vec<(&'static str, &'static str, bool)>,
-    /// For the form: what else is asked for.
+    /// The chosen state, for the form.
     state: Option<&'static str>,
     columns: Vec<Column>,
     filtered: bool,
-    /// A demonstration's cases come while one looks; who searches is left alone.
+    /// The list of a demonstration updates itself, unless it is filtered.
     refreshes: bool,
     total: usize,
     from: usize,
     to: usize,
     rows: Vec<RowView>,
+    /// Steps that the person can take on several cases. Empty if the person's roles allow none.
+    steps: &'static [ManyStep],
     previous: Option<String>,
     next: Option<String>,
 }
@@ -65,6 +70,8 @@ struct Column {
 
 struct RowView {
     href: String,
+    /// The value of the checkbox.
+    cluster_id: String,
     title: String,
     detail: String,
     id: String,
@@ -94,7 +101,7 @@ pub(super) async fn page(
             let waits = page.refreshes && page.total == 0;
             let mut response = html(StatusCode::OK, &page);
             if waits {
-                // For the first case without a script, too; the page's script looks for the next ones.
+                // For browsers without scripts, until the first case appears. After that the script updates the list.
                 response.headers_mut().insert(header::REFRESH, HeaderValue::from_static("3"));
             }
             response
@@ -157,6 +164,7 @@ fn queue(inner: &Inner, person: &Person, query: &CaseQuery) -> Result<QueuePage,
         previous: (query.offset > 0).then(|| at(query.offset.saturating_sub(query.limit))),
         next: (query.offset + rows.len() < total).then(|| at(query.offset + query.limit)),
         rows: rows.into_iter().map(row_view).collect(),
+        steps: if person.may(Role::Reviewer) { &STEPS } else { &[] },
     })
 }
 
@@ -170,7 +178,7 @@ fn column(query: &CaseQuery, order: Order, label: &'static str) -> Column {
     }
 }
 
-/// The address of a query.
+/// The URL of a query.
 fn address(query: &CaseQuery) -> String {
     let mut pairs = url::form_urlencoded::Serializer::new(String::new());
     if let Some(text) = &query.search {
@@ -210,13 +218,14 @@ fn row_view(row: CaseRow) -> RowView {
         row.kinds.split(", ").filter(|kind| !kind.is_empty()).map(description::stored_trace_kind).collect();
     RowView {
         href: format!("/clusters/{}", path_segment(&row.cluster_id)),
+        cluster_id: path_segment(&row.cluster_id),
         title: format!(
             "{} on {}",
             text_format::count(row.accounts.max(0) as u64, "account"),
             text_format::shorten(&row.platforms.replace(", ", " and "), 60)
         ),
         detail: match kinds.is_empty() {
-            true => "no kind of trace speaks for it".to_owned(),
+            true => "no evidence by kind".to_owned(),
             false => format!("same {}", text_format::shorten(&text_format::list(&kinds), 80)),
         },
         id: text_format::shorten(&row.cluster_id, 24),

@@ -1,4 +1,4 @@
-//! Withdrawals that partners do not know of yet, and what partners rejected.
+//! Withdrawals that partners have not acknowledged, and findings that partners rejected.
 
 use std::time::Instant;
 
@@ -22,11 +22,11 @@ use crate::{
 };
 use casework::{Task, retraction::Decision};
 
-/// Withdrawals, and retraction cases, shown at once.
+/// Number of withdrawals, and of retraction cases, on the page.
 const SHOWN: usize = 300;
-/// Accounts of one of them that are named.
+/// Number of accounts named for each.
 const NAMED: usize = 40;
-/// What to show, as an address says it.
+/// Parameters of the query string.
 #[derive(Debug, Clone, Default, Deserialize)]
 #[serde(default)]
 pub(super) struct Asked {
@@ -47,18 +47,18 @@ struct RetractionsPage {
     decided: Vec<CaseView>,
     waiting: Vec<WaitingView>,
     overdue: usize,
-    /// How many more wait than are shown.
+    /// Number of withdrawals that are not shown.
     further: usize,
     further_cases: usize,
 }
 
-/// A form that was refused, as it was sent.
+/// A refused form.
 struct Refusal {
-    /// Its place on the page.
+    /// Its id on the page.
     form: String,
     why: String,
     typed: String,
-    /// Whether the form is on the page, so that it stands there.
+    /// Whether the form is on the page, with the reason next to it.
     shown: bool,
 }
 
@@ -141,7 +141,7 @@ pub(super) async fn decide(
     let (decision, said) = match sent.get("do") {
         "withdraw" => (Ok(Decision::Withdraw), "withdrawn"),
         "keep" => (Ok(Decision::Keep { reason: reason.trim().to_owned() }), "kept"),
-        _ => (Err("say whether to withdraw it or to keep it"), ""),
+        _ => (Err("choose to withdraw or to keep the finding"), ""),
     };
     let done = match (person.can(Task::DecideRejection), number.parse(), decision) {
         (false, ..) => Err(SharingError::Refused("this needs the role approver, which you do not have".to_owned())),
@@ -153,7 +153,7 @@ pub(super) async fn decide(
     counted(&sharing, "console", "decide", began, response)
 }
 
-/// Leads back to the page, or shows it with why not.
+/// Redirects to the page, or shows the page with the reason for the refusal.
 async fn after(
     sharing: &Sharing,
     person: Person,
@@ -225,9 +225,9 @@ fn retractions_page(
         decides,
         all,
         done: match asked.done.as_deref().filter(|_| refused.is_none()) {
-            Some("acknowledged") => Some("Recorded: the partner knows."),
-            Some("withdrawn") => Some("Withdrawn from every partner that was told."),
-            Some("kept") => Some("Kept: what was shared stands, and the audit log says why."),
+            Some("acknowledged") => Some("Recorded: the partner knows of the withdrawal."),
+            Some("withdrawn") => Some("Withdrawn from every partner that received it."),
+            Some("kept") => Some("Kept. The audit log has the reason."),
             _ => None,
         },
         refused,
@@ -285,18 +285,18 @@ pub(super) fn waiting_view(one: Retraction, now: Timestamp) -> WaitingView {
             .then(|| format!("overdue by {}", text_format::seconds_in_words(late.max(1.0)))),
         known: one.acked_at.map(|at| {
             let how = match one.acked_by.as_deref() {
-                Some("taxii") => "it fetched the withdrawal",
-                Some("webhook") => "its endpoint took the withdrawal",
-                Some("feedback") => "it said so",
-                Some("operator") => "somebody noted it",
-                _ => "it is not said how",
+                Some("taxii") => "the partner fetched the withdrawal",
+                Some("webhook") => "the endpoint accepted the withdrawal",
+                Some("feedback") => "the partner confirmed it in feedback",
+                Some("operator") => "a person recorded it",
+                _ => "the way is not recorded",
             };
-            format!("knows since {} UTC: {how}", text_format::minute(at))
+            format!("acknowledged {} UTC: {how}", text_format::minute(at))
         }),
     }
 }
 
-/// Accounts in a row, as many as people read.
+/// Ids of accounts as text, at most [`NAMED`] of them.
 fn names(accounts: &[String]) -> String {
     let mut names: Vec<String> = accounts.iter().take(NAMED).map(|id| text_format::shorten(id, 60)).collect();
     if accounts.len() > NAMED {

@@ -1,4 +1,5 @@
-//! Where a case is decided: what stands in the way, and a form for every step. What was typed is kept where a step is refused.
+//! The decision panel of a case: what is required before a release, and a form for each step. If a step is refused, the form keeps
+//! the text that was typed.
 
 mod form;
 mod marks;
@@ -19,7 +20,7 @@ use form::{ROWS, account_value, kind_name};
 use marks::{Mark, form_for, marks, stages};
 use sign_offs::SignOffRow;
 
-/// Accounts with a box of their own.
+/// Accounts with a checkbox.
 const BOXES: usize = 500;
 
 /// A step that was refused.
@@ -28,7 +29,7 @@ pub(super) struct Refused {
     pub sent: Sent,
     pub why: String,
     pub allowed: String,
-    /// Somebody else changed the case meanwhile.
+    /// Somebody else changed the case in the meantime.
     pub conflict: bool,
 }
 
@@ -46,13 +47,13 @@ pub(super) struct ReviewForms {
     version: u32,
     /// Whether the case is approved, and something else would be sent than what the approval covers.
     approval_is_outdated: bool,
-    /// Whether there is anything to record in this state.
+    /// Whether facts can be recorded in this state.
     open: bool,
     shared: bool,
-    /// Whether there is a version that is not shared yet.
+    /// Whether there is a version that can be shared and is not shared yet.
     pending: bool,
     blocks: Vec<BlockView>,
-    told: Vec<String>,
+    notified: Vec<String>,
     refused: Option<Refused>,
     marks: BTreeMap<&'static str, Mark>,
     kinds: Vec<(&'static str, &'static str)>,
@@ -62,11 +63,11 @@ pub(super) struct ReviewForms {
     breaches: Vec<(String, String)>,
     breaches_why: String,
     delays: Vec<String>,
-    /// Delays that the person may confirm: value, text.
+    /// Delays that the person may confirm: value of the form, and text.
     to_confirm: Vec<(String, String)>,
-    /// Who must be told, with since when or until when at the latest.
-    must_be_told: Vec<String>,
-    /// Recipients that something can have been handed over to.
+    /// Open mandatory notifications, with the time since when or until when.
+    must_be_notified: Vec<String>,
+    /// Recipients to which a delivery by hand can be recorded.
     handed_to: Vec<String>,
     handovers: Vec<String>,
     approvers: String,
@@ -81,10 +82,12 @@ pub(super) struct ReviewForms {
     signed: Vec<String>,
     objections: Vec<String>,
     attention: Vec<String>,
+    /// The last decision, if it can be undone.
+    undo: Option<String>,
     valid_until: Option<String>,
-    /// Who proposed to renew the version that partners have: name, time, reason.
+    /// The proposal to renew the version that partners have: name, time, reason.
     proposed: Option<(String, String, String)>,
-    /// Accounts that partners were told of: value of the box, name, platform, whether ticked.
+    /// Accounts that partners received.
     accounts: Vec<AccountBox>,
     further_accounts: usize,
 }
@@ -138,15 +141,16 @@ impl ReviewForms {
         let shared = matches!(case.state, State::Released | State::Updated);
         let note = match (person.name.is_empty(), reviews || releases) {
             (true, _) if demo => Some("This is a demonstration: nothing can be changed here.".to_owned()),
-            (true, _) => Some("Log in to take part in this case.".to_owned()),
+            (true, _) => Some("Log in to work on this case.".to_owned()),
             (false, false) if person.sign_off_roles.is_empty() => Some(
-                "You may read this case. To decide needs the role reviewer, to release the role approver.".to_owned(),
+                "You can read this case. To decide, you need the role reviewer; to release, the role approver."
+                    .to_owned(),
             ),
             _ => None,
         };
         let told_of =
             stored.released.as_ref().filter(|_| shared && releases).map_or(&[][..], |released| &released.accounts);
-        // A form that was refused comes back as it was sent.
+        // A refused form is shown as it was sent.
         let sent = |form: &str| refused.as_ref().filter(|r| !r.conflict && r.sent.get("step") == form).map(|r| &r.sent);
         let ticked: BTreeSet<String> =
             sent("withdraw_accounts").map(|sent| sent.all("account").map(str::to_owned).collect()).unwrap_or_default();
@@ -243,7 +247,7 @@ impl ReviewForms {
                     form: form_for(block.needs),
                 })
                 .collect(),
-            told: outcome.told().map(|decision| decision.recipient.clone()).collect(),
+            notified: outcome.told().map(|decision| decision.recipient.clone()).collect(),
             marks: marks(case, outcome),
             kinds: TargetKind::ALL.map(|kind| (kind_name(kind), kind.label())).to_vec(),
             targets,
@@ -283,7 +287,7 @@ impl ReviewForms {
                     (format!("{state} {until}"), format!("{state} until {} UTC", text_format::minute(*until)))
                 })
                 .collect(),
-            must_be_told: case
+            must_be_notified: case
                 .duties
                 .iter()
                 .map(|duty| match duty.not_before {
@@ -321,12 +325,12 @@ impl ReviewForms {
             questions: vec![
                 question(
                     "amplifies",
-                    "Does the notice carry the message further than it got by itself?",
+                    "Does the notice spread the message further than it has spread so far?",
                     notice.map(|notice| &notice.amplifies),
                 ),
                 question(
                     "revictimises",
-                    "Does the notice harm again whom the operation harmed?",
+                    "Does the notice cause new harm to the victims of the operation?",
                     notice.map(|notice| &notice.revictimises),
                 ),
             ],
@@ -345,6 +349,14 @@ impl ReviewForms {
                 .map(|record| text_format::shorten(&format!("{}: {}", record.what.from, record.what.text), 200))
                 .collect(),
             attention: case.attention.iter().map(|attention| text_format::shorten(&attention.text, 400)).collect(),
+            undo: case.undo.as_ref().map(|undo| {
+                format!(
+                    "{}, by {}, {} UTC",
+                    undo.decision,
+                    text_format::shorten(&undo.by, 60),
+                    text_format::minute(undo.at)
+                )
+            }),
             valid_until: case.valid_until.filter(|_| shared).map(text_format::minute),
             proposed: case.renewal.as_ref().filter(|word| shared && Some(word.version) == case.released_version).map(
                 |word| {
@@ -373,7 +385,7 @@ impl ReviewForms {
         }
     }
 
-    /// What a field says: what was typed where the form was refused.
+    /// The text of a field: what was typed, if the form was refused.
     fn kept(&self, form: &str, field: &str) -> &str {
         self.refused
             .as_ref()
@@ -381,7 +393,7 @@ impl ReviewForms {
             .map_or("", |refused| refused.sent.get(field))
     }
 
-    /// Why this form was refused, and what is allowed instead.
+    /// The refusal of this form.
     fn error(&self, form: &str) -> Option<&Refused> {
         self.refused.as_ref().filter(|refused| !refused.conflict && refused.sent.get("step") == form)
     }
@@ -391,7 +403,7 @@ impl ReviewForms {
         self.marks.get(form).unwrap_or(&NONE)
     }
 
-    /// Open where it was refused, or where it is needed.
+    /// Whether the form is open: it is if it was refused.
     fn is_open(&self, form: &str) -> bool {
         self.error(form).is_some()
     }
@@ -411,6 +423,7 @@ impl ReviewForms {
             "dismiss" => self.reviews && self.is_state(&["in_review", "approved"]),
             "return" => self.reviews && self.is_state(&["approved", "dismissed"]),
             "close" => self.reviews && self.is_state(&["released", "updated", "retracted", "dismissed"]),
+            "undo" => self.reviews && self.undo.is_some(),
             "attend" => self.reviews && !self.attention.is_empty(),
             "propose_renewal" => self.reviews && self.shared,
             "renew" => self.shared && self.proposed.is_some(),

@@ -1,6 +1,7 @@
 //! The console over real HTTP.
 
 mod duties;
+mod many;
 mod objects;
 mod retractions;
 mod sign_offs;
@@ -112,7 +113,7 @@ fn an_empty_console_says_what_to_do() {
     look("console-empty.html", &page);
     assert_eq!(status, 200);
     assert!(page.contains("lockstep ingest"));
-    assert!(page.contains("until people have decided"));
+    assert!(page.contains("before one person approves"));
     assert!(!page.contains("class=\"banner\""));
 }
 
@@ -138,7 +139,7 @@ fn cases_wait_for_people() {
     let s = server(Reviewers::People, &["a"]);
     let (_, page) = s.get("/clusters/a");
     look("console-waiting.html", &page);
-    assert!(page.contains("Nobody has looked at this case."));
+    assert!(page.contains("Nobody has reviewed this case yet."));
     assert!(!page.contains("class=\"banner\""));
 }
 
@@ -191,10 +192,10 @@ fn what_was_posted_is_read_from_the_log_when_somebody_looks() {
     look("console-texts.html", &page);
     let shown: Vec<usize> = (0..posts).filter(|n| page.contains(&quoted(*n))).collect();
     assert!(shown.len() > posts / 3 && (0..3).all(|n| !shown.contains(&n)), "{shown:?} of {posts}");
-    assert!(page.contains("What 2 of these") && page.contains("say is no longer on the log."), "{page}");
+    assert!(page.contains("The content of 2 of these") && page.contains("is no longer on the log."), "{page}");
     // A finding of before, and a log that is closed.
     let (_, page) = s.get("/clusters/old");
-    assert!(page.contains("does not say where they stand on the log"));
+    assert!(page.contains("does not say where they are on the log"));
     s.runtime.block_on(log.shutdown()).unwrap();
     let (status, page) = s.get("/clusters/told");
     assert!(status == 200 && page.contains("cannot be read from the log"), "{page}");
@@ -286,14 +287,16 @@ fn every_kind_of_finding_has_its_page() {
     let page = s.get("/clusters/a").1;
     look("console-outcomes.html", &page);
     for part in
-        ["Do they repeat each other more than others do?", "scope=\"rowgroup\"", "Belongs to it", "found afterwards"]
+        ["Do these accounts repeat each other", "scope=\"rowgroup\"", "Membership probability</th>", "found later"]
     {
         assert!(page.contains(part), "{part}");
     }
     let old = s.get("/clusters/old").1;
     look("console-old.html", &old);
     assert!(
-        old.contains("An older test") && !old.contains("Do they repeat each other") && !old.contains("Belongs to it")
+        old.contains("An older test")
+            && !old.contains("Do these accounts repeat")
+            && !old.contains("Membership probability</th>")
     );
 
     let next = |id: &str, cluster: ClusterMessage| ClusterMessage { cluster_id: id.to_owned(), version: 2, ..cluster };
@@ -301,12 +304,12 @@ fn every_kind_of_finding_has_its_page() {
     s.runtime.block_on(s.sharing.on_clusters(batch)).unwrap();
     let near = s.get("/clusters/a").1;
     look("console-near.html", &near);
-    assert!(near.contains("badge near\">near miss<") && near.contains("What would have to be true for it to pass"));
-    assert!(!near.contains("Why the model says so") && !near.contains("#reasons"));
+    assert!(near.contains("badge near\">near miss<") && near.contains("What it needs to pass the test"));
+    assert!(!near.contains("Why the model gives") && !near.contains("#reasons"));
     assert!(near.contains("5 accounts that came close") && near.contains("<a href=\"#outcomes\">"));
     let count = s.get("/clusters/b").1;
     look("console-count.html", &count);
-    assert!(count.contains(">one text<") && count.contains("a count is no test"));
+    assert!(count.contains(">one text<") && count.contains("a count, not a test"));
     let list = s.get("/?sort=probability&dir=desc").1;
     assert!(list.contains("near miss") && list.contains(">none<"), "{list}");
     let listed: serde_json::Value = serde_json::from_str(&s.get("/api/clusters?status=near_miss").1).unwrap();
@@ -349,7 +352,7 @@ fn choices_stand_out_without_a_script() {
     let s = server(Reviewers::People, &["a"]);
     let (_, page) = s.get("/clusters/a?account=2&kind=url&sort=time&key=5");
     assert!(page.contains("class=\"graph chosen\"") && page.contains("class=\"timeline chosen\""));
-    assert!(page.contains("stands out below") && page.contains("The burst on this key"));
+    assert!(page.contains("is highlighted below") && page.contains("Close view of the burst on this key"));
     assert!(page.matches("data-kind=\"url\"").count() > 2);
     assert!(page.matches("data-kind=\"text\"").count() <= 1);
     assert!(page.contains("https://x.com/i/status/784"));
@@ -361,11 +364,11 @@ fn choices_stand_out_without_a_script() {
 }
 
 #[test]
-fn other_pages_say_who_is_told_and_whether_the_log_is_whole() {
+fn other_pages_list_recipients_and_verify_the_audit_log() {
     let s = server(Reviewers::People, &["a"]);
     assert!(s.get("/partners").1.contains("birds"));
     assert!(s.get("/audit").1.contains("nominated"));
-    assert!(s.get("/audit?verify=1").1.contains("The log is whole"));
+    assert!(s.get("/audit?verify=1").1.contains("The log is intact"));
     assert!(s.get("/help").1.contains("What is tested"));
     for asset in ["/assets/style.css", "/assets/console.css", "/assets/console.js", "/assets/icon.svg"] {
         assert_eq!(s.get(asset).0, 200);

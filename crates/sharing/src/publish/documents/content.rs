@@ -1,5 +1,5 @@
-//! What a document says, before it is drawn: headings, paragraphs, lists and tables. Both drawings are made of this, so that
-//! they cannot disagree.
+//! The content of a document: headings, paragraphs, lists and tables. HTML and PDF are made from the same
+//! content.
 
 use jiff::Timestamp;
 
@@ -10,17 +10,17 @@ use casework::Tlp;
 pub(super) struct Content {
     /// Its title, also the first heading.
     pub title: String,
-    /// Who sends it.
+    /// The sender.
     pub from: String,
-    /// What it is filed under: case and version.
+    /// Its reference: case and version.
     pub reference: String,
     /// Its date.
     pub dated: Timestamp,
     /// Its marking, on every page.
     pub tlp: Tlp,
-    /// Said on every page: that nobody has released it, or that no person decided.
+    /// A warning on every page: that it is not released, or that no person decided.
     pub warning: Option<&'static str>,
-    /// All that it says after the title.
+    /// Everything after the title.
     pub blocks: Vec<Block>,
 }
 
@@ -40,7 +40,7 @@ pub(super) enum Block {
 /// A table.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Table {
-    /// Which columns hold numbers, and stand at the right.
+    /// Whether each column has numbers, which are aligned to the right.
     pub numbers: Vec<bool>,
     /// Names of the columns.
     pub head: Vec<Text>,
@@ -48,11 +48,11 @@ pub(super) struct Table {
     pub rows: Vec<Vec<Text>>,
 }
 
-/// Text in one or more weights.
+/// Text, in parts of normal and bold weight.
 #[derive(Debug, Clone, Default, PartialEq)]
 pub(super) struct Text(pub Vec<Span>);
 
-/// Text in one weight.
+/// Text of one weight.
 #[derive(Debug, Clone, PartialEq)]
 pub(super) struct Span {
     /// The text.
@@ -70,7 +70,7 @@ impl Text {
         }
     }
 
-    /// The words alone.
+    /// The text without weights.
     pub fn plain(&self) -> String {
         self.0.iter().map(|span| &*span.text).collect()
     }
@@ -78,7 +78,7 @@ impl Text {
 
 #[cfg(feature = "pdf")]
 impl Content {
-    /// Every text in it, to be changed.
+    /// Mutable access to every text.
     pub fn texts_mut(&mut self) -> impl Iterator<Item = &mut String> {
         let blocks = self.blocks.iter_mut().flat_map(|block| -> Vec<&mut Text> {
             match block {

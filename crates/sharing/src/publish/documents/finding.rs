@@ -1,4 +1,5 @@
-//! What a recipient sees of a finding: the redaction is applied here, before any template, so that no text can get past it.
+//! A finding as a recipient may see it. The redaction is applied here, before any template, so that no
+//! template can bypass it.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
 
@@ -9,34 +10,34 @@ use crate::publish::hidden::{self, Hidden};
 use casework::policy::{AccountIds, Elsewhere, Recipient, Redaction};
 use presentation::description::{self, Named};
 
-/// Rows of the annexes; what is left out is counted.
+/// Maximum number of rows of the annexes. Omitted rows are counted.
 const KEYS: usize = 60;
 const POSTS: usize = 120;
 const REASONS: usize = 8;
 
-/// A finding as one recipient sees it: text that is safe to fill in.
+/// A finding as one recipient may see it, as safe text.
 pub(super) struct Finding {
     pub total: String,
     pub who: String,
     pub named: bool,
-    /// Whether a model said who belongs to the group.
+    /// Whether a model named the members.
     pub named_by_model: bool,
     pub accounts: Vec<Account>,
-    /// Accounts that the recipient was told of before and that are no longer in the group.
+    /// Accounts that the recipient received earlier and that are no longer in the group.
     pub gone: Vec<Account>,
-    /// Whether the columns with names and platforms are there.
+    /// Whether the tables have columns for names and for platforms.
     pub handles: bool,
     pub platforms: bool,
     pub did: String,
-    /// How much more than what they were compared with.
+    /// How their behaviour differs from that of the accounts they were compared with.
     pub more_than: &'static str,
     pub gap: Option<String>,
-    /// How often they, everybody else and the people near them repeat the group; absent where that was not counted.
+    /// Rates at which members and others repeat the group, if they were counted.
     pub rates: Option<String>,
     pub from: String,
     pub to: String,
     pub span: String,
-    /// For a notice to everybody: no closer than a month.
+    /// The period by months, for a public notice.
     pub months: String,
     pub posts_seen: String,
     pub keys_seen: String,
@@ -48,9 +49,9 @@ pub(super) struct Finding {
     pub posts: Vec<Post>,
     pub more_posts: Option<String>,
     pub likelihood: String,
-    /// Whether it is a count, of which no chance can be said.
+    /// Whether it is a count, for which no chance is given.
     pub count: bool,
-    /// What the chances are under.
+    /// The null hypothesis, under which the chances hold.
     pub null: String,
     pub chance: String,
     pub chance_without_best: String,
@@ -66,7 +67,7 @@ pub(super) struct Account {
     pub platform: String,
     pub posts: String,
     pub nats: String,
-    /// How sure it is that the account belongs to the group.
+    /// The membership probability.
     pub belongs: String,
     pub came: &'static str,
 }
@@ -93,7 +94,7 @@ pub(super) struct Internals {
     pub probability: String,
     pub log_e: String,
     pub without_best: String,
-    /// What it had to reach.
+    /// The threshold.
     pub bar: Option<String>,
     pub tested: String,
     pub model: String,
@@ -213,7 +214,7 @@ impl Finding {
     }
 }
 
-/// How many accounts there are, where, and which are named.
+/// The number of accounts by platform, and which are named.
 fn who(cluster: &ClusterMessage, named: &dyn Fn(&str) -> bool, shows: &Redaction) -> String {
     let counts = |named_ones: bool| {
         let mut per_platform: BTreeMap<&str, u64> = BTreeMap::new();
@@ -270,7 +271,7 @@ fn who(cluster: &ClusterMessage, named: &dyn Fn(&str) -> bool, shows: &Redaction
 fn key(hidden: &Hidden, evidence: &Evidence, shows: &Redaction) -> Key {
     let shown = |kind: TraceKind, text: &str, max: usize| {
         if hidden.is_in(text) {
-            "withheld: it would name an account or post that is not named here".to_owned()
+            "withheld: it would identify an account or post that is not named here".to_owned()
         } else if hidden.is_elsewhere(kind, text) {
             "withheld: it is on another platform".to_owned()
         } else {
@@ -302,13 +303,14 @@ fn key(hidden: &Hidden, evidence: &Evidence, shows: &Redaction) -> Key {
     }
 }
 
-/// Text from outside, made safe to read: [`legible`], and nothing that a reader of documents makes a live link of.
+/// Text from outside as safe text: [`legible`], and without anything that a document viewer turns into a
+/// link.
 pub(super) fn safe(text: &str, max: usize) -> String {
     legible(text, max).replace("://", "[://]").replace("www.", "www[.]")
 }
 
-/// Text in which all is seen: characters that draw nothing or that reorder what stands around them are written by their number,
-/// towers of combining marks too, and what is over `max` characters is counted.
+/// Text with all characters visible: invisible characters, characters that change the direction, and
+/// stacked combining marks are written by their number. Text beyond `max` characters is cut and counted.
 pub(super) fn legible(text: &str, max: usize) -> String {
     let mut out = String::new();
     let mut marks = 0;
@@ -338,13 +340,13 @@ pub(super) fn spell(c: char, out: &mut String) {
     out.push_str(&format!("[U+{:04X}]", u32::from(c)));
 }
 
-/// Characters that fonts draw as nothing, beside those that reorder.
+/// Characters that fonts draw as nothing, other than those that change the direction.
 fn is_blank(c: char) -> bool {
     matches!(c, '\u{00AD}' | '\u{034F}' | '\u{115F}' | '\u{1160}' | '\u{17B4}' | '\u{17B5}' | '\u{180B}'..='\u{180F}'
         | '\u{2800}' | '\u{3164}' | '\u{FE00}'..='\u{FE0F}' | '\u{FFA0}' | '\u{E0100}'..='\u{E01EF}')
 }
 
-/// An address as those write it who handle hostile ones: `hxxps://a[.]example/b`, before [`safe`] has its part.
+/// A defanged URL: `hxxps://a[.]example/b`. [`safe`] does the rest.
 fn inert(text: &str) -> String {
     let (scheme, rest) = match text.split_once("://") {
         Some((scheme, rest)) => (format!("{}://", scheme.replacen("http", "hxxp", 1)), rest),

@@ -1,4 +1,4 @@
-//! The fonts that documents are set in: part of the program, so that a document looks the same wherever it is made.
+//! The fonts of documents. They are part of the program, so that documents look the same on every machine.
 
 use std::{collections::HashMap, sync::Arc};
 
@@ -10,15 +10,15 @@ use parley::{
 
 use super::finding::spell;
 
-/// In the order in which a character is looked for: Latin, Greek and Cyrillic; Arabic, Hebrew, Armenian, Georgian and
-/// symbols; Chinese, Japanese and Korean.
+/// The fonts, in the order in which a character is looked up: Latin, Greek and Cyrillic; Arabic, Hebrew,
+/// Armenian, Georgian and symbols; Chinese, Japanese and Korean.
 const FILES: [&[u8]; 4] = [
     include_bytes!("../../../assets/fonts/OpenSans-Regular.ttf"),
     include_bytes!("../../../assets/fonts/OpenSans-Bold.ttf"),
     include_bytes!("../../../assets/fonts/DejaVuSans.ttf"),
     include_bytes!("../../../assets/fonts/wqy-microhei.ttc"),
 ];
-/// Their families, for a line of text.
+/// The font families of a line of text.
 pub(super) const FAMILIES: &str = "'Open Sans', 'DejaVu Sans', 'WenQuanYi Micro Hei'";
 
 pub(super) struct Fonts {
@@ -46,7 +46,7 @@ impl Fonts {
 
     /// Whether there is a glyph for a character.
     pub fn has(&self, c: char) -> bool {
-        // Areas for private use mean another thing in every font.
+        // Private-use characters differ from font to font.
         let private = matches!(c, '\u{E000}'..='\u{F8FF}' | '\u{F0000}'..='\u{10FFFF}');
         !private
             && self.files.iter().any(|(font, blob)| {
@@ -56,7 +56,7 @@ impl Fonts {
             })
     }
 
-    /// Writes out by its number every character that no font has. Nothing is dropped.
+    /// Replaces every character without a glyph by its number, so that nothing is dropped.
     pub fn spell(&self, text: &mut String) {
         if text.chars().all(|c| c.is_ascii() || self.has(c)) {
             return;

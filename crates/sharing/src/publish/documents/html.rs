@@ -1,4 +1,5 @@
-//! A document as one HTML file that loads nothing, for reading on a screen and for printing with the marking on every page.
+//! A document as one HTML file that loads nothing, for the screen and for printing with the marking on
+//! every page.
 
 use askama::Template;
 use base64::{Engine, engine::general_purpose::STANDARD};
@@ -10,7 +11,7 @@ use casework::Tlp;
 /// The language of documents.
 pub(super) const LANGUAGE: &str = "en";
 
-/// Characters of a cell that is not broken into lines: a time, a number of 20 digits.
+/// Maximum length of a cell without line breaks: a time, or a number of 20 digits.
 const SHORT: usize = 20;
 
 const STYLE: &str = include_str!("../../../assets/document.css");
@@ -27,7 +28,7 @@ struct Page<'a> {
 }
 
 impl Page<'_> {
-    /// How a column looks: numbers stand at the right, and short cells are not broken into lines.
+    /// Class of a cell: numbers are aligned to the right, and short cells have no line breaks.
     fn class(table: &Table, column: &usize) -> &'static str {
         let short = |cells: &Vec<super::content::Text>| {
             cells.get(*column).is_none_or(|cell| cell.plain().chars().count() <= SHORT)
@@ -42,12 +43,12 @@ impl Page<'_> {
     }
 }
 
-/// The one style that documents have, as a source of a content security policy.
+/// The style of documents, as a source of a content security policy.
 pub(crate) fn style_source() -> String {
     format!("'sha256-{}'", STANDARD.encode(Sha256::digest(STYLE.as_bytes())))
 }
 
-/// Draws a document. Fails, with the template's reason, only where a template has a mistake.
+/// Renders a document. Fails only if a template has an error.
 pub(super) fn render(paper: &Content) -> Result<String, String> {
     let page = Page {
         paper,

@@ -1,5 +1,5 @@
-//! Documents' texts are Markdown templates, so that whoever answers for a text can read and change it. Askama fills them in,
-//! and what it fills in is escaped here: a name cannot become a heading, a link or markup of any kind.
+//! The texts of documents are Markdown templates, so that people who are responsible for a text can read
+//! and change it. Values that Askama fills in are escaped here: a name cannot become markup.
 
 use std::fmt::{self, Write};
 
@@ -8,7 +8,7 @@ use pulldown_cmark::{Alignment, Event, HeadingLevel, Options, Parser, Tag, TagEn
 
 use super::content::{Block, Table, Text};
 
-/// Escapes what is filled into a Markdown template.
+/// Escapes values in a Markdown template.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Markdown;
 
@@ -25,8 +25,8 @@ impl Escaper for Markdown {
     }
 }
 
-/// Reads a filled-in template: its first heading is the title, the rest are blocks. Fails on markup that documents do not
-/// have, with its name.
+/// Parses a filled-in template: its first heading is the title, the rest are blocks. Fails on markup that
+/// documents do not support, and names it.
 pub(super) fn read(text: &str) -> Result<(String, Vec<Block>), String> {
     let mut title = None;
     let mut blocks = Vec::new();

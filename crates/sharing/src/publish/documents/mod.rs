@@ -1,11 +1,12 @@
 //! Documents for people: the notification letter, the defensive briefing and the public notice, each as HTML and as PDF.
 //!
-//! One document's journey: a [`Request`] → what the recipient may see of the finding (`finding`, the only place that
-//! redacts) → the product's text (`templates/documents/*.md`) with that filled in → headings, paragraphs, lists and tables
-//! (`content`) → two drawings of the same (`html`, `pdf`). Pure: the same request gives the same bytes, and every date comes
-//! from the case.
+//! Steps of a document: a [`Request`] → the finding as the recipient may see it (`finding`, the only place
+//! that redacts) → the product's template (`templates/documents/*.md`) → headings, paragraphs, lists and
+//! tables (`content`) → HTML and PDF (`html`, `pdf`). Pure: the same request gives the same bytes, and every
+//! date comes from the case.
 //!
-//! Absent on purpose: what posts say, live links, pictures, any reading of opinion, and everything that the redaction leaves out.
+//! Absent on purpose: the content of posts, links, pictures, opinions, and everything that the redaction
+//! leaves out.
 
 mod content;
 mod finding;
@@ -33,34 +34,34 @@ use casework::{
 };
 use text_format::hex;
 
-/// What to make, of what, for whom.
+/// A request for a document.
 #[derive(Debug, Clone, Copy)]
 pub struct Request<'a> {
     /// The organisation that shares.
     pub identity: &'a str,
-    /// How it is reached, for questions and for saying that it is wrong.
+    /// How to reach the organisation with questions and objections.
     pub contact: &'a str,
     /// The case.
     pub case: &'a Case,
     /// The id under which the recipient knows the case.
     pub reference: &'a str,
-    /// The version of the finding that is told.
+    /// The version of the finding that the document is about.
     pub cluster: &'a ClusterMessage,
-    /// The version that the recipient was told of before: accounts that have left the group since are named as cleared.
+    /// The version that the recipient has. Accounts that left the group since then are named as cleared.
     pub before: Option<&'a ClusterMessage>,
-    /// Who is told.
+    /// The recipient.
     pub recipient: &'a Recipient,
-    /// What it gets.
+    /// The kind of document.
     pub product: Product,
-    /// What it sees.
+    /// What the recipient may see.
     pub shows: Redaction,
     /// The marking.
     pub tlp: Tlp,
-    /// What the policy says that the document has to say, word for word.
+    /// Statements that the policy requires, word for word.
     pub statements: &'a [&'static str],
 }
 
-/// A document, ready to be handed over.
+/// A finished document.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Document {
     /// Its title.
@@ -75,20 +76,22 @@ pub struct Document {
     /// SHA-256 of the PDF, in hexadecimal.
     #[cfg(feature = "pdf")]
     pub pdf_sha256: String,
-    /// Whether it says that it is a draft: the case is not released at this version.
+    /// Whether it is marked as a draft, because this version is not released.
     pub draft: bool,
 }
 
-/// Why there is no document.
+/// The reason why a document cannot be made.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 pub enum DocumentError {
-    /// A feed is for machines.
-    #[error("a {} is no document: ask for a notification letter, a defensive briefing or a public notice", .0.label())]
+    /// A feed is not a document.
+    #[error("a {} is not a document: choose a notification letter, a defensive briefing or a public notice", .0.label())]
     NotADocument(Product),
-    /// Nobody could answer.
-    #[error("sharing.contact is empty: name an address or a number, so that who is told can answer and correct")]
+    /// There is no contact to which a recipient could answer.
+    #[error(
+        "sharing.contact is empty: enter an email address or a phone number, so that recipients can answer and correct"
+    )]
     NoContact,
-    /// The finding is of another case.
+    /// The finding belongs to another case.
     #[error("case {case} is about cluster {about}, not {given}")]
     OtherCluster {
         /// The case.
@@ -98,25 +101,25 @@ pub enum DocumentError {
         /// The one given.
         given: String,
     },
-    /// Nothing is told any more, or never was.
-    #[error("case {case} is {state}: no document is made of it")]
+    /// The case is not shared.
+    #[error("case {case} is {state}: no document is made for it")]
     Over {
         /// The case.
         case: String,
-        /// Where it stands.
+        /// Its state.
         state: State,
     },
-    /// The marking is above what the recipient may get.
+    /// The marking is above the recipient's limit.
     #[error("{recipient} may receive {} at most, and this is {}: lower the marking or raise its tlp_ceiling", .ceiling.label(), .tlp.label())]
     AboveCeiling {
         /// The recipient.
         recipient: String,
-        /// What it may get.
+        /// The recipient's limit.
         ceiling: Tlp,
-        /// What this is.
+        /// The marking of the document.
         tlp: Tlp,
     },
-    /// A public notice has to answer two questions first.
+    /// Two questions about a public notice are not answered yet.
     #[error(
         "case {case}: whether a public notice amplifies and whether it re-victimises is not answered for version {version}: \
          record both answers first"
@@ -130,17 +133,18 @@ pub enum DocumentError {
     /// A public notice is for everybody.
     #[error("a public notice is marked TLP:CLEAR, not {}", .0.label())]
     NotPublic(Tlp),
-    /// A text or a drawing has a mistake.
-    #[error("the text of the {} cannot be drawn: {why}", .product.label())]
+    /// A template has an error, or the PDF cannot be written.
+    #[error("the text of the {} cannot be rendered: {why}", .product.label())]
     Text {
         /// The product.
         product: Product,
-        /// What is wrong with it.
+        /// The error.
         why: String,
     },
 }
 
-/// Makes a document. Where the case was retracted it is the withdrawal of the one that the recipient had.
+/// Makes a document. If the case was retracted, it is the withdrawal of the document that the recipient
+/// has.
 pub fn render(request: &Request<'_>) -> Result<Document, DocumentError> {
     request.check()?;
     let fail = |why: String| DocumentError::Text { product: request.product, why };
@@ -164,19 +168,19 @@ pub fn render(request: &Request<'_>) -> Result<Document, DocumentError> {
     })
 }
 
-/// A document whose every character has a glyph, in the HTML as in the PDF.
+/// The document with only characters that have a glyph, in HTML and PDF alike.
 #[cfg(feature = "pdf")]
 fn spelled(mut paper: Content, fonts: &fonts::Fonts) -> Content {
     paper.texts_mut().for_each(|text| fonts.spell(text));
     paper
 }
 
-/// Why a recipient is told now.
+/// The occasion of a document.
 enum Occasion {
     First,
-    /// It knows of earlier versions, this one first.
+    /// The recipient has earlier versions, from this version on.
     Update(u32),
-    /// It knows of these versions, and all that it was told is taken back.
+    /// The recipient has these versions, and everything is withdrawn.
     Withdrawal,
 }
 
@@ -196,7 +200,7 @@ impl Request<'_> {
                 given: self.cluster.cluster_id.clone(),
             });
         }
-        // Of a closed case nobody knows here whether it was retracted before: its documents were handed out when it was open.
+        // Whether a closed case was retracted before is not known here. Its documents were delivered while it was open.
         if matches!(self.case.state, State::Dismissed | State::Closed) {
             return Err(DocumentError::Over { case: self.case.id.clone(), state: self.case.state });
         }
@@ -238,7 +242,7 @@ impl Request<'_> {
         self.case.released_version != Some(self.cluster.version) && !self.withdrawn()
     }
 
-    /// When what the document says was decided.
+    /// Time of the decision that the document is about.
     fn dated(&self) -> Timestamp {
         let approved = self.case.approved.as_ref().filter(|word| word.version == self.cluster.version);
         match approved {
@@ -249,7 +253,7 @@ impl Request<'_> {
 
     fn paper(&self) -> Result<Content, String> {
         let public = self.product == Product::PublicNotice;
-        // A notice to everybody names no account and no person, whatever a file says.
+        // A public notice never names an account or a person, whatever the configuration says.
         let shows = if public { UNNAMED } else { self.shows };
         let slots = Slots::new(self, Finding::new(self.cluster, self.before, self.recipient, &shows));
         let text = match (&self.occasion(), self.product) {
@@ -275,7 +279,7 @@ impl Request<'_> {
     }
 }
 
-/// Said on every page of what nobody has released.
+/// The warning on every page of a draft.
 const DRAFT: &str = "DRAFT. Not released; do not pass on.";
 
 const UNNAMED: Redaction = Redaction {
@@ -313,7 +317,7 @@ struct Withdrawal {
     public: bool,
 }
 
-/// What is filled into the texts beside the finding.
+/// Values for the templates, other than the finding.
 struct Slots {
     finding: Finding,
     identity: String,
@@ -326,13 +330,13 @@ struct Slots {
     date: String,
     tlp: &'static str,
     tlp_meaning: &'static str,
-    /// Of an update: what it replaces.
+    /// The versions that an update replaces.
     replaces: Option<String>,
     statements: Vec<String>,
-    /// Whom the finding is directed against, as far as this recipient is told.
+    /// Targets that this recipient may know.
     targets: Vec<String>,
     breaches: Vec<String>,
-    /// Other duties to notify victims, with whom they bind.
+    /// Other duties to notify victims: the duty, and who notifies whom.
     duties: Vec<(String, String)>,
 }
 
@@ -351,10 +355,10 @@ impl Slots {
         let targets = targets.flat_map(|targets| &targets.what.targets).filter_map(|target| {
             let (name, kind) = (finding::safe(&target.name, 120), target.kind.label());
             match class {
-                // A platform is told how accounts behave, and everybody what harms nobody again.
+                // A platform learns how accounts behave; a public notice must not harm victims again.
                 Class::Platform | Class::Public => None,
-                _ if own(target) => Some(format!("{name} ({kind}), which is you or for whom you speak")),
-                // It is told because of whom this is directed against.
+                _ if own(target) => Some(format!("{name} ({kind}), you, or a person or body that you represent")),
+                // The target is the reason for the notification.
                 Class::SecretService => Some(format!("{name} ({kind})")),
                 _ => Some(format!("another target ({kind}), not named here")),
             }
@@ -364,8 +368,8 @@ impl Slots {
             .flat_map(|breaches| &breaches.what.breaches)
             .filter(|breach| class == Class::StateLocal && recipient.state.as_deref() == Some(&*breach.state))
             .map(|breach| finding::safe(&breach.system, 200));
-        let told_of_duties = !matches!(class, Class::Platform | Class::Public);
-        let duties = facts.duties.iter().filter(|duties| told_of_duties && current(duties.version));
+        let sees_duties = !matches!(class, Class::Platform | Class::Public);
+        let duties = facts.duties.iter().filter(|duties| sees_duties && current(duties.version));
         Slots {
             finding,
             identity: finding::legible(request.identity, 120),
@@ -388,7 +392,7 @@ impl Slots {
             tlp_meaning: meaning(request.tlp),
             replaces: match request.occasion() {
                 Occasion::Update(first) if first + 1 == cluster.version => Some(format!("version {first}")),
-                Occasion::Update(first) => Some(format!("version {first} and all between")),
+                Occasion::Update(first) => Some(format!("version {first} and all versions since")),
                 _ => None,
             },
             statements,
@@ -402,7 +406,7 @@ impl Slots {
     }
 }
 
-/// What a marking allows (FIRST, Traffic Light Protocol 2.0).
+/// Meaning of a marking (FIRST, Traffic Light Protocol 2.0).
 fn meaning(tlp: Tlp) -> &'static str {
     match tlp {
         Tlp::Clear => "disclosure is not limited",

@@ -1,5 +1,5 @@
-//! A document as PDF: tagged for screen readers (PDF/UA-1), made to be kept (PDF/A-2a), with the marking and the page's number
-//! on every page. The same document gives the same bytes.
+//! A document as PDF: tagged for screen readers (PDF/UA-1), archivable (PDF/A-2a), with the marking and the
+//! page number on every page. The same document gives the same bytes.
 
 mod typesetting;
 
@@ -65,7 +65,7 @@ fn colour(tlp: Tlp) -> Colour {
     }
 }
 
-/// Draws a document. Fails, with the writer's reason, only on what no PDF can hold.
+/// Writes a document as PDF. Fails only if the PDF writer cannot represent the content.
 pub(super) fn render(paper: &Content, fonts: Fonts) -> Result<Vec<u8>, String> {
     let mut setter = Setter::new(fonts);
     let Sheet { pages, structure, leaves } = setter.set(paper);
@@ -142,7 +142,7 @@ fn metadata(paper: &Content) -> Metadata {
         .document_id(format!("{} {}", paper.reference, paper.title))
 }
 
-/// What stands on every page beside the text.
+/// The parts of every page other than the text.
 fn furniture(surface: &mut Surface<'_>, setter: &mut Setter, paper: &Content, page: usize, pages: usize) {
     let number = format!("Page {page} of {pages}");
     let warning = paper.warning.unwrap_or_default();
@@ -193,7 +193,7 @@ fn draw(surface: &mut Surface<'_>, line: &Line, x: f32, y: f32) {
     }
 }
 
-/// A part of the document for screen readers. `None` where nothing of it was drawn.
+/// A part of the document for screen readers. `None` if nothing of it was drawn.
 fn tagged(part: Structure, drawn: &mut [Vec<Identifier>]) -> Option<TagGroup> {
     let mut group = |tag: krilla::tagging::TagKind, leaf: usize| -> TagGroup {
         let ids = drawn.get_mut(leaf).map(std::mem::take).unwrap_or_default();

@@ -323,7 +323,7 @@ fn drafts_updates_and_withdrawals_say_so() {
     case.told = Some(BTreeMap::from([("the-platform".to_owned(), Versions { first: 1, last: 2 })]));
     let update = document(&cluster, &case, Class::Platform);
     assert_eq!(update.title, "Updated notification: accounts acting in lockstep");
-    assert!(update.html.contains("version 3 of our notice. It replaces version 1 and all between"));
+    assert!(update.html.contains("version 3 of our notice. It replaces version 1 and all versions since"));
     // Others have nothing that it could replace.
     assert_eq!(document(&cluster, &case, Class::Congress).title, "Notification: accounts acting in lockstep");
 
@@ -354,7 +354,7 @@ fn what_cannot_be_made_is_refused_with_what_to_do() {
     let to = recipient(Class::Congress);
     let right = request(&cluster, &case, &to, UNNAMED);
     let refused = |request: Request<'_>| render(&request).unwrap_err().to_string();
-    assert!(refused(Request { product: Product::PlatformFeed, ..right }).contains("ask for a notification letter"));
+    assert!(refused(Request { product: Product::PlatformFeed, ..right }).contains("choose a notification letter"));
     assert!(refused(Request { contact: " ", ..right }).contains("sharing.contact"));
     assert!(refused(Request { product: Product::PublicNotice, ..right }).contains("TLP:CLEAR"));
     let low = Recipient { tlp_ceiling: Tlp::Green, ..to.clone() };
@@ -365,7 +365,7 @@ fn what_cannot_be_made_is_refused_with_what_to_do() {
     silent.facts.public_notice.as_mut().unwrap().version = 2;
     for state in [State::Dismissed, State::Closed] {
         let over = Case { state, ..case.clone() };
-        assert!(refused(Request { case: &over, ..right }).contains("no document is made of it"));
+        assert!(refused(Request { case: &over, ..right }).contains("no document is made for it"));
     }
     let everybody = recipient(Class::Public);
     assert!(refused(request(&cluster, &silent, &everybody, UNNAMED)).contains("record both answers"));

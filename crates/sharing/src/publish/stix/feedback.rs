@@ -57,7 +57,7 @@ pub(crate) fn read(object: &Value) -> Result<Said, String> {
 fn refs(value: &Value) -> Result<Vec<String>, String> {
     let refs = value.as_array().filter(|refs| !refs.is_empty() && refs.len() <= MAX_REFS);
     let refs = refs.and_then(|refs| refs.iter().map(|id| id.as_str().map(str::to_owned)).collect());
-    refs.ok_or_else(|| format!("object_refs must name 1 to {MAX_REFS} objects that you were told of"))
+    refs.ok_or_else(|| format!("object_refs must name 1 to {MAX_REFS} objects that you received"))
 }
 
 fn says(kind: &str, object: &Value) -> Result<Says, String> {

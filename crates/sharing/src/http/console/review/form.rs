@@ -1,4 +1,4 @@
-//! The forms of a case as they were sent, and the act that each asks for.
+//! The submitted forms of a case, and the action that each requests.
 
 use std::collections::BTreeMap;
 
@@ -13,12 +13,12 @@ use casework::{
 };
 use jiff::{Timestamp, civil, tz::TimeZone};
 
-/// Rows of a list that a form has at most.
+/// Maximum number of rows of a list in a form.
 pub(super) const ROWS: usize = 40;
-/// Longest text of a field.
+/// Maximum length of a text, characters.
 const LONGEST: usize = 4_000;
 
-/// A form as it was sent.
+/// A submitted form.
 #[derive(Debug, Clone, Default)]
 pub(in crate::http::console) struct Sent(pub Vec<(String, String)>);
 
@@ -35,22 +35,22 @@ impl Sent {
         self.get(field).trim().to_owned()
     }
 
-    /// Whatever was typed, for people to copy.
+    /// All texts that were typed, so that people can copy them.
     pub fn typed(&self) -> Vec<(String, String)> {
-        // Boxes are ticked again in a moment.
+        // Checkboxes are quickly ticked again.
         let not_typed = |name: &str| {
             matches!(name, "csrf" | "revision" | "step" | "authentic" | "seen") || name.starts_with("suggested_")
         };
         self.0.iter().filter(|(name, value)| !not_typed(name) && !value.trim().is_empty()).cloned().collect()
     }
 
-    /// What it asks for.
+    /// The action that it requests.
     pub fn act(&self) -> Result<Act, String> {
         Ok(match self.get("step") {
             "attend" => Act::Attend { comment: self.short("comment")? },
             "propose_renewal" => Act::ProposeRenewal { reason: self.short("reason")? },
             "renew" if self.get("seen") != "yes" => {
-                return Err("say first that you have looked at it and agree".to_owned());
+                return Err("first confirm that you have reviewed the case".to_owned());
             }
             "renew" => Act::Renew,
             "handover" => Act::RecordHandover(Handover {
@@ -62,7 +62,7 @@ impl Sent {
             "withdraw_accounts" => {
                 let accounts = self.all("account").map(|text| {
                     account(text).ok_or_else(|| {
-                        format!("{:?} names no account: use the boxes of this page", text_format::shorten(text, 60))
+                        format!("{:?} is not an account: use the boxes of this page", text_format::shorten(text, 60))
                     })
                 });
                 let accounts = accounts.collect::<Result<Vec<_>, _>>()?;
@@ -72,7 +72,7 @@ impl Sent {
         })
     }
 
-    /// A text that is not longer than its field.
+    /// A text, if it is not too long.
     fn short(&self, field: &str) -> Result<String, String> {
         let text = self.text(field);
         match text.chars().count() {
@@ -89,12 +89,13 @@ impl Sent {
             "dismiss" => Step::Dismiss { reason: self.text("reason"), authentic: self.get("authentic") == "yes" },
             "return" => Step::ReturnToReview { reason: self.text("reason") },
             "release" | "update" if self.get("seen") != "yes" => {
-                return Err("say first that you have looked at what each recipient will see".to_owned());
+                return Err("first confirm that you have checked what each recipient will see".to_owned());
             }
             "release" => Step::Release,
             "update" => Step::Update,
             "retract" => Step::Retract { reason: self.text("reason") },
             "close" => Step::Close,
+            "undo" => Step::Undo,
             "targets" => Step::Record(Fact::Targets(self.targets()?)),
             "breaches" => Step::Record(Fact::Breaches(Breaches {
                 breaches: self
@@ -138,7 +139,7 @@ impl Sent {
         })
     }
 
-    /// Rows in which anything was written.
+    /// Rows that are not empty.
     pub fn rows<const N: usize, T>(&self, fields: [&str; N], make: impl Fn([String; N]) -> T) -> Vec<T> {
         let row = |n: usize| fields.map(|field| self.text(&format!("{field}_{n}")));
         (0..ROWS).map(row).filter(|row| row.iter().any(|text| !text.is_empty())).map(make).collect()
@@ -152,7 +153,7 @@ impl Sent {
                 continue;
             }
             let Some(kind) = TargetKind::ALL.into_iter().find(|known| kind_name(*known) == kind) else {
-                return Err(format!("say what kind of target {:?} is", text_format::shorten(&name, 60)));
+                return Err(format!("choose the kind of target {:?}", text_format::shorten(&name, 60)));
             };
             let recipient = self.text(&format!("recipient_{n}"));
             targets.push(Target { kind, name, recipient: Some(recipient).filter(|name| !name.is_empty()) });
@@ -181,12 +182,12 @@ impl Sent {
         let time: Result<civil::DateTime, _> = text.parse();
         let zoned = time.ok().and_then(|time| time.to_zoned(TimeZone::UTC).ok());
         zoned.map(|zoned| zoned.timestamp()).ok_or_else(|| {
-            format!("{:?} is no time: write it like 2026-10-09 14:00, in UTC", text_format::shorten(&text, 40))
+            format!("{:?} is not a time: write it as 2026-10-09 14:00, in UTC", text_format::shorten(&text, 40))
         })
     }
 }
 
-/// An account as the value of a box, and back: its id may have any character.
+/// An account as the value of a checkbox. Its id may have any character.
 pub(super) fn account_value(platform: &str, id: &str) -> String {
     url::form_urlencoded::Serializer::new(String::new()).append_pair(platform, id).finish()
 }

@@ -1,4 +1,4 @@
-//! How far a case has come: its stages, and what is recorded or needed for each form.
+//! The stages of a case, and what is recorded or required for each form.
 
 use std::collections::BTreeMap;
 
@@ -8,13 +8,13 @@ use casework::{
 };
 use jiff::Timestamp;
 
-/// How far a record has come.
+/// Status of a record.
 pub(super) struct Mark {
     pub class: &'static str,
     pub text: String,
 }
 
-/// The way of the case, with where it is.
+/// The stages of the case, with the current one marked.
 pub(super) fn stages(case: &Case) -> Vec<(String, &'static str)> {
     let way: &[State] = match case.state {
         State::Dismissed => &[State::Nominated, State::InReview, State::Dismissed],
@@ -63,7 +63,7 @@ pub(super) fn marks(case: &Case, outcome: &Outcome) -> BTreeMap<&'static str, Ma
     ] {
         let mark = match record {
             Some((by, at, version)) => said(by, at, version, lasts),
-            None if needed(form) => Mark { class: "missing", text: "needed".to_owned() },
+            None if needed(form) => Mark { class: "missing", text: "required".to_owned() },
             None => Mark { class: "quiet", text: "not recorded".to_owned() },
         };
         marks.insert(form, mark);
@@ -71,12 +71,12 @@ pub(super) fn marks(case: &Case, outcome: &Outcome) -> BTreeMap<&'static str, Ma
     for (form, record) in [("check", word(&case.checked)), ("approve", word(&case.approved))] {
         let mark = match record {
             Some((by, at, version)) => said(&by, at, version, false),
-            None => Mark { class: "missing", text: "needed".to_owned() },
+            None => Mark { class: "missing", text: "required".to_owned() },
         };
         marks.insert(form, mark);
     }
     let signs = if needed("sign_off") {
-        Mark { class: "missing", text: "needed".to_owned() }
+        Mark { class: "missing", text: "required".to_owned() }
     } else {
         Mark { class: "quiet", text: text_format::count(facts.sign_offs.len() as u64, "sign-off") }
     };
@@ -84,7 +84,7 @@ pub(super) fn marks(case: &Case, outcome: &Outcome) -> BTreeMap<&'static str, Ma
     marks
 }
 
-/// The form for what a block waits for.
+/// The form that records what a block needs.
 pub(super) fn form_for(needs: Needs) -> &'static str {
     match needs {
         Needs::Approval => "approve",

@@ -48,8 +48,8 @@ fn who_must_be_told_is_told_by_a_recorded_delivery() {
     done(&eve, &[("step", "approve"), ("comment", "clear")]);
     done(&bob, &[("step", "release"), ("seen", "yes")]);
     let page = s.get_as(&bob, "/clusters/a").1;
-    look("case-must-be-told.html", &page);
-    assert!(page.contains("id=\"form-handover\"") && page.contains("A release alone tells nobody"), "{page}");
+    look("case-mandatory.html", &page);
+    assert!(page.contains("id=\"form-handover\"") && page.contains("A release alone notifies nobody"), "{page}");
     // Neither a withdrawal nor time ends the case before the delivery.
     s.sharing.inner.look_at_ends(Timestamp::now() + SignedDuration::from_hours(24 * 90)).unwrap();
     refused(&ann, &[("step", "close")], "the Secret Service must be notified first");

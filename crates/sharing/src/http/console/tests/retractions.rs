@@ -109,7 +109,7 @@ fn a_rejection_leads_to_a_withdrawal_that_somebody_acknowledges() {
     let s = with_partner(&["a"]);
     let (ann, bob, ida) = (s.cookie.clone(), people::log_in(&s.base, "bob"), people::log_in(&s.base, "ida"));
     released(&s, "a");
-    assert!(s.get("/retractions").1.contains("Nothing waits for a decision"));
+    assert!(s.get("/retractions").1.contains("No rejection waits for a decision"));
     reject(&s, NASTY);
     let page = s.get_as(&bob, "/retractions").1;
     look("retractions-case.html", &page);
@@ -119,13 +119,13 @@ fn a_rejection_leads_to_a_withdrawal_that_somebody_acknowledges() {
     let case = s.get("/clusters/a").1;
     look("case-feedback.html", &case);
     harmless(&case);
-    assert!(case.contains("What partners say") && case.contains("waits for a decision"));
+    assert!(case.contains("Partner feedback") && case.contains("waits for a decision"));
     assert!(case.contains("<span class=\"badge state-retracted\">rejected</span>"));
 
     // Who may not, cannot; and nobody can from elsewhere.
     let path = "/retractions/cases/1";
     let keep: &[(&str, &str)] = &[("do", "keep"), ("reason", "typed <text> stays")];
-    assert!(!s.get("/retractions").1.contains("Withdraw from everybody"));
+    assert!(!s.get("/retractions").1.contains("Withdraw from all partners"));
     let (status, page) = post(&s, &ann, path, keep);
     assert_eq!(status, 422);
     assert!(page.contains("the role approver") && page.contains("typed &#60;text&#62; stays"), "{page}");
@@ -147,7 +147,7 @@ fn a_rejection_leads_to_a_withdrawal_that_somebody_acknowledges() {
 
     let page = s.get_as(&ida, "/retractions").1;
     look("retractions-waiting.html", &page);
-    assert!(page.contains("waits until") && page.contains("Note that birds knows"));
+    assert!(page.contains("waits until") && page.contains("Record that birds knows"));
     let path = "/retractions/1/acknowledgement";
     assert_eq!(call(&s, &ann, &format!("/api{path}"), Some(json!({"note": "x"}))).0, 403);
     let path = "/retractions/1/acknowledge";
@@ -160,11 +160,11 @@ fn a_rejection_leads_to_a_withdrawal_that_somebody_acknowledges() {
     assert_eq!(post(&s, &ida, "/retractions/x/acknowledge", &[("note", "x")]).0, 422);
     assert_eq!(post(&s, &ida, path, &[("note", NASTY)]).0, 303);
     assert_eq!(post(&s, &ida, path, &[("note", "again")]).0, 409);
-    assert!(s.get("/retractions").1.contains("Every partner knows"));
+    assert!(s.get("/retractions").1.contains("Every partner has acknowledged"));
     let case = s.get("/clusters/a").1;
     harmless(&case);
-    assert!(case.contains("somebody noted it") && case.contains("1 account stays out"), "{case}");
-    assert!(s.get("/audit?verify=1").1.contains("The log is whole"));
+    assert!(case.contains("a person recorded it") && case.contains("contains the withdrawn account"), "{case}");
+    assert!(s.get("/audit?verify=1").1.contains("The log is intact"));
 }
 
 #[test]
@@ -205,7 +205,7 @@ fn what_is_overdue_says_so_in_words() {
 fn deliveries_are_listed_sent_again_and_discarded_by_admins() {
     let s = with_partner(&["a"]);
     let (bob, ida) = (people::log_in(&s.base, "bob"), people::log_in(&s.base, "ida"));
-    assert!(s.get("/deliveries").1.contains("Nothing has been sent to a webhook"));
+    assert!(s.get("/deliveries").1.contains("No delivery has been sent to a webhook"));
     released(&s, "a");
     assert!(s.get("/deliveries").1.contains("No secret:"));
     s.runtime.block_on(s.sharing.webhook_secret("birds")).unwrap();
@@ -224,7 +224,7 @@ fn deliveries_are_listed_sent_again_and_discarded_by_admins() {
         page.contains(&id) && page.contains("badge state-retracted\">dead") && page.contains("/clusters/a"),
         "{page}"
     );
-    assert!(page.contains("title=\"given up\">1<") && page.contains(">Discard<"));
+    assert!(page.contains(">1<span class=\"hidden\"> given up<") && page.contains(">Discard<"));
     assert!(!s.get("/deliveries").1.contains(">Send again<"), "a reviewer is offered nothing");
     assert!(s.get("/deliveries?state=delivered").1.contains("No delivery matches"));
     assert!(s.get("/deliveries?partner=blue").1.contains("No delivery matches"));
@@ -284,7 +284,9 @@ fn single_accounts_are_withdrawn_by_a_form_with_a_reason() {
     let page = s.get_as(&bob, "/clusters/a?done=withdraw_accounts").1;
     look("case-withdrawn.html", &page);
     assert!(
-        !page.contains(&account) && page.contains("it does not know yet") && page.contains("is told that it was wrong")
+        !page.contains(&account)
+            && page.contains("not acknowledged yet")
+            && page.contains("is notified of the withdrawal")
     );
     let (platform, id) = ("twitter", one["cluster"]["accounts"][1]["account_id"].as_str().unwrap());
     let step = json!({"take": "withdraw_accounts", "accounts": [{"platform": platform, "account_id": id}], "reason": "as well"});

@@ -60,8 +60,8 @@ fn two_people_take_a_case_from_nominated_to_retracted_by_forms() {
     assert!(page.contains("Allowed now:") && page.contains("begin review"), "{page}");
     assert_eq!(send(&s, &ann, "a", &[("step", "begin")]).0, 303);
     let page = s.get("/clusters/a").1;
-    look("console-desk.html", &page);
-    assert!(page.contains("In the way of a release") && page.contains("href=\"#form-duties\""));
+    look("console-decision.html", &page);
+    assert!(page.contains("Required before release") && page.contains("href=\"#form-duties\""));
     for record in RECORDS {
         let (status, page) = send(&s, &eve, "a", record);
         assert_eq!(status, 303, "{record:?}: {page}");
@@ -97,7 +97,7 @@ fn whoever_saw_an_older_state_changes_nothing_and_keeps_what_was_typed() {
     let form: &[(&str, &str)] = &[("step", "dismiss"), ("reason", "a long thought")];
     let (status, page) = send_seen(&s, &s.cookie.clone(), "a", &seen, form);
     assert_eq!(status, 409);
-    assert!(page.contains("Somebody else changed this case meanwhile") && page.contains("a long thought"));
+    assert!(page.contains("Somebody else changed this case in the meantime") && page.contains("a long thought"));
     assert!(s.get("/").1.contains("in review"));
 }
 

@@ -1,4 +1,4 @@
-//! Setting a document: text into lines, lines and tables onto pages.
+//! Typesetting: breaks text into lines, and places lines and tables on pages.
 
 use std::sync::Arc;
 
@@ -18,16 +18,16 @@ const BODY: Style = Style { size: 10.0, leading: 14.6, strong: false, colour: IN
 const CELL: Style = Style { size: 8.6, leading: 12.0, strong: false, colour: INK };
 const HEAD: Style = Style { size: 8.0, leading: 12.0, strong: true, colour: SOFT };
 
-/// Between paragraphs.
+/// Space between paragraphs.
 const GAP: f32 = 7.0;
-/// Above and below the text of a cell.
+/// Space above and below the text of a cell.
 const PAD: f32 = 3.2;
-/// Between columns.
+/// Space between columns.
 const GUTTER: f32 = 12.0;
-/// Where the text of a list begins.
+/// Indentation of the text of a list.
 const INDENT: f32 = 14.0;
 
-/// How text looks.
+/// Style of text.
 #[derive(Debug, Clone, Copy)]
 pub(super) struct Style {
     pub size: f32,
@@ -40,7 +40,7 @@ pub(super) struct Style {
 pub(super) struct Line {
     pub text: Arc<str>,
     pub runs: Vec<Run>,
-    /// Below the line's upper edge.
+    /// Distance of the baseline from the line's upper edge.
     pub baseline: f32,
     pub width: f32,
     pub leading: f32,
@@ -55,7 +55,7 @@ pub(super) struct Run {
     pub glyphs: Vec<KrillaGlyph>,
 }
 
-/// Something at its place on a page.
+/// An element with its position on a page.
 pub(super) enum Mark {
     Line {
         line: Line,
@@ -70,23 +70,23 @@ pub(super) enum Mark {
         bottom: f32,
         colour: Colour,
     },
-    /// Where a heading is, for the outline.
+    /// Position of a heading, for the outline.
     Heading {
         title: String,
         y: f32,
     },
 }
 
-/// What a line belongs to.
+/// The part of the document to which a line belongs.
 #[derive(Debug, Clone, Copy)]
 pub(super) enum Leaf {
-    /// Part of the text, by its number.
+    /// A part of the text, by number.
     Content(usize),
-    /// Repeated on every page, and not read out again.
+    /// A part that is repeated on every page and read out only once.
     Artifact,
 }
 
-/// The document as it is read out; numbers are leaves.
+/// The structure of the document for screen readers; numbers are leaves.
 pub(super) enum Structure {
     Heading { level: u8, title: String, leaf: usize },
     Paragraph { leaf: usize },
@@ -94,7 +94,7 @@ pub(super) enum Structure {
     Table { head: Vec<usize>, rows: Vec<Vec<usize>> },
 }
 
-/// A document on its pages.
+/// A document divided into pages.
 #[derive(Default)]
 pub(super) struct Sheet {
     pub pages: Vec<Vec<Mark>>,
