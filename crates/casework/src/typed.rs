@@ -41,7 +41,7 @@ fn texts_of_step<'a>(step: &'a mut Step, texts: &mut Vec<&'a mut String>) {
         Step::Record(fact) => texts_of_fact(fact, texts),
         Step::SignOff { comment, .. } | Step::Approve { comment } => texts.push(comment),
         Step::Dismiss { reason, .. } | Step::ReturnToReview { reason } | Step::Retract { reason } => texts.push(reason),
-        Step::BeginReview | Step::Release | Step::Update | Step::Close => {}
+        Step::BeginReview | Step::Release | Step::Update | Step::Close | Step::Undo => {}
     }
 }
 

@@ -63,7 +63,8 @@ impl Case {
 
     /// Undoes the last decision, if there is one. Returns the text for the audit log.
     pub(crate) fn undo_decision(&mut self) -> String {
-        let Some(Undo { decision, by, at, state, approved, approved_scope, approved_objects }) = self.undo.take() else {
+        let Some(Undo { decision, by, at, state, approved, approved_scope, approved_objects }) = self.undo.take()
+        else {
             return String::new();
         };
         (self.state, self.approved) = (state, approved);

@@ -248,9 +248,11 @@ impl Findings {
             // It ends as soon as too many are missing: most others name hardly any of them.
             let covered = |missing: usize| (own.len() - missing) as f64 >= COVERED * own.len() as f64;
             let mut missing = 0;
-            own.iter().all(|account| named(*account) || {
-                missing += 1;
-                covered(missing)
+            own.iter().all(|account| {
+                named(*account) || {
+                    missing += 1;
+                    covered(missing)
+                }
             })
         })
     }

@@ -106,7 +106,8 @@ fn crowds(database: &str, size: usize) {
 }
 
 fn open(database: &str) -> Sharing {
-    let recipients = Path::new(database).with_extension("toml");
+    let folder = tempfile::tempdir().unwrap();
+    let recipients = folder.path().join("recipients.toml");
     std::fs::write(&recipients, "[[recipients]]\nname = \"bench\"\nclass = \"platform\"\nplatform = \"example\"\n")
         .unwrap();
     let mut config = Config {

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 pub(crate) use runtime::keys::{generate, matches, parse, random_bytes};
 use runtime::keys::{generate_with, parse_with};
 use serde::Serialize;
+use sha2::Sha256;
 
 /// Another prefix than that of partners' keys, so that people, and scanners for leaked secrets, can tell the two apart.
 const TOKEN_PREFIX: &str = "lockstepapi_";

@@ -13,7 +13,7 @@ use crate::http::access::{Access, Person};
 use casework::{
     CaseRecord, Role,
     case::State,
-    policy::{self, Answer, Class, Delay, Outcome, Policy, TargetKind, is_same_person},
+    policy::{self, Answer, Class, Delay, Needs, Outcome, Policy, TargetKind, is_same_person},
 };
 pub(super) use form::Sent;
 use form::{ROWS, account_value, kind_name};
@@ -198,7 +198,7 @@ impl ReviewForms {
         });
         let approval_is_outdated = case.state == State::Approved
             && (case.approved_scope.as_ref() != Some(&outcome.scope(case))
-                || outcome.blocking().any(|block| form_for(block.rule, &block.text) == "approve"));
+                || outcome.blocking().any(|block| block.needs == Needs::Approval));
         let recipients = outcome.recipients.iter().map(|decision| RecipientRow {
             name: decision.recipient.clone(),
             class: decision.class.to_string(),
