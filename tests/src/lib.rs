@@ -108,12 +108,11 @@ impl Place {
         if brokers.is_none() {
             config = config.replace("[log.properties]\n\"transactional.id\" = \"end-to-end\"\n", "");
         }
-        for platform in platforms {
-            config += &format!(
-                "[[sharing.partners]]\nname = {:?}\nplatform = {platform:?}\ntlp_ceiling = \"amber\"\n",
-                partner(platform)
-            );
-        }
+        config += &format!("recipients = {:?}\n", path("sharing.toml"));
+        let recipient = |platform: &String| {
+            format!("[[recipients]]\nname = {:?}\nclass = \"platform\"\nplatform = {platform:?}\n", partner(platform))
+        };
+        fs::write(place.path("sharing.toml"), platforms.iter().map(recipient).collect::<String>()).unwrap();
         fs::write(place.config(), config).unwrap();
         place
     }

@@ -13,7 +13,7 @@ use end_to_end::{Place, Service, free_port, run, simulate};
 use futures::TryStreamExt;
 use messages::{
     dead_letter::{DeadLetter, Source},
-    topics::{CLUSTERS, CLUSTERS_FLAGGED, FEEDBACK, POSTS, POSTS_DEAD_LETTER},
+    topics::{CLUSTERS, CLUSTERS_DEAD_LETTER, CLUSTERS_FLAGGED, FEEDBACK, POSTS, POSTS_DEAD_LETTER},
 };
 use rdkafka::{
     admin::{AdminClient, AdminOptions},
@@ -424,7 +424,7 @@ pub fn forget(brokers: &str) {
     );
     let mut config = rdkafka::ClientConfig::new();
     let admin: AdminClient<_> = config.set("bootstrap.servers", brokers).create().unwrap();
-    let topics = [POSTS, POSTS_DEAD_LETTER, CLUSTERS, CLUSTERS_FLAGGED, FEEDBACK];
+    let topics = [POSTS, POSTS_DEAD_LETTER, CLUSTERS, CLUSTERS_FLAGGED, CLUSTERS_DEAD_LETTER, FEEDBACK];
     let options = AdminOptions::new().operation_timeout(Some(Duration::from_secs(30)));
     let gone = tokio::runtime::Runtime::new().unwrap().block_on(admin.delete_topics(&topics, &options)).unwrap();
     for topic in gone {

@@ -10,3 +10,4 @@ mod modules;
 mod operations;
 mod retraining;
 mod upgrade;
+mod viewpoint;

@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 
-use crate::{Role, accounts::account_key, case::Step, facts::Fact, handover::Handover};
+use crate::{Holding, Role, accounts::account_key, case::Step, facts::Fact, handover::Handover};
 
 /// An action on a case.
 #[derive(Debug, Clone)]
@@ -40,15 +40,16 @@ impl Act {
         Act::WithdrawAccounts { accounts, reason }
     }
 
-    /// The role that the action needs. An action that changes what partners have needs an approver.
-    pub fn needs(&self) -> Role {
-        match self {
+    /// What a person has to hold for the action. An action that changes what partners have needs an approver.
+    pub fn needs(&self) -> Holding<'_> {
+        Holding::Role(match self {
+            Act::Step(Step::SignOff { role, .. }) => return Holding::SignOffRole(role),
             Act::Step(Step::Release | Step::Update | Step::Retract { .. })
             | Act::Renew
             | Act::RecordHandover(_)
             | Act::Step(Step::Record(Fact::ConfirmDelay(_)))
             | Act::WithdrawAccounts { .. } => Role::Approver,
             Act::Step(_) | Act::Attend { .. } | Act::ProposeRenewal { .. } => Role::Reviewer,
-        }
+        })
     }
 }

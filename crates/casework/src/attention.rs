@@ -12,6 +12,7 @@ use crate::{
     Reviewers,
     audit::Entry,
     case::{Attention, Case, Illegal, State, Why, Word},
+    facts::is_same_person,
 };
 
 /// Applies a cluster's newest status to a shared case that people decide.
@@ -110,7 +111,7 @@ impl Case {
         let Some(proposed) = self.renewal.clone().filter(|word| Some(word.version) == self.released_version) else {
             return self.refuse("renew", "nobody has proposed it for the version that partners have");
         };
-        if proposed.by == by {
+        if is_same_person(&proposed.by, by) {
             return self.refuse(
                 "renew",
                 &format!("{by} proposed it: accounts are named only when two different people agree"),

@@ -189,12 +189,22 @@ pub fn export_entry(out: &mut impl Write, entry: &Sealed) -> io::Result<()> {
     line(out, entry)
 }
 
-/// Verifies an export without a database. Returns the number of entries in the log up to the end of
-/// the export, and the last seal.
+/// What an export holds.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct VerifiedExport {
+    /// Position of the entry before the first entry of the export.
+    pub since: i64,
+    /// Position of its last entry.
+    pub last: i64,
+    /// The last seal.
+    pub seal: String,
+}
+
+/// Verifies an export without a database.
 ///
 /// Every line must have exactly the bytes that the export writes for its content. So nothing in the
 /// file can change unnoticed, not even to another spelling of the same JSON value.
-pub fn verify_export(file: &mut impl BufRead, expected: Option<&str>) -> Result<(i64, String), ExportError> {
+pub fn verify_export(file: &mut impl BufRead, expected: Option<&str>) -> Result<VerifiedExport, ExportError> {
     let mut read = Vec::new();
     let broken = |seq, what: &'static str| Err(ExportError::Broken(Broken { seq, what: what.into() }));
     file.read_until(b'\n', &mut read)?;
@@ -205,11 +215,13 @@ pub fn verify_export(file: &mut impl BufRead, expected: Option<&str>) -> Result<
     if header.since < 0 || (header.since == 0 && header.before != GENESIS) {
         return broken(0, "the header does not say where the log begins");
     }
-    let mut chain = Chain::after(header.since, header.before).expecting(expected);
+    let since = header.since;
+    let mut chain = Chain::after(since, header.before).expecting(expected);
     loop {
         read.clear();
         if file.read_until(b'\n', &mut read)? == 0 {
-            return Ok(chain.end()?);
+            let (last, seal) = chain.end()?;
+            return Ok(VerifiedExport { since, last, seal });
         }
         // A seal covers microseconds, and the log holds nothing finer.
         match canonical::<Sealed>(&read) {
@@ -306,7 +318,7 @@ mod tests {
     }
 
     fn verify_file(mut file: &[u8], expected: Option<&str>) -> Result<(i64, String), ExportError> {
-        verify_export(&mut file, expected)
+        verify_export(&mut file, expected).map(|export| (export.last, export.seal))
     }
 
     #[test]

@@ -107,6 +107,14 @@ pub enum Step {
     },
     /// Records a fact that a rule of the policy requires.
     Record(Fact),
+    /// Signs off in a role that the rules require. The caller has checked that the person holds the
+    /// role.
+    SignOff {
+        /// The role, as named in the rules.
+        role: String,
+        /// What was examined.
+        comment: String,
+    },
     /// Approves the sharing of the current version.
     Approve {
         /// Reason for the approval.
@@ -149,7 +157,11 @@ impl Step {
             Step::Approve { .. } | Step::Release | Step::Update => Says::Verdict(Verdict::Confirmed),
             Step::Dismiss { authentic: true, .. } => Says::Verdict(Verdict::Rejected),
             Step::Dismiss { .. } | Step::ReturnToReview { .. } | Step::Retract { .. } | Step::Undo => Says::TakesBack,
-            Step::BeginReview | Step::CheckSourcesAndMethods { .. } | Step::Record(_) | Step::Close => Says::Nothing,
+            Step::BeginReview
+            | Step::CheckSourcesAndMethods { .. }
+            | Step::Record(_)
+            | Step::SignOff { .. }
+            | Step::Close => Says::Nothing,
         }
     }
 
@@ -167,6 +179,7 @@ impl Step {
             Step::BeginReview => "begin review",
             Step::CheckSourcesAndMethods { .. } => "check sources and methods",
             Step::Record(fact) => fact.verb(),
+            Step::SignOff { .. } => "sign off",
             Step::Approve { .. } => "approve",
             Step::Dismiss { .. } => "dismiss",
             Step::ReturnToReview { .. } => "return to review",
@@ -399,10 +412,13 @@ impl Case {
     pub fn allowed(&self) -> String {
         let steps: &[&str] = match self.state {
             State::Nominated => &["begin review"],
-            State::InReview => &["check sources and methods", "record what the rules need", "approve", "dismiss"],
+            State::InReview => {
+                &["check sources and methods", "record what the rules need", "sign off", "approve", "dismiss"]
+            }
             State::Approved => &[
                 "check sources and methods",
                 "record what the rules need",
+                "sign off",
                 "release (by somebody other than the approver)",
                 "return to review",
                 "dismiss",
@@ -410,6 +426,7 @@ impl Case {
             State::Released | State::Updated => &[
                 "check sources and methods",
                 "record what the rules need",
+                "sign off",
                 "approve a newer version",
                 "update (by somebody other than the approver)",
                 "record a delivery",

@@ -49,7 +49,7 @@ pub struct Facts {
     /// The recipients that the releaser selected. `None`: nobody selected, so the defaults of each
     /// class apply.
     pub chosen: Option<Recorded<BTreeSet<String>>>,
-    /// Sign-offs that the rules require.
+    /// Sign-offs, newest last. Not all of them count: the policy says which.
     pub sign_offs: Vec<Recorded<SignOff>>,
     /// Objections of victims to notifying others. They are kept, but do not change who is notified.
     pub objections: Vec<Recorded<Objection>>,
@@ -75,8 +75,6 @@ pub enum Fact {
     Duties(Duties),
     /// The selected recipients, by name; replaces the earlier record.
     Chosen(BTreeSet<String>),
-    /// A sign-off in a role.
-    SignOff(SignOff),
     /// A victim's objection to notifying others.
     Objection(Objection),
 }
@@ -93,7 +91,6 @@ impl Fact {
             Fact::PublicNotice(_) => "record answers about a public notice of",
             Fact::Duties(_) => "record duties in",
             Fact::Chosen(_) => "choose the recipients of",
-            Fact::SignOff(_) => "sign off",
             Fact::Objection(_) => "record an objection in",
         }
     }
@@ -109,7 +106,6 @@ impl Fact {
             Fact::PublicNotice(_) => "public_notice_answered",
             Fact::Duties(_) => "duties_recorded",
             Fact::Chosen(_) => "recipients_chosen",
-            Fact::SignOff(_) => "signed_off",
             Fact::Objection(_) => "objection_recorded",
         }
     }
@@ -162,7 +158,6 @@ impl Fact {
                 if duties.why.is_empty() { text } else { format!("{text} ({})", duties.why) }
             }
             Fact::Chosen(names) => joined(names.iter().cloned().collect(), "no recipient is selected"),
-            Fact::SignOff(sign_off) => format!("{}: {}", sign_off.role, sign_off.comment),
             Fact::Objection(objection) => {
                 format!("{} objects to notifying others: {}", objection.from, objection.text)
             }
@@ -197,7 +192,6 @@ impl Facts {
             Fact::PublicNotice(notice) => self.public_notice = Some(with(record, notice)),
             Fact::Duties(duties) => self.duties = Some(with(record, duties)),
             Fact::Chosen(names) => self.chosen = Some(with(record, names)),
-            Fact::SignOff(sign_off) => self.sign_offs.push(with(record, sign_off)),
             Fact::Objection(objection) => self.objections.push(with(record, objection)),
         }
     }
@@ -387,13 +381,17 @@ pub struct Duty {
     pub whom: String,
 }
 
-/// A sign-off in a role that the rules require.
+/// A sign-off by a person who holds a role that the rules require.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct SignOff {
     /// The role, as named in the rules.
     pub role: String,
     /// What was examined.
     pub comment: String,
+    /// Whether the person held the role. False for records from the time before roles belonged to
+    /// people, when anybody could choose a role in the form: they are kept and do not count.
+    #[serde(default)]
+    pub held: bool,
 }
 
 /// A victim's objection to notifying others.

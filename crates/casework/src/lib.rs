@@ -30,11 +30,12 @@ mod role;
 mod steps;
 pub mod techniques;
 mod tlp;
+mod typed;
 
 pub use act::Act;
 pub use case::Undo;
 pub use record::{CaseRecord, Effects, Notice, Publish, Settings};
 pub use reviewers::{DEMO_NOTICE, Reviewers};
-pub use role::{Role, Task};
+pub use role::{Holding, Role, Task};
 pub use steps::Label;
 pub use tlp::Tlp;

@@ -183,7 +183,8 @@ impl CaseRecord {
     }
 
     /// Effects of a person's action, or the reason for its refusal.
-    pub fn on_act(self, act: Act, by: &str, settings: &Settings<'_>, now: Timestamp) -> Result<Effects, Illegal> {
+    pub fn on_act(self, mut act: Act, by: &str, settings: &Settings<'_>, now: Timestamp) -> Result<Effects, Illegal> {
+        act.clean();
         self.act(act, by, settings, now).map(Effects::with_duties)
     }
 

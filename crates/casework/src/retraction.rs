@@ -51,6 +51,7 @@ impl Rejection<'_> {
                 "retraction case {number} cannot be decided without a reason: enter why the finding stays shared"
             ));
         }
+        let reason = text_format::without_hidden(reason);
         Ok(Entry {
             at: now,
             actor: by.to_owned(),

@@ -47,6 +47,24 @@ impl FromStr for Role {
     }
 }
 
+/// What a person has to hold to do something.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Holding<'a> {
+    /// A role.
+    Role(Role),
+    /// A role in which the rules of sharing ask for sign-offs.
+    SignOffRole(&'a str),
+}
+
+impl fmt::Display for Holding<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Holding::Role(role) => write!(f, "the role {role}"),
+            Holding::SignOffRole(role) => write!(f, "the sign-off role {}", text_format::shorten(role, 60)),
+        }
+    }
+}
+
 /// A task that is not a step of a case. [`Act::needs`](crate::Act::needs) gives the role for each
 /// step.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -7,7 +7,7 @@ use jiff::Timestamp;
 use crate::{
     audit::Entry,
     case::{Case, Illegal, State, Step, Undo, Versions, Word},
-    facts::Recorded,
+    facts::{Recorded, SignOff, is_same_person},
     feedback::Says,
     policy::{self, Terms},
 };
@@ -62,6 +62,20 @@ impl Case {
                     }
                 }
                 (fact.action(), text)
+            }
+            Step::SignOff { role, comment } => {
+                if !open && self.state != State::Approved {
+                    return refuse(&format!("it is {}", self.state));
+                }
+                if let Err(why) = policy::check_sign_off(role, comment, terms) {
+                    return refuse(&why);
+                }
+                let what = SignOff { role: role.clone(), comment: comment.clone(), held: true };
+                let replaced = policy::newest_sign_off_of(self, by).filter(|earlier| earlier.what.role != *role);
+                let replaced = replaced.map(|earlier| format!("; it replaces the sign-off as {}", earlier.what.role));
+                let text = format!("{role}: {comment}{}", replaced.unwrap_or_default());
+                self.facts.sign_offs.push(Recorded { by: by.to_owned(), at: now, version: self.version, what });
+                ("signed_off", text)
             }
             Step::Approve { comment } => {
                 // An approval can be given again where it no longer covers who gets what.
@@ -119,7 +133,7 @@ impl Case {
                 let Some(approved) = self.approved.as_ref().filter(|a| a.version == self.version) else {
                     return refuse(&format!("version {} is not approved", self.version));
                 };
-                if approved.by == by {
+                if is_same_person(&approved.by, by) {
                     return refuse(&format!(
                         "{by} approved it: accounts are named only when two different people agree"
                     ));
@@ -135,6 +149,12 @@ impl Case {
                     return refuse(&format!(
                         "what {} would receive is no longer what was approved: look at it and approve it again",
                         changed.join(", ")
+                    ));
+                }
+                if let Some(own) = outcome.sign_offs.iter().find(|needed| needed.is_by(by)) {
+                    return refuse(&format!(
+                        "{by} signed off as {}: another person has to release, or another person who holds the role has to sign off",
+                        own.role
                     ));
                 }
                 let blocks: Vec<String> =

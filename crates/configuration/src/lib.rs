@@ -89,10 +89,27 @@ pub struct Sources<'s> {
     pub retired: &'s [Retired],
     /// Keys that have other names now.
     pub renamed: &'s [Renamed],
+    /// Keys that were known once and without which the program would do something else: errors.
+    pub removed: &'s [Retired],
     /// Keys of parts that this program does not have.
     pub unused: &'s [Unused],
     /// The settings whose bounds hold; without them a number is taken as far as its type goes.
     pub settings: Option<&'s Settings>,
+}
+
+/// A key that has no effect.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Warning {
+    /// Whether it was known once; else it is for a part that this program does not have.
+    pub is_retired: bool,
+    /// Its place and why it has no effect.
+    pub text: String,
+}
+
+impl std::fmt::Display for Warning {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(&self.text)
+    }
 }
 
 /// A configuration that was read.
@@ -100,8 +117,8 @@ pub struct Sources<'s> {
 pub struct Loaded<T> {
     /// What was read.
     pub value: T,
-    /// A warning for each key that has no effect, with its place and why.
-    pub warnings: Vec<String>,
+    /// A warning for each key that has no effect.
+    pub warnings: Vec<Warning>,
     /// Where each value comes from that is no default, by its dotted path: `lockstep.toml:12`,
     /// `environment variable X`, `option a.b`.
     pub origins: BTreeMap<String, String>,
@@ -114,7 +131,8 @@ impl Sources<'_> {
     /// Known keys are the fields of `T`, so `T` needs no `deny_unknown_fields`; fields with a
     /// default need `#[serde(default)]`. Avoid `flatten` and `untagged`: they hide the keys.
     pub fn load<T: DeserializeOwned>(&self) -> Result<(T, Vec<String>), ConfigError> {
-        self.load_with_origins().map(|loaded| (loaded.value, loaded.warnings))
+        self.load_with_origins()
+            .map(|loaded| (loaded.value, loaded.warnings.into_iter().map(|warning| warning.text).collect()))
     }
 
     /// The same, with where each value comes from.
@@ -165,6 +183,12 @@ fn load_from<T: DeserializeOwned>(
         let keys: Vec<&str> = path.split('.').collect();
         problems.extend(root.set(&keys, value.clone(), &format!("option {path}")).err());
     }
+    for known in sources.removed {
+        let keys: Vec<&str> = known.path.split('.').collect();
+        if let Some(node) = root.take(&keys) {
+            problems.push(format!("{}: {} is no longer read: {}", node.origin, known.path, known.instead));
+        }
+    }
     let mut warnings = Vec::new();
     for Renamed { path, to } in sources.renamed {
         let keys = |path: &'static str| path.split('.').collect::<Vec<&str>>();
@@ -175,17 +199,17 @@ fn load_from<T: DeserializeOwned>(
                 node.origin, set.origin
             )),
             None => {
-                warnings.push(format!("{}: {path} is now named {to}", node.origin));
+                warnings.push(Warning { is_retired: true, text: format!("{}: {path} is now named {to}", node.origin) });
                 problems.extend(root.put(&keys(to), node).err());
             }
         }
     }
-    let retired = sources.retired.iter().map(|known| (known.path, "has no effect any more", known.instead));
-    let unused = sources.unused.iter().map(|known| (known.path, "is not used here", known.why));
-    for (path, what, why) in retired.chain(unused) {
+    let retired = sources.retired.iter().map(|known| (true, known.path, "has no effect any more", known.instead));
+    let unused = sources.unused.iter().map(|known| (false, known.path, "is not used here", known.why));
+    for (is_retired, path, what, why) in retired.chain(unused) {
         let keys: Vec<&str> = path.split('.').collect();
         if let Some(node) = root.take(&keys) {
-            warnings.push(format!("{}: {path} {what}: {why}", node.origin));
+            warnings.push(Warning { is_retired, text: format!("{}: {path} {what}: {why}", node.origin) });
         }
     }
     let mut origins = BTreeMap::new();

@@ -33,7 +33,7 @@ use std::{
 
 use detection::Pipeline;
 use jiff::Timestamp;
-use messages::topics::{CLUSTERS, CLUSTERS_FLAGGED, POSTS, POSTS_DEAD_LETTER};
+use messages::topics::{CLUSTERS, CLUSTERS_DEAD_LETTER, CLUSTERS_FLAGGED, POSTS, POSTS_DEAD_LETTER};
 use runtime::{
     Cleanup, Consumer, Log, LogError, TopicSpec,
     admin::Check,
@@ -63,7 +63,7 @@ const DAY: Duration = Duration::from_secs(86_400);
 
 mod recovery;
 
-/// Creates the topics that the detector reads and writes, if they are missing.
+/// Creates the topics of all services, if they are missing.
 pub async fn create_topics(log: &Log) -> Result<(), LogError> {
     let topic = |name, partitions, cleanup, days: Option<u32>| TopicSpec {
         name,
@@ -76,6 +76,7 @@ pub async fn create_topics(log: &Log) -> Result<(), LogError> {
         topic(POSTS_DEAD_LETTER, 1, Cleanup::Delete, Some(90)),
         topic(CLUSTERS, 1, Cleanup::Compact, None),
         topic(CLUSTERS_FLAGGED, 1, Cleanup::Delete, Some(3 * 365)),
+        topic(CLUSTERS_DEAD_LETTER, 1, Cleanup::Delete, Some(3 * 365)),
         topic(messages::topics::FEEDBACK, 1, Cleanup::Compact, None),
     ])
     .await

@@ -8,7 +8,7 @@ use std::{
 
 use anyhow::{Context, Result};
 use casework::{
-    audit::{self, ExportError},
+    audit::{self, ExportError, VerifiedExport},
     audit_formats::Format,
 };
 use clap::{Args, Subcommand};
@@ -85,7 +85,9 @@ impl Audit {
                         let config = config.load()?.sharing;
                         let seals = &config.audit.seal_file;
                         let seals = (!seals.is_empty()).then(|| std::path::Path::new(seals));
-                        AuditLog::open(&config.database)?.verify(expect.as_deref(), seals)?
+                        AuditLog::open(&config.database)?
+                            .verify(expect.as_deref(), seals)?
+                            .map(|(last, seal)| VerifiedExport { since: 0, last, seal })
                     }
                 };
                 said(found, json)
@@ -118,12 +120,19 @@ fn export(log: &AuditLog, format: Option<Format>, since: i64, out: &mut impl Wri
     })
 }
 
-fn said(found: Result<(i64, String), audit::Broken>, json: bool) -> Result<()> {
+fn said(found: Result<VerifiedExport, audit::Broken>, json: bool) -> Result<()> {
     let mut out = std::io::stdout();
     match (&found, json) {
-        (Ok((entries, seal)), false) => writeln!(out, "{entries} entries, unbroken; last seal {seal}")?,
-        (Ok((entries, seal)), true) => {
-            writeln!(out, "{}", json!({"unbroken": true, "entries": entries, "seal": seal}))?;
+        (Ok(VerifiedExport { since, last, seal }), false) => {
+            // An export may begin later than the log does.
+            let places = if *since > 0 { format!(" ({} to {last})", since + 1) } else { String::new() };
+            let noun = if last - since == 1 { "entry" } else { "entries" };
+            writeln!(out, "{} {noun}{places}, unbroken; last seal {seal}", last - since)?;
+        }
+        (Ok(VerifiedExport { since, last, seal }), true) => {
+            let entries = last - since;
+            let said = json!({"unbroken": true, "entries": entries, "first": since + 1, "last": last, "seal": seal});
+            writeln!(out, "{said}")?;
         }
         (Err(broken), true) => {
             writeln!(out, "{}", json!({"unbroken": false, "entry": broken.seq, "what": broken.what}))?;

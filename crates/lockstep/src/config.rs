@@ -73,13 +73,16 @@ impl Config {
             env_prefix: Some("LOCKSTEP"),
             retired: &detection::RETIRED,
             renamed: &detection::RENAMED,
+            #[cfg(feature = "services")]
+            removed: &sharing::REMOVED,
             unused: if cfg!(feature = "services") { &[] } else { &detection::SERVICE_KEYS },
             settings: Some(&settings),
             ..Sources::default()
         };
         #[cfg_attr(not(feature = "services"), expect(unused_mut, reason = "only the log's names are changed"))]
-        let configuration::Loaded { value: mut config, mut warnings, mut origins } =
+        let configuration::Loaded { value: mut config, warnings, mut origins } =
             sources.load_with_origins::<Config>()?;
+        let mut warnings: Vec<String> = warnings.into_iter().map(|warning| warning.text).collect();
         #[cfg(feature = "services")]
         {
             config.log.with_dots();

@@ -24,6 +24,7 @@ use crate::config::ConfigFile;
 Examples:
   lockstep users add ann --role reviewer --config config/lockstep.toml
   lockstep users add bob --role reviewer --role approver
+  lockstep users add cy --sign-off-role \"public affairs\"
   pass show lockstep/ann | lockstep users password ann
   lockstep users list")]
 pub struct Users {
@@ -39,8 +40,11 @@ enum Action {
         name: String,
         /// The person's roles: reviewer (looks, records, approves), approver (releases, retracts),
         /// admin (partners, users)
-        #[arg(long = "role", required = true, value_name = "ROLE")]
+        #[arg(long = "role", required_unless_present = "sign_off_roles", value_name = "ROLE")]
         roles: Vec<Role>,
+        /// A role in which the person may sign off: one of sign_off in the recipients' file
+        #[arg(long = "sign-off-role", value_name = "ROLE")]
+        sign_off_roles: Vec<String>,
         #[command(flatten)]
         file: File,
     },
@@ -56,8 +60,11 @@ enum Action {
         /// The person's name
         name: String,
         /// All roles of the person from now on
-        #[arg(long = "role", required = true, value_name = "ROLE")]
+        #[arg(long = "role", required_unless_present = "sign_off_roles", value_name = "ROLE")]
         roles: Vec<Role>,
+        /// All roles in which the person may sign off from now on; none where it is left out
+        #[arg(long = "sign-off-role", value_name = "ROLE")]
+        sign_off_roles: Vec<String>,
         #[command(flatten)]
         file: File,
     },
@@ -89,19 +96,31 @@ impl File {
         }
         Ok(PathBuf::from(users))
     }
+
+    /// The roles, all of which the rules of sharing ask for.
+    fn sign_off_roles(&self, given: Vec<String>) -> Result<BTreeSet<String>> {
+        let policy = self.config.load()?.sharing.policy().map_err(anyhow::Error::msg)?;
+        let known = policy.rules.sign_off_roles();
+        if let Some(unknown) = given.iter().find(|role| !known.contains(role.as_str())) {
+            let known: Vec<&str> = known.into_iter().collect();
+            let known = if known.is_empty() { "none".to_owned() } else { known.join(", ") };
+            bail!("the rules of sharing ask for no sign-off by {unknown:?}; they ask for: {known}");
+        }
+        Ok(given.into_iter().collect())
+    }
 }
 
 impl Users {
     pub fn run(self) -> Result<()> {
         match self.action {
-            Action::Add { name, roles, file } => {
+            Action::Add { name, roles, sign_off_roles, file } => {
                 let roles: BTreeSet<Role> = roles.into_iter().collect();
-                let path = file.path()?;
+                let (path, sign_off_roles) = (file.path()?, file.sign_off_roles(sign_off_roles)?);
                 // Checked before the password is asked for, so that an invalid name costs no
                 // typing.
                 UsersFile::read(&path)?.check_new(&name)?;
                 let password = password(&name)?;
-                change(&path, |users| Ok(users.add(&name, roles, &password)?))?;
+                change(&path, |users| Ok(users.add(&name, roles, sign_off_roles, &password)?))?;
                 eprintln!("{name} can log in now");
             }
             Action::Password { name, file } => {
@@ -111,8 +130,11 @@ impl Users {
                 change(&path, |users| Ok(users.set_password(&name, &password)?))?;
                 eprintln!("{name} has a new password; sessions with the old password have ended");
             }
-            Action::Roles { name, roles, file } => {
-                change(&file.path()?, |users| Ok(users.set_roles(&name, roles.into_iter().collect())?))?;
+            Action::Roles { name, roles, sign_off_roles, file } => {
+                let sign_off_roles = file.sign_off_roles(sign_off_roles)?;
+                change(&file.path()?, |users| {
+                    Ok(users.set_roles(&name, roles.into_iter().collect(), sign_off_roles)?)
+                })?;
                 eprintln!("{name} has new roles");
             }
             Action::Remove { name, file } => {
@@ -122,8 +144,10 @@ impl Users {
             Action::List(file) => {
                 let users = UsersFile::read(&file.path()?)?;
                 let mut out = std::io::stdout().lock();
-                for (name, roles) in users.list() {
-                    let roles: Vec<&str> = roles.iter().map(|role| role.name()).collect();
+                for (name, roles, sign_off_roles) in users.list() {
+                    let sign_off_roles = sign_off_roles.iter().map(|role| format!("signs off as {role}"));
+                    let roles: Vec<String> =
+                        roles.iter().map(|role| role.name().to_owned()).chain(sign_off_roles).collect();
                     writeln!(out, "{name}  {}", roles.join(", "))?;
                 }
                 if users.is_empty() {

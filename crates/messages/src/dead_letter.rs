@@ -1,5 +1,5 @@
-//! Topic `posts.dead-letter`: values that could not be read, unchanged, with the reason in the
-//! record's headers.
+//! Topics `posts.dead-letter` and `clusters.dead-letter`: values that could not be read, unchanged,
+//! with the reason in the record's headers.
 //!
 //! | header | value |
 //! | --- | --- |
@@ -11,9 +11,9 @@
 //! | `lockstep-source-file`, `lockstep-source-line` | where a line came from, counted from 1 |
 //!
 //! The record's value is the original value, byte for byte, and its key the original key, so that a
-//! dead letter can be put back into `posts` unchanged when its cause is fixed. A value of more than
-//! [`MAX_LETTER_BYTES`] can never be a post and may be too large for the log: only its start is
-//! kept. Headers with other names are the original record's own.
+//! dead letter can be put back into `posts` or `clusters.flagged` unchanged when its cause is fixed.
+//! A value of more than [`MAX_LETTER_BYTES`] can never be a post and may be too large for the log:
+//! only its start is kept. Headers with other names are the original record's own.
 
 use jiff::Timestamp;
 
@@ -116,7 +116,7 @@ impl DeadLetter {
         headers
     }
 
-    /// Reads a record of `posts.dead-letter`. Errors name the header.
+    /// Reads a record of a topic of dead letters. Errors name the header.
     pub fn from_record(value: &[u8], headers: &[(String, Vec<u8>)]) -> Result<Self, DecodeError> {
         let source = match (optional(headers, TOPIC), optional(headers, FILE)) {
             (Some(topic), _) => {

@@ -77,12 +77,12 @@ pub(crate) fn read(
         settings: Some(&settings),
         ..Sources::default()
     };
-    let (settings, warnings): (Settings, _) = sources.load().map_err(failed)?;
-    let mut config = settings.detector;
+    let loaded = sources.load_with_origins::<Settings>().map_err(failed)?;
+    let mut config = loaded.value.detector;
     config.engine.repeat_days = config.engine.repeat_days.min(config.engine.retention_days);
     config.check().map_err(failed)?;
     // Keys of the services do not matter to a user who runs detection alone.
-    let retired = warnings.into_iter().filter(|warning| !warning.contains("is not used here"));
+    let retired = loaded.warnings.into_iter().filter(|warning| warning.is_retired).map(|warning| warning.text);
     let warnings = retired.chain(config.warnings()).collect();
     Ok((config, options, warnings))
 }

@@ -5,6 +5,7 @@
 mod guard;
 mod pace;
 mod serve;
+mod subject;
 mod tls;
 
 use std::{
@@ -17,7 +18,7 @@ use std::{
 use axum::{
     Router,
     extract::Request,
-    http::StatusCode,
+    http::{StatusCode, Version, header},
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
@@ -26,6 +27,7 @@ use tokio::net::TcpListener;
 pub use guard::Guard;
 pub(crate) use guard::bearer;
 pub use serve::{Limits, Peer, Serving, serve};
+pub use subject::Subject;
 pub use tls::{Certificate, Certificates, TlsFiles};
 
 /// Listening or serving failed.
@@ -81,13 +83,26 @@ pub async fn listen(address: SocketAddr) -> Result<TcpListener, HttpError> {
 }
 
 /// Limits a router to `at_once` requests at the same time; further requests are answered with 503
-/// immediately. A request that takes longer than `limit` is answered with 504.
+/// immediately. A request that takes longer than `limit` is answered with 504, and one that does not
+/// name exactly one host with 400.
 pub fn bounded(router: Router, at_once: usize, limit: Duration) -> Router {
     let permits = std::sync::Arc::new(tokio::sync::Semaphore::new(at_once));
     router.layer(middleware::from_fn(move |request: Request, next: Next| {
         let permits = permits.clone();
-        async move { answer_within(&permits, limit, next.run(request)).await }
+        async move {
+            if !names_one_host(&request) {
+                return (StatusCode::BAD_REQUEST, "the request needs exactly one Host header\n").into_response();
+            }
+            answer_within(&permits, limit, next.run(request)).await
+        }
     }))
+}
+
+/// Whether a request names one host, as HTTP/1.1 requires (RFC 9112, section 3.2): two servers could
+/// understand several differently.
+fn names_one_host(request: &Request) -> bool {
+    let hosts = request.headers().get_all(header::HOST).iter().count();
+    hosts == 1 || hosts == 0 && request.version() != Version::HTTP_11
 }
 
 async fn answer_within(

@@ -14,7 +14,6 @@ use std::{
     time::{Duration, Instant},
 };
 
-use casework::{Tlp, policy::Partner};
 use jiff::Timestamp;
 use sharing::{Config, Sharing};
 
@@ -107,12 +106,14 @@ fn crowds(database: &str, size: usize) {
 }
 
 fn open(database: &str) -> Sharing {
-    let partner =
-        Partner { name: "bench".to_owned(), platform: "example".to_owned(), tlp_ceiling: Tlp::Amber, webhook: None };
+    let folder = tempfile::tempdir().unwrap();
+    let recipients = folder.path().join("recipients.toml");
+    std::fs::write(&recipients, "[[recipients]]\nname = \"bench\"\nclass = \"platform\"\nplatform = \"example\"\n")
+        .unwrap();
     let mut config = Config {
         database: database.to_owned(),
         listen: ([127, 0, 0, 1], 0).into(),
-        partners: vec![partner],
+        recipients: Some(recipients),
         ..Config::default()
     };
     // What is measured is the work, not the agreement on how much of it a partner may ask for.

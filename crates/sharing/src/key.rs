@@ -2,10 +2,12 @@
 //! tokens is that of [`runtime::keys`].
 
 use base64::{Engine, engine::general_purpose::STANDARD};
+use hmac::{Hmac, KeyInit, Mac};
 use jiff::Timestamp;
 pub(crate) use runtime::keys::{generate, matches, parse, random_bytes};
 use runtime::keys::{generate_with, parse_with};
 use serde::Serialize;
+use sha2::Sha256;
 
 /// Another prefix than that of partners' keys, so that people, and scanners for leaked secrets, can tell the two apart.
 const TOKEN_PREFIX: &str = "lockstepapi_";
@@ -42,6 +44,21 @@ pub(crate) fn generate_token() -> (String, String, Vec<u8>) {
 /// Id and secret of a token as presented; `None` if the text is not such a token.
 pub(crate) fn parse_token(token: &str) -> Option<(&str, &str)> {
     parse_with(TOKEN_PREFIX, token)
+}
+
+/// The id under which a partner knows a case, made with the partner's own key: from two partners' ids nobody can tell whether they
+/// have the same case, nor how many cases there are.
+pub(crate) fn case_reference(pseudonym_key: &[u8], case_id: &str) -> String {
+    // Hmac takes keys of any length, so there is always one.
+    let mac = Hmac::<Sha256>::new_from_slice(pseudonym_key).map(|mut mac| {
+        mac.update(format!("case reference\u{1f}{case_id}").as_bytes());
+        mac.finalize().into_bytes()
+    });
+    let mut bytes = [0; 16];
+    if let Ok(mac) = mac {
+        bytes.copy_from_slice(&mac[..16]);
+    }
+    format!("case-{}", uuid::Builder::from_custom_bytes(bytes).into_uuid())
 }
 
 /// How a secret begins where people see it.

@@ -35,7 +35,7 @@ mod token;
 mod webhooks;
 
 pub use config::{
-    Audit, Config, Encryption,
+    Audit, Config, Encryption, REMOVED,
     access::{Limits, Login, Provider, Tls},
     policy::load_policy,
 };

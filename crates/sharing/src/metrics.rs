@@ -137,7 +137,7 @@ impl Metrics {
             shared: metrics.clone(),
             clusters: metrics.counters(
                 "lockstep_sharing_clusters_total",
-                "Flagged clusters read, by outcome",
+                "Flagged clusters read, by outcome; what cannot be read is a dead letter",
                 &["outcome"],
             )?,
             cases: metrics.gauges("lockstep_sharing_cases", "Cases by state", &["state"])?,
@@ -181,6 +181,9 @@ impl Metrics {
         // A row that has never counted anything says zero, and not nothing.
         for outcome in ["ok", "wrong", "limited", "no_role", "failed"] {
             made.logins.with_label_values(&[outcome]);
+        }
+        for outcome in ["opened", "updated", "known", "rejected", "dead_letter"] {
+            made.clusters.with_label_values(&[outcome]);
         }
         for whose in ["partner", "stranger", "login", "connection"] {
             made.limited.with_label_values(&[whose]);

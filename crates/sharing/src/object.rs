@@ -16,6 +16,23 @@ pub(crate) struct NewObject {
     pub body: String,
 }
 
+impl NewObject {
+    /// Whether it says that it is withdrawn.
+    pub fn is_revoked(&self) -> bool {
+        is_revoked(&self.body)
+    }
+}
+
+/// Whether an object says that it is withdrawn.
+pub(crate) fn is_revoked(body: &str) -> bool {
+    #[derive(serde::Deserialize)]
+    struct Revoked {
+        #[serde(default)]
+        revoked: bool,
+    }
+    serde_json::from_str::<Revoked>(body).is_ok_and(|object| object.revoked)
+}
+
 /// A timestamp as STIX and TAXII write it, in microseconds.
 pub(crate) fn time(value: &str) -> Option<i64> {
     let shape = value.len() >= 20

@@ -170,6 +170,24 @@ pub fn is_hidden(c: char) -> bool {
             | '\u{061C}' | '\u{FEFF}' | '\u{2028}' | '\u{2029}' | '\u{FFF9}'..='\u{FFFB}' | '\u{E0000}'..='\u{E007F}')
 }
 
+/// The first character of a typed text that is invisible or reorders the text around it, with its place. Line breaks, tabs and the
+/// joiners U+200C and U+200D, which words and emoji need, are none.
+pub fn hidden_character(text: &str) -> Option<(usize, char)> {
+    text.chars().enumerate().find(|(_, c)| is_unwanted(*c))
+}
+
+/// A typed text without characters that are invisible or reorder the text around them. Other marks of a line's end become line breaks.
+pub fn without_hidden(text: &str) -> String {
+    text.chars()
+        .map(|c| if matches!(c, '\u{B}' | '\u{C}' | '\u{85}' | '\u{2028}' | '\u{2029}') { '\n' } else { c })
+        .filter(|c| !is_unwanted(*c))
+        .collect()
+}
+
+fn is_unwanted(c: char) -> bool {
+    is_hidden(c) && !matches!(c, '\n' | '\r' | '\t' | '\u{200C}' | '\u{200D}')
+}
+
 /// Whether a character is a combining mark, drawn above or below the character before it.
 pub fn is_mark(c: char) -> bool {
     matches!(c, '\u{0300}'..='\u{036F}' | '\u{0483}'..='\u{0489}' | '\u{1AB0}'..='\u{1AFF}'

@@ -1,14 +1,12 @@
 //! Checks of facts that people record.
 
-use std::collections::BTreeSet;
-
 use jiff::Timestamp;
 
-use super::{decide::delay_fault, terms::Terms};
-use crate::{
-    facts::{Breach, Delay, Fact, Facts, Recorded, is_same_person, is_state},
-    recipients::Class,
+use super::{
+    decide::{delay_fault, renewed_by_the_same_approver},
+    terms::Terms,
 };
+use crate::facts::{Breach, Delay, Fact, Facts, Recorded, is_same_person, is_state};
 
 /// Longest text of a record, in characters.
 const LONGEST: usize = 4_000;
@@ -51,7 +49,7 @@ impl Fact {
                 let Some(before) = &facts.breaches else { return Ok(()) };
                 let gone = |old: &&Breach| breaches.breaches.iter().all(|new| new.state != old.state);
                 match before.what.breaches.iter().find(gone) {
-                    Some(old) if before.by == by => {
+                    Some(old) if is_same_person(&before.by, by) => {
                         Err(format!("{by} recorded the breach in {}: another person has to take it back", old.state))
                     }
                     Some(_) => require_text(&breaches.why, "the reason for taking back a breach"),
@@ -79,10 +77,10 @@ impl Fact {
                 if is_same_person(&record.by, by) {
                     return Err(format!("{by} recorded it: the approver is another person"));
                 }
-                match record.what.until <= now {
-                    true => Err(format!("the delay ended at {}", record.what.until)),
-                    false => Ok(()),
+                if record.what.until <= now {
+                    return Err(format!("the delay ended at {}", record.what.until));
                 }
+                renewed_by_the_same_approver(&record.what.state, record.what.until, by, facts).map_or(Ok(()), Err)
             }
             Fact::Consideration(considered) => {
                 require_text(&considered.security, "what was considered about security")?;
@@ -104,26 +102,26 @@ impl Fact {
                 }
             }
             Fact::Chosen(names) => names.iter().try_for_each(known),
-            Fact::SignOff(sign_off) => {
-                require_text(&sign_off.comment, "the comment of the sign-off")?;
-                let roles: BTreeSet<&String> =
-                    Class::ALL.iter().flat_map(|class| &terms.rules.class(*class).sign_off).collect();
-                if roles.contains(&sign_off.role) {
-                    return Ok(());
-                }
-                let all: Vec<&str> = roles.into_iter().map(String::as_str).collect();
-                Err(format!(
-                    "no rule asks for a sign-off by {:?}; the rules ask for: {}",
-                    sign_off.role,
-                    all.join(", ")
-                ))
-            }
             Fact::Objection(objection) => {
                 require_text(&objection.from, "whose objection it is")?;
                 require_text(&objection.text, "the objection")
             }
         }
     }
+}
+
+/// What is wrong with a sign-off.
+pub(crate) fn check_sign_off(role: &str, comment: &str, terms: &Terms<'_>) -> Result<(), String> {
+    require_text(comment, "the comment of the sign-off")?;
+    let roles = terms.rules.sign_off_roles();
+    if roles.contains(role) {
+        return Ok(());
+    }
+    let all: Vec<&str> = roles.into_iter().collect();
+    Err(match all.as_slice() {
+        [] => format!("no rule asks for a sign-off by {role:?}: the rules ask for none"),
+        all => format!("no rule asks for a sign-off by {role:?}; the rules ask for: {}", all.join(", ")),
+    })
 }
 
 fn require_text(text: &str, what: &str) -> Result<(), String> {

@@ -1,15 +1,22 @@
 //! The decision. Input: recorded facts, recipients and rules. Output: which recipients are notified
 //! of what, and what blocks a release.
 
+mod delays;
 mod recipient;
+mod sign_offs;
 
 use std::collections::BTreeMap;
 
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
+pub use delays::is_confirmed;
+pub(crate) use delays::{delay, delay_fault, renewed_by_the_same_approver};
 use recipient::about;
+pub use sign_offs::NeededSignOff;
+pub(crate) use sign_offs::newest_sign_off_of;
+use sign_offs::sign_offs;
 
 use super::{
     rules::{Product, Redaction, Rule, Rules, Told, VOLUNTARY},
@@ -18,7 +25,7 @@ use super::{
 use crate::{
     Tlp,
     case::Case,
-    facts::{Delay, Facts, Recorded, TargetKind, is_same_person},
+    facts::{Recorded, TargetKind, is_same_person},
     recipients::{Class, Delivery, Recipient},
 };
 
@@ -38,6 +45,8 @@ pub struct Outcome {
     pub blocks: Vec<Block>,
     /// Required approvals, with who gave them.
     pub approvals: Vec<Approval>,
+    /// Required sign-offs, by role.
+    pub sign_offs: Vec<NeededSignOff>,
     /// The detector's suggested targets, with the reviewer's answers.
     pub suggestions: BTreeMap<String, Option<String>>,
     /// Notes for the reviewer. They block nothing.
@@ -93,8 +102,34 @@ pub struct Block {
     pub rule: Rule,
     /// Its number.
     pub number: u8,
+    /// What has to be recorded or configured.
+    pub needs: Needs,
     /// What is wrong or missing, and what to do.
     pub text: String,
+}
+
+/// What a block waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub enum Needs {
+    /// The approval of a reviewer.
+    Approval,
+    /// A sign-off by a person who holds the role.
+    SignOff,
+    /// The sources-and-methods check.
+    SourcesAndMethodsCheck,
+    /// The consideration of security and political sensitivity.
+    Consideration,
+    /// The targets, or answers to the detector's suggestions.
+    Targets,
+    /// Whether election systems were breached.
+    Breaches,
+    /// The answers to the two questions about a public notice.
+    PublicNotice,
+    /// The existing duties to notify victims.
+    Duties,
+    /// A change of the recipients' file.
+    Recipients,
 }
 
 /// A recipient that must be notified but is not configured.
@@ -157,6 +192,7 @@ pub fn decide(case: &Case, terms: &Terms<'_>, now: Timestamp) -> Outcome {
         missing: Vec::new(),
         blocks: Vec::new(),
         approvals: Vec::new(),
+        sign_offs: Vec::new(),
         suggestions: BTreeMap::new(),
         notes: Vec::new(),
     };
@@ -231,7 +267,7 @@ fn decided_by_people(case: &Case, terms: &Terms<'_>, outcome: &mut Outcome) {
     let approved = case.approved.as_ref().filter(|word| word.version == case.version);
     if approved.is_none() {
         let text = format!("version {} is not approved: a reviewer has to decide", case.version);
-        outcome.blocks.push(block(Rule::NominateThenDecide, text));
+        outcome.blocks.push(block(Rule::NominateThenDecide, Needs::Approval, text));
     }
     let changed = terms.not_as_approved(case);
     if approved.is_some() && case.released_version != Some(case.version) && !changed.is_empty() {
@@ -239,7 +275,7 @@ fn decided_by_people(case: &Case, terms: &Terms<'_>, outcome: &mut Outcome) {
             "what {} would receive changed after the approval: look at it and approve it again",
             changed.join(", ")
         );
-        outcome.blocks.push(block(Rule::NominateThenDecide, text));
+        outcome.blocks.push(block(Rule::NominateThenDecide, Needs::Approval, text));
     }
     outcome.approvals.push(Approval {
         who: "a reviewer".to_owned(),
@@ -263,7 +299,7 @@ fn sources_and_methods(case: &Case, outcome: &mut Outcome) {
             "the sources-and-methods check of version {} is not recorded: record it before anybody is notified",
             case.version
         );
-        outcome.blocks.push(block(Rule::SourcesAndMethodsFirst, text));
+        outcome.blocks.push(block(Rule::SourcesAndMethodsFirst, Needs::SourcesAndMethodsCheck, text));
     }
 }
 
@@ -274,7 +310,7 @@ fn consideration(case: &Case, outcome: &mut Outcome) {
             "the consideration of security and political sensitivity is not recorded for version {}: record it",
             case.version
         );
-        outcome.blocks.push(block(Rule::NoVetoForTheVictim, text));
+        outcome.blocks.push(block(Rule::NoVetoForTheVictim, Needs::Consideration, text));
     }
 }
 
@@ -290,7 +326,7 @@ fn targets(case: &Case, terms: &Terms<'_>, outcome: &mut Outcome) {
             "the targets are not recorded for version {}: record the targets, or that there are none",
             case.version
         );
-        outcome.blocks.push(block(Rule::SecretServiceAlways, text));
+        outcome.blocks.push(block(Rule::SecretServiceAlways, Needs::Targets, text));
         return;
     };
     let open = |name: &&String| !recorded.suggestions.contains_key(*name);
@@ -298,12 +334,12 @@ fn targets(case: &Case, terms: &Terms<'_>, outcome: &mut Outcome) {
     if !open.is_empty() {
         let text =
             format!("the detector suggests as targets: {}; confirm or reject each with a reason", open.join(", "));
-        outcome.blocks.push(block(Rule::SecretServiceAlways, text));
+        outcome.blocks.push(block(Rule::SecretServiceAlways, Needs::Targets, text));
     }
     if recorded.targets.iter().any(|target| target.kind == TargetKind::ElectionOffice) && case.facts.breaches.is_none()
     {
         let text = "an election office is a target: record whether its systems were breached, or that they were not";
-        outcome.blocks.push(block(Rule::LocalBreach, text.to_owned()));
+        outcome.blocks.push(block(Rule::LocalBreach, Needs::Breaches, text.to_owned()));
     }
 }
 
@@ -311,7 +347,7 @@ fn targets(case: &Case, terms: &Terms<'_>, outcome: &mut Outcome) {
 fn duties(case: &Case, outcome: &mut Outcome) {
     if case.facts.duties.is_none() {
         let text = "the existing duties to notify victims are not recorded: record the duties, or that none applies";
-        outcome.blocks.push(block(Rule::SupplementNotReplace, text.to_owned()));
+        outcome.blocks.push(block(Rule::SupplementNotReplace, Needs::Duties, text.to_owned()));
     }
 }
 
@@ -327,7 +363,7 @@ fn secret_service(case: &Case, terms: &Terms<'_>, outcome: &mut Outcome) {
         "the Secret Service must be notified, but no recipient is configured: nothing else about this case may be released until \
                 the recipients' file (sharing.recipients) has a recipient of class secret_service"
             .to_owned();
-    outcome.blocks.push(block(Rule::SecretServiceAlways, text.clone()));
+    outcome.blocks.push(block(Rule::SecretServiceAlways, Needs::Recipients, text.clone()));
     outcome.missing.push(Missing { class: Class::SecretService, state: None, rule: Rule::SecretServiceAlways, text });
 }
 
@@ -357,7 +393,7 @@ fn local_breach(case: &Case, terms: &Terms<'_>, now: Timestamp, outcome: &mut Ou
             breach.state, breach.state
         );
         if delayed.is_none() {
-            outcome.blocks.push(block(Rule::LocalBreach, text.clone()));
+            outcome.blocks.push(block(Rule::LocalBreach, Needs::Recipients, text.clone()));
         }
         outcome.missing.push(Missing {
             class: Class::StateLocal,
@@ -365,33 +401,6 @@ fn local_breach(case: &Case, terms: &Terms<'_>, now: Timestamp, outcome: &mut Ou
             rule: Rule::LocalBreach,
             text,
         });
-    }
-}
-
-/// Roles that have to sign off before a class is notified.
-fn sign_offs(case: &Case, terms: &Terms<'_>, outcome: &mut Outcome) {
-    // A recipient that must be notified needs no sign-off: a role that does not sign would have a
-    // veto.
-    for decision in outcome.recipients.iter_mut().filter(|decision| decision.told && !decision.must) {
-        for role in &terms.rules.class(decision.class).sign_off {
-            let signed = case.facts.sign_offs.iter().rev();
-            let by = signed
-                .filter(|record| record.version == case.version)
-                .find(|record| record.what.role == *role)
-                .map(|record| record.by.clone());
-            if by.is_none() {
-                let text = format!(
-                    "{} is notified only after {role} has signed off version {}",
-                    decision.recipient, case.version
-                );
-                decision.blocks.push(block(Rule::NominateThenDecide, text));
-            }
-            outcome.approvals.push(Approval {
-                who: role.clone(),
-                what: format!("the notification of {}", decision.recipient),
-                by,
-            });
-        }
     }
 }
 
@@ -424,70 +433,13 @@ fn breaches(case: &Case) -> impl Iterator<Item = &crate::facts::Breach> {
     case.facts.breaches.iter().flat_map(|record| &record.what.breaches)
 }
 
-/// The delay in force for a state: recorded, confirmed by its approver, and not over.
-pub(crate) fn delay<'a>(case: &'a Case, state: &str, now: Timestamp) -> Option<&'a Recorded<Delay>> {
-    let in_force =
-        |record: &&Recorded<Delay>| record.what.state == state && record.what.until > now && is_confirmed(case, record);
-    case.facts.delays.iter().rev().find(in_force)
-}
-
-/// Whether the approver of a delay has confirmed it.
-pub fn is_confirmed(case: &Case, delay: &Recorded<Delay>) -> bool {
-    case.facts.confirmed_delays.iter().any(|confirmed| {
-        confirmed.what.state == delay.what.state
-            && confirmed.what.until == delay.what.until
-            && is_same_person(&confirmed.by, &delay.what.approver)
-            && !is_same_person(&confirmed.by, &delay.by)
-    })
-}
-
-/// What is wrong with a delay that `by` records at `now`.
-pub fn delay_fault(delay: &Delay, by: &str, facts: &Facts, rules: &Rules, now: Timestamp) -> Option<String> {
-    let days = i64::from(rules.longest_delay_days);
-    // The time counts from the breach's first record, so that one delay after another comes to an end.
-    let since = facts.breached_since.get(&delay.state).copied();
-    let since = since.or(facts.breaches.as_ref().map(|record| record.at)).unwrap_or(now);
-    let longest = since.checked_add(SignedDuration::from_hours(24 * days)).unwrap_or(Timestamp::MAX);
-    let earlier = facts
-        .delays
-        .iter()
-        .find(|record| record.what.state == delay.state && is_same_person(&record.what.approver, &delay.approver));
-    if text_format::is_blank(&delay.approver) {
-        Some("a delay needs a named approver".to_owned())
-    } else if is_same_person(&delay.approver, by) {
-        Some(format!("{by} cannot approve a delay and record it: the approver is another person"))
-    } else if !rules.delay_approvers.is_empty()
-        && !rules.delay_approvers.iter().any(|name| is_same_person(name, &delay.approver))
-    {
-        Some(format!(
-            "{} may not approve a delay; people who may: {}",
-            delay.approver,
-            rules.delay_approvers.join(", ")
-        ))
-    } else if let Some(earlier) = earlier.filter(|earlier| earlier.what.until != delay.until) {
-        Some(format!(
-            "{} approved the delay until {}: another person has to approve a renewal",
-            delay.approver, earlier.what.until
-        ))
-    } else if delay.until <= now {
-        Some(format!("the delay ends at {}, which is in the past", delay.until))
-    } else if delay.until > longest {
-        Some(format!(
-            "the delay ends at {}, more than {days} days after the breach was recorded ({since})",
-            delay.until
-        ))
-    } else {
-        None
-    }
-}
-
 /// A record, if it is about the version that would be shared.
 fn current<'a, T>(record: &'a Option<Recorded<T>>, case: &Case) -> Option<&'a T> {
     record.as_ref().filter(|record| record.version == case.version).map(|record| &record.what)
 }
 
-fn block(rule: Rule, text: String) -> Block {
-    Block { rule, number: rule.number(), text }
+fn block(rule: Rule, needs: Needs, text: String) -> Block {
+    Block { rule, number: rule.number(), needs, text }
 }
 
 fn ground(rule: Rule, text: String) -> Because {

@@ -9,6 +9,7 @@ use crate::{
     Tlp,
     facts::is_state,
     recipients::{Class, Delivery, Recipient},
+    typed::check_typed,
 };
 
 /// The whole file.
@@ -208,6 +209,9 @@ fn class_fault(class: Class, rule: &ClassRule) -> Option<String> {
     if rule.sign_off.iter().any(|role| text_format::is_blank(role)) {
         return Some("sign_off has an empty role: remove it, or use an empty list".to_owned());
     }
+    if let Some(fault) = rule.sign_off.iter().find_map(|role| check_typed(role, "sign_off: a role").err()) {
+        return Some(fault);
+    }
     None
 }
 
@@ -272,6 +276,9 @@ fn recipient_fault(recipient: &Recipient, rule: &ClassRule) -> Option<String> {
             ));
         }
         (Class::Public, _) => {}
+        _ if check_typed(contact, "contact").is_err() => {
+            return check_typed(contact, &format!("contact of {name:?}")).err();
+        }
         _ if text_format::is_blank(contact) => {
             return Some(format!("contact is empty for {name:?}: enter who receives the documents"));
         }

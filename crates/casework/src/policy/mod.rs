@@ -25,9 +25,11 @@ pub use crate::facts::{
     Recorded, SignOff, Target, TargetKind, Targets,
 };
 pub use crate::recipients::{Class, Delivery, Partner, Recipient};
+pub(crate) use check::check_sign_off;
 pub(crate) use decide::delay as delay_in_force;
 pub use decide::is_confirmed;
-pub use decide::{Approval, Because, Block, Decision, Missing, Outcome, decide};
+pub(crate) use decide::newest_sign_off_of;
+pub use decide::{Approval, Because, Block, Decision, Missing, NeededSignOff, Needs, Outcome, decide};
 pub use decide::{closing_blocked, dismissal_blocked};
 pub use explain::Explanation;
 pub use file::PolicyFile;

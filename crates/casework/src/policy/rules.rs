@@ -1,7 +1,7 @@
 //! The nine rules by name, and their settings: for each class, when a recipient is notified, of
 //! what, and who has to sign off.
 
-use std::fmt;
+use std::{collections::BTreeSet, fmt};
 
 use serde::{Deserialize, Serialize};
 
@@ -240,6 +240,11 @@ impl Rules {
     /// The settings of a class.
     pub fn class(&self, class: Class) -> &ClassRule {
         &self.classes[class as usize]
+    }
+
+    /// The roles in which the rules ask for sign-offs.
+    pub fn sign_off_roles(&self) -> BTreeSet<&str> {
+        self.classes.iter().flat_map(|class| &class.sign_off).map(String::as_str).collect()
     }
 
     /// The default rules, the same as in `config/sharing.toml`.

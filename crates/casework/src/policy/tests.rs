@@ -2,6 +2,7 @@ mod duties;
 mod properties;
 mod records;
 mod rendered;
+mod sign_offs;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -98,8 +99,8 @@ fn answers(amplifies: bool, revictimises: bool) -> Fact {
     Fact::PublicNotice(PublicNotice { amplifies: answer(amplifies), revictimises: answer(revictimises) })
 }
 
-fn sign_off(role: &str) -> Fact {
-    Fact::SignOff(SignOff { role: role.to_owned(), comment: "read".to_owned() })
+fn sign_off(role: &str) -> Step {
+    Step::SignOff { role: role.to_owned(), comment: "read".to_owned() }
 }
 
 /// A case with its recipients, rules and time, for the tests.
@@ -199,8 +200,8 @@ fn rule_1_nominate_then_decide() {
     assert!(desk.take(Step::Release, "ann").unwrap_err().why.contains("two different people"));
     let refused = desk.take(Step::Release, "bob").unwrap_err();
     assert!(refused.why.contains("house is notified only after congressional affairs has signed off"), "{refused}");
-    assert!(desk.record(sign_off("somebody"), "cy").unwrap_err().why.contains("congressional affairs, public affairs"));
-    desk.record(sign_off("congressional affairs"), "cy").unwrap();
+    assert!(desk.take(sign_off("somebody"), "cy").unwrap_err().why.contains("congressional affairs, public affairs"));
+    desk.take(sign_off("congressional affairs"), "cy").unwrap();
     desk.take(Step::Release, "bob").unwrap();
     let told: Vec<&String> = desk.case.told.as_ref().unwrap().keys().collect();
     assert_eq!(told, ["birds", "house"], "skies was left out by name, the others nobody chose");
@@ -440,8 +441,10 @@ fn rule_6_partisan_politics_plays_no_role() {
 #[test]
 fn rule_7_do_not_amplify_do_not_revictimise() {
     let signed = |facts: Vec<Fact>| {
-        let all = [chosen(&["public"]), sign_off("public affairs")].into_iter().chain(facts).collect();
-        Desk::ready(recipients(), all)
+        let all = [chosen(&["public"])].into_iter().chain(facts).collect();
+        let mut desk = Desk::ready(recipients(), all);
+        desk.take(sign_off("public affairs"), "cy").unwrap();
+        desk
     };
     // Without answers there is no notice, and no other release either.
     let mut desk = signed(vec![]);

@@ -39,7 +39,7 @@ fn a_configuration_error_names_file_line_and_key() {
         .run(&["partners", "key", "nobody"])
         .ends(1)
         .prints_nothing()
-        .says(&["no partner \"nobody\"", "sharing.partners"]);
+        .says(&["no partner \"nobody\"", "sharing.recipients"]);
 }
 
 #[test]

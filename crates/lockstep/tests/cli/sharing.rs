@@ -81,11 +81,13 @@ fn partners_get_keys_that_are_shown_once_and_users_a_file_of_their_own() {
     let workspace = Workspace::new();
     workspace.write(
         "c.toml",
-        "[sharing]\ndatabase = \"s.sqlite\"\n[[sharing.partners]]\nname = \"birds\"\nplatform = \"twitter\"\n\
-         [sharing.login]\nusers = \"config/users.toml\"\n",
+        "[sharing]\ndatabase = \"s.sqlite\"\nrecipients = \"r.toml\"\n[sharing.login]\nusers = \"config/users.toml\"\n",
     );
+    let public = "[[recipients]]\nname = \"public\"\nclass = \"public\"\ntlp_ceiling = \"clear\"\n";
+    let birds = "[[recipients]]\nname = \"birds\"\nclass = \"platform\"\nplatform = \"twitter\"\n";
+    workspace.write("r.toml", format!("{birds}{public}"));
     let run = |arguments: &[&str]| workspace.run(&[arguments, &["--config", "c.toml"]].concat());
-    run(&["partners", "add", "blue"]).ends(1).prints_nothing().says(&["no partner \"blue\"", "sharing.partners"]);
+    run(&["partners", "add", "blue"]).ends(1).prints_nothing().says(&["no partner \"blue\"", "sharing.recipients"]);
     assert!(run(&["partners", "list"]).ends(0).out.contains("no key: lockstep partners add birds"));
     let first = run(&["partners", "add", "birds"]).ends(0).out.trim().to_owned();
     assert!(first.starts_with("lockstep_"));
@@ -122,7 +124,28 @@ fn partners_get_keys_that_are_shown_once_and_users_a_file_of_their_own() {
         .ends(1)
         .says(&["cannot be a user's name"]);
     typed(&["users", "add", "bob", "--role", "reviewer", "--role", "approver"], "another good password").ends(0);
-    assert_eq!(run(&["users", "list"]).ends(0).out, "ann  reviewer\nbob  reviewer, approver\n");
+    typed(&["users", "add", "ANN", "--role", "reviewer"], "correct horse battery")
+        .ends(1)
+        .says(&["there is a user \"ann\" already"]);
+    // Roles in which the rules ask for sign-offs.
+    run(&["config", "check"])
+        .ends(0)
+        .says(&["nobody in config/users.toml", "holds the sign-off role \"public affairs\""]);
+    typed(&["users", "add", "cy", "--sign-off-role", "press"], "a third good password")
+        .ends(1)
+        .says(&["no sign-off by \"press\"; they ask for: congressional affairs, public affairs"]);
+    typed(&["users", "add", "cy", "--sign-off-role", "public affairs"], "a third good password").ends(0);
+    let list = run(&["users", "list"]).ends(0).out;
+    assert_eq!(list, "ann  reviewer\nbob  reviewer, approver\ncy  signs off as public affairs\n");
+    run(&["users", "roles", "cy", "--role", "reviewer"]).ends(0);
+    assert!(run(&["users", "list"]).ends(0).out.contains("cy  reviewer\n"), "roles are replaced");
+    run(&["users", "roles", "cy", "--role", "reviewer", "--sign-off-role", "public affairs"]).ends(0);
+    // The key of before there was a file of recipients.
+    workspace.write("old.toml", "[sharing]\n[[sharing.partners]]\nname = \"birds\"\nplatform = \"twitter\"\n");
+    workspace
+        .run(&["config", "check", "--config", "old.toml"])
+        .ends(1)
+        .says(&["old.toml:2: sharing.partners is no longer read", "[[recipients]] with class = \"platform\""]);
     let file = workspace.read("config/users.toml");
     assert!(file.contains("$argon2id$") && !file.contains("battery"), "{file}");
     let run_check = run(&["config", "check"]).ends(0);
@@ -169,11 +192,9 @@ fn partners_get_keys_that_are_shown_once_and_users_a_file_of_their_own() {
 #[test]
 fn the_audit_log_is_checked_and_exported_and_an_edited_export_is_told() {
     let workspace = Workspace::new();
-    workspace.write(
-        "c.toml",
-        r#"sharing = { database = "s.sqlite", partners = [
-            { name = "birds", platform = "twitter", webhook = "https://hooks.example.org/x" } ] }"#,
-    );
+    workspace.write("c.toml", "[sharing]\ndatabase = \"s.sqlite\"\nrecipients = \"r.toml\"\n");
+    let birds = "[[recipients]]\nname = \"birds\"\nclass = \"platform\"\nplatform = \"twitter\"\n";
+    workspace.write("r.toml", format!("{birds}delivery = \"webhook\"\nwebhook = \"https://hooks.example.org/x\"\n"));
     let run = workspace.run(&["audit", "verify", "--config", "c.toml"]);
     run.ends(1).says(&["there is no such file"]);
     workspace.run(&["partners", "key", "birds", "--config", "c.toml"]).ends(0);
@@ -207,7 +228,15 @@ fn the_audit_log_is_checked_and_exported_and_an_edited_export_is_told() {
     // Cut off the end, it is a shorter log in order; the seal that was kept tells.
     let cut: Vec<&str> = whole.lines().take(2).collect();
     workspace.write("log.ndjson", cut.join("\n") + "\n");
-    workspace.run(&["audit", "verify", "--file", "log.ndjson"]).ends(0);
+    let whole = workspace.run(&["audit", "verify", "--file", "log.ndjson"]).ends(0);
+    assert!(whole.out.starts_with("1 entry, unbroken"), "{}", whole.out);
     let run = workspace.run(&["audit", "verify", "--file", "log.ndjson", "--expect", seal]);
     run.ends(1).says(&["cut off at the end"]);
+    // An export that begins later is counted from its own first entry.
+    workspace.run(&["audit", "export", "--since", "1", "--out", "late.ndjson", "--config", "c.toml"]).ends(0);
+    let late = workspace.run(&["audit", "verify", "--file", "late.ndjson"]).ends(0);
+    assert!(late.out.starts_with("1 entry (2 to 2), unbroken; last seal "), "{}", late.out);
+    let late = workspace.run(&["audit", "verify", "--file", "late.ndjson", "--json"]).ends(0);
+    let said: Value = serde_json::from_str(&late.out).unwrap();
+    assert_eq!([&said["entries"], &said["first"], &said["last"]], [1, 2, 2]);
 }

@@ -14,7 +14,7 @@ use rustls::{
 use sha2::{Digest, Sha256};
 use tokio_rustls::TlsAcceptor;
 
-use super::lock;
+use super::{Subject, lock};
 
 /// The files of a TLS server.
 #[derive(Debug, Clone, Default)]
@@ -35,8 +35,8 @@ pub struct TlsFiles {
 pub struct Certificate {
     /// SHA-256, hexadecimal.
     pub fingerprint: String,
-    /// Subject, for example `CN=feed, O=Example`.
-    pub subject: String,
+    /// Its subject.
+    pub subject: Subject,
 }
 
 /// The certificates as last read from the files.
@@ -141,5 +141,5 @@ fn certificates(files: &TlsFiles, key: &str, path: &str) -> Result<Vec<Certifica
 
 pub(super) fn certificate(der: &CertificateDer<'_>) -> Option<Certificate> {
     let (_, parsed) = x509_parser::parse_x509_certificate(der).ok()?;
-    Some(Certificate { fingerprint: text_format::hex(&Sha256::digest(der)), subject: parsed.subject().to_string() })
+    Some(Certificate { fingerprint: text_format::hex(&Sha256::digest(der)), subject: Subject::of(parsed.subject()) })
 }

@@ -6,7 +6,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 use casework::Role;
-use runtime::http::TlsFiles;
+use runtime::http::{Subject, TlsFiles};
 
 use super::Config;
 
@@ -21,7 +21,8 @@ pub struct Tls {
     /// PEM file with the authorities whose client certificates are taken; partners may come with a key
     /// instead. None are asked for where empty.
     pub client_ca: String,
-    /// Client certificates of each partner: by fingerprint, or by subject.
+    /// Client certificates of each partner of the recipients' file: by fingerprint, or by subject, whose
+    /// attributes may be in any order.
     #[schemars(extend(
         "example" = "example-network = [\"sha256:<64 hexadecimal digits>\", \"CN=feed, O=Example Network\"]"
     ))]
@@ -61,18 +62,18 @@ impl Tls {
         let mut owners = BTreeMap::new();
         for (partner, wanted) in &self.clients {
             for wanted in wanted {
-                let digits = wanted.strip_prefix("sha256:").map(plain_fingerprint);
-                let good = match &digits {
-                    Some(digits) => digits.len() == 64 && digits.bytes().all(|b| b.is_ascii_hexdigit()),
-                    None => wanted.contains('='),
+                let same = match wanted.strip_prefix("sha256:").map(plain_fingerprint) {
+                    Some(digits) if digits.len() == 64 && digits.bytes().all(|b| b.is_ascii_hexdigit()) => Ok(digits),
+                    Some(_) => Err("a fingerprint has 64 hexadecimal digits".to_owned()),
+                    None => wanted.parse().map(|subject: Subject| subject.to_string()),
                 };
-                if !good {
-                    return Err(format!(
-                        "sharing.tls.clients.{partner} has {wanted:?}: write sha256: and 64 hexadecimal digits (openssl x509 -noout \
-                         -fingerprint -sha256), or the subject like \"CN=feed, O=Example\""
-                    ));
-                }
-                if let Some(other) = owners.insert(digits.unwrap_or_else(|| wanted.clone()), partner) {
+                let same = same.map_err(|why| {
+                    format!(
+                        "sharing.tls.clients.{partner} has {wanted:?}: {why}; write sha256: and 64 hexadecimal digits (openssl x509 \
+                         -noout -fingerprint -sha256), or the subject like \"CN=feed, O=Example\""
+                    )
+                })?;
+                if let Some(other) = owners.insert(same, partner) {
                     return Err(format!("sharing.tls.clients gives {wanted:?} to both {other} and {partner}"));
                 }
             }
@@ -129,6 +130,10 @@ pub struct Provider {
         extend("example" = "\"trust-and-safety\" = \"reviewer\"")
     )]
     pub roles: BTreeMap<String, Role>,
+    /// Which value of that claim is which role of `sign_off` in the recipients' file; those roles
+    /// themselves where empty.
+    #[schemars(extend("example" = "\"press-office\" = \"public affairs\""))]
+    pub sign_off_roles: BTreeMap<String, String>,
 }
 
 impl Default for Provider {
@@ -142,6 +147,7 @@ impl Default for Provider {
             name_claim: "email".to_owned(),
             roles_claim: "roles".to_owned(),
             roles: BTreeMap::new(),
+            sign_off_roles: BTreeMap::new(),
         }
     }
 }
@@ -255,13 +261,6 @@ pub(crate) fn check(config: &Config) -> Result<(), String> {
         safe_url(&config.public_url).map_err(|why| format!("sharing.public_url is {:?}: {why}", config.public_url))?;
     }
     config.login.provider.check(&config.public_url)?;
-    for partner in config.tls.clients.keys() {
-        if !config.partners.iter().any(|known| known.name == *partner) {
-            return Err(format!(
-                "sharing.tls.clients.{partner} names no partner: add it to sharing.partners or take it out"
-            ));
-        }
-    }
     if !config.listen.ip().is_loopback() && !config.tls.is_on() && !config.behind_proxy {
         return Err(format!(
             "sharing.listen is {}, which others can reach, and nothing is encrypted: set sharing.tls.certificate and key, or \

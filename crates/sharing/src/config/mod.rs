@@ -7,9 +7,9 @@ mod encryption;
 pub(crate) mod policy;
 pub mod webhooks;
 
-use std::{collections::BTreeSet, net::SocketAddr, path::PathBuf};
+use std::{net::SocketAddr, path::PathBuf};
 
-use configuration::Settings;
+use configuration::{Retired, Settings};
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
@@ -19,10 +19,17 @@ pub use encryption::Encryption;
 use access::{Limits, Login, Tls};
 use casework::{
     Reviewers, Tlp,
-    policy::{Partner, Policy, Recipient, Rules},
+    policy::{Policy, Recipient, Rules},
 };
 use database_url::MASK;
 use policy::load_policy;
+
+/// Keys that are no longer read. Without them the service would not have the partners that the operator named.
+pub const REMOVED: [Retired; 1] = [Retired {
+    path: "sharing.partners",
+    instead: "write each partner as [[recipients]] with class = \"platform\" and the same name, platform, tlp_ceiling and webhook into \
+              the file that sharing.recipients names, for example config/sharing.toml; its keys and its collection stay",
+}];
 
 /// The `[sharing]` part of the configuration.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize, JsonSchema)]
@@ -56,10 +63,10 @@ pub struct Config {
     /// `lockstep partners add NAME`.
     #[schemars(extend("example" = "\"config/sharing.toml\""))]
     pub recipients: Option<PathBuf>,
-    /// Platforms that may be told, as they were named before there was a file of recipients; still read,
-    /// as recipients of class "platform". Each has a name, a platform and a tlp_ceiling.
-    #[schemars(with = "Vec<std::collections::BTreeMap<String, String>>")]
-    pub partners: Vec<Partner>,
+    /// Partners of a test, which has no file of recipients.
+    #[cfg(test)]
+    #[serde(skip)]
+    pub partners: Vec<casework::policy::Partner>,
     /// URL of the console as browsers write it, "https://host"; needed for login by a provider.
     pub public_url: String,
     /// Whether a proxy with TLS stands before the listener, and nothing else gets there. Then the
@@ -124,6 +131,7 @@ impl Default for Config {
             reviewers: Reviewers::People,
             invented_recipients: false,
             recipients: None,
+            #[cfg(test)]
             partners: Vec::new(),
             public_url: String::new(),
             behind_proxy: false,
@@ -148,23 +156,15 @@ impl Default for Config {
 }
 
 impl Config {
-    /// Who may be told, and by which rules: the file that `recipients` names, and the platforms of `partners`. Reads the file.
+    /// Who may be told, and by which rules: the file that `recipients` names. Reads the file.
     pub fn policy(&self) -> Result<Policy, String> {
+        #[cfg_attr(not(test), expect(unused_mut, reason = "tests add partners"))]
         let mut policy = match &self.recipients {
             Some(path) => load_policy(path, self.tlp)?,
             None => Policy { recipients: Vec::new(), rules: Rules::with_marking(self.tlp) },
         };
-        let file = self.recipients.as_ref().map(|path| path.display().to_string()).unwrap_or_default();
-        for (index, partner) in self.partners.iter().enumerate() {
-            if policy.recipients.iter().any(|recipient| recipient.name == partner.name) {
-                return Err(format!(
-                    "sharing.partners[{index}].name {:?} is a recipient in {file} as well: remove it from sharing.partners, \
-                     the file is the place for it",
-                    partner.name
-                ));
-            }
-            policy.recipients.push(partner.recipient());
-        }
+        #[cfg(test)]
+        policy.recipients.extend(self.partners.iter().map(casework::policy::Partner::recipient));
         policy.check()?;
         for recipient in &policy.recipients {
             if let Some(url) = &recipient.webhook {
@@ -174,6 +174,15 @@ impl Config {
         }
         if self.reviewers == Reviewers::Demo {
             policy.recipients.iter().try_for_each(|recipient| self.check_invented(recipient))?;
+        }
+        let partners = policy.partners();
+        for name in self.tls.clients.keys() {
+            if !partners.iter().any(|partner| partner.name == *name) {
+                return Err(format!(
+                    "sharing.tls.clients.{name} names no partner: add a recipient {name:?} of class \"platform\" to the file that \
+                     sharing.recipients names, or remove the certificates"
+                ));
+            }
         }
         Ok(policy)
     }
@@ -224,34 +233,6 @@ impl Config {
                 self.taxii_page, self.taxii_page_max
             ));
         }
-        let mut names = BTreeSet::new();
-        for (index, partner) in self.partners.iter().enumerate() {
-            let named = !partner.name.is_empty()
-                && partner.name.len() <= 64
-                && partner.name.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b"-_.".contains(&b));
-            if !named {
-                return Err(format!(
-                    "sharing.partners[{index}].name is {:?}: use 1 to 64 of a-z, 0-9, '-', '_' and '.'",
-                    partner.name
-                ));
-            }
-            if !names.insert(&partner.name) {
-                return Err(format!(
-                    "sharing.partners[{index}].name {:?} is there twice: give each partner a name of its own",
-                    partner.name
-                ));
-            }
-            if partner.platform.is_empty() || partner.platform != partner.platform.to_lowercase() {
-                return Err(format!(
-                    "sharing.partners[{index}].platform is {:?}: use the platform's lower-case name as in posts",
-                    partner.platform
-                ));
-            }
-            if let Some(url) = &partner.webhook {
-                webhooks::check_url(url, self.webhooks.private)
-                    .map_err(|why| format!("sharing.partners[{index}].webhook: {why}"))?;
-            }
-        }
         access::check(self)
     }
 }
@@ -273,6 +254,7 @@ impl Config {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use casework::policy::Partner;
 
     #[test]
     fn defaults_are_valid_and_people_decide() {
@@ -330,13 +312,7 @@ mod tests {
     }
 
     #[test]
-    fn unknown_keys_and_bad_partners_are_refused() {
+    fn unknown_keys_are_refused() {
         assert!(serde_json::from_str::<Config>(r#"{"databse": "x"}"#).is_err());
-        let two: Config =
-            serde_json::from_str(r#"{"partners": [{"name": "a", "platform": "x"}, {"name": "a", "platform": "y"}]}"#)
-                .unwrap();
-        assert!(two.check().unwrap_err().contains("twice"));
-        let upper: Config = serde_json::from_str(r#"{"partners": [{"name": "a", "platform": "X"}]}"#).unwrap();
-        assert!(upper.check().unwrap_err().contains("partners[0].platform"));
     }
 }

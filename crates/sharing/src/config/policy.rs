@@ -18,7 +18,7 @@ pub fn load_policy(path: &Path, tlp: Tlp) -> Result<Policy, String> {
 mod tests {
     use std::collections::BTreeSet;
 
-    use casework::policy::{Class, Partner, Rules};
+    use casework::policy::{Class, Rules};
 
     use super::*;
     use crate::Config;
@@ -95,35 +95,20 @@ mod tests {
     }
 
     #[test]
-    fn old_partners_are_recipients_and_one_name_is_one_recipient() {
+    fn certificates_belong_to_partners_of_the_file() {
         let folder = tempfile::tempdir().unwrap();
         let path = folder.path().join("r.toml");
-        std::fs::write(&path, "[[recipients]]\nname = \"birds\"\nclass = \"platform\"\nplatform = \"twitter\"\n")
-            .unwrap();
-        let partner = |name: &str| Partner {
-            name: name.to_owned(),
-            platform: "bluesky".to_owned(),
-            tlp_ceiling: Tlp::Green,
-            webhook: None,
-        };
-        let config =
-            |name: &str| Config { recipients: Some(path.clone()), partners: vec![partner(name)], ..Config::default() };
-        let policy = config("skies").policy().unwrap();
-        let named: Vec<_> = policy.recipients.iter().map(|r| (r.name.as_str(), r.class, r.tlp_ceiling)).collect();
-        assert_eq!(named, [("birds", Class::Platform, Tlp::Amber), ("skies", Class::Platform, Tlp::Green)]);
-        assert_eq!(
-            policy.partners(),
-            [
-                Partner {
-                    name: "birds".to_owned(),
-                    platform: "twitter".to_owned(),
-                    tlp_ceiling: Tlp::Amber,
-                    webhook: None
-                },
-                partner("skies"),
-            ]
-        );
-        let twice = config("birds").policy().unwrap_err();
-        assert!(twice.contains("sharing.partners[0].name \"birds\"") && twice.contains("remove it"), "{twice}");
+        let text = "[[recipients]]\nname = \"birds\"\nclass = \"platform\"\nplatform = \"twitter\"\n\
+                    [[recipients]]\nname = \"house\"\nclass = \"congress\"\ncontact = \"the clerk\"\n";
+        std::fs::write(&path, text).unwrap();
+        let mut config = Config { recipients: Some(path), ..Config::default() };
+        for (name, fits) in [("birds", true), ("house", false), ("nobody", false)] {
+            config.tls.clients = [(name.to_owned(), vec!["CN=feed, O=Example".to_owned()])].into();
+            let refused = config.policy().err();
+            assert_eq!(refused.is_none(), fits, "{refused:?}");
+            let said =
+                format!("sharing.tls.clients.{name} names no partner: add a recipient {name:?} of class \"platform\"");
+            assert!(refused.is_none_or(|refused| refused.contains(&said)));
+        }
     }
 }

@@ -2,13 +2,19 @@
 
 use std::{
     collections::BTreeMap,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
 use casework::{Effects, Reviewers, case::Case};
 use jiff::Timestamp;
-use messages::{cluster::ClusterMessage, topics};
-use runtime::shutdown::Shutdown;
+use messages::{
+    DecodeError,
+    cluster::ClusterMessage,
+    dead_letter::{DeadLetter, Source},
+    topics,
+};
+use runtime::{NewRecord, Record, shutdown::Shutdown};
 
 use super::{Inner, Sharing, SharingError};
 use crate::{
@@ -72,20 +78,24 @@ impl Sharing {
                 continue;
             }
             fault_injection::crash_at("after poll");
-            let batch = records.iter().filter_map(|record| self.inner.decode(record)).collect();
+            let (batch, dead) = self.inner.decode(&records, Timestamp::now());
             if let Err(error) = self.on_clusters(batch).await {
                 self.inner.metrics.errors.with_label_values(&["store"]).inc();
                 return Err(error);
             }
             fault_injection::crash_at("before the offset is committed");
-            if let Err(error) = consumer.publish_and_commit(Vec::new()).await {
+            let letters = dead.len() as u64;
+            if let Err(error) = consumer.publish_and_commit(dead).await {
                 self.inner.metrics.errors.with_label_values(&["log"]).inc();
                 if !error.is_retryable() {
                     return Err(error.into());
                 }
                 // The records come again, and nothing is doubled.
                 tracing::warn!(%error, "offsets were not committed, the clusters will come again");
+                continue;
             }
+            // Counted where they are on their topic, once.
+            self.inner.metrics.clusters.with_label_values(&["dead_letter"]).inc_by(letters);
             fault_injection::crash_at("after the offset is committed");
         }
         consumer.close().await?;
@@ -94,27 +104,32 @@ impl Sharing {
 }
 
 impl Inner {
-    fn decode(&self, record: &runtime::Record) -> Option<ClusterMessage> {
-        let value = record.value.as_deref()?;
-        let why = match ClusterMessage::decode(value) {
-            Ok(mut cluster) => {
-                if let Err(error) = cluster.set_positions(&record.headers) {
-                    tracing::warn!(cluster = %cluster.cluster_id, %error, "where its posts stand on the log is not known");
+    /// The clusters of records, and the dead letters of those that cannot be read.
+    fn decode(&self, records: &[Record], now: Timestamp) -> (Vec<ClusterMessage>, Vec<NewRecord>) {
+        let (mut clusters, mut dead) = (Vec::new(), Vec::new());
+        for record in records {
+            // A record without a value deletes a key; there is nothing to read.
+            let Some(value) = record.value.as_deref() else { continue };
+            match ClusterMessage::decode(value) {
+                Ok(mut cluster) => {
+                    if let Err(error) = cluster.set_positions(&record.headers) {
+                        tracing::warn!(cluster = %cluster.cluster_id, %error, "where its posts stand on the log is not known");
+                    }
+                    clusters.push(cluster);
                 }
-                return Some(cluster);
+                Err(error) => {
+                    tracing::error!(
+                        topic = %record.topic,
+                        partition = record.partition,
+                        offset = record.offset,
+                        %error,
+                        "a flagged cluster cannot be read, no case is opened for it; it goes to the dead letters"
+                    );
+                    dead.push(dead_letter(record, value, &error, now));
+                }
             }
-            Err(error) => error,
-        };
-        self.metrics.clusters.with_label_values(&["rejected"]).inc();
-        self.metrics.errors.with_label_values(&["decode"]).inc();
-        tracing::error!(
-            topic = %record.topic,
-            partition = record.partition,
-            offset = record.offset,
-            %why,
-            "a flagged cluster cannot be read, no case is opened for it; it stays on the topic"
-        );
-        None
+        }
+        (clusters, dead)
     }
 
     pub(crate) fn on_clusters(&self, batch: Vec<ClusterMessage>, now: Timestamp) -> Result<Outcomes, SharingError> {
@@ -163,7 +178,9 @@ impl Inner {
                 };
                 all.extend(effects);
             }
-            let changes: Vec<Change> = all.into_iter().map(|effects| self.change_of(effects, &partners)).collect();
+            let changes: Result<Vec<Change>, SharingError> =
+                all.into_iter().map(|effects| self.change_of(effects, &partners)).collect();
+            let changes = changes?;
             outcomes.rejected = rejected;
             outcomes.known = size - outcomes.opened - outcomes.updated - rejected;
             match self.store.commit(&changes, now) {
@@ -188,5 +205,23 @@ impl Inner {
         self.metrics.objects.inc_by(outcomes.published as u64);
         self.count_cases();
         Ok(outcomes)
+    }
+}
+
+/// The dead letter of a record: its value, key and headers, with the reason. Headers that would make it too large for the log are left
+/// out; they still stand where the record came from.
+fn dead_letter(record: &Record, value: &[u8], error: &DecodeError, now: Timestamp) -> NewRecord {
+    let source = Source::Record { topic: record.topic.to_string(), partition: record.partition, offset: record.offset };
+    let letter = DeadLetter::new(value, error, source, now);
+    let own = letter.headers();
+    let record = NewRecord {
+        topic: Arc::from(topics::CLUSTERS_DEAD_LETTER),
+        key: record.key.clone(),
+        headers: record.headers.iter().cloned().chain(own.clone()).collect(),
+        value: Some(letter.value),
+    };
+    match record.size() <= runtime::MAX_RECORD_BYTES {
+        true => record,
+        false => NewRecord { key: Vec::new(), headers: own, ..record },
     }
 }

@@ -39,6 +39,14 @@ pub(super) fn unlock(store: &mut Store, config: &Config) -> Result<(), SharingEr
     Ok(())
 }
 
+/// Gives the store the keys that there are, to read secrets with. Changes nothing.
+pub(super) fn read_with_keys(store: &mut Store, config: &Config) -> Result<(), SharingError> {
+    if let Some(keys) = read(config)? {
+        store.read_with(keys);
+    }
+    Ok(())
+}
+
 fn read(config: &Config) -> Result<Option<Keys>, SharingError> {
     let setting = |why: String| SharingError::Config(format!("sharing.encryption: {why}"));
     match config.encryption.file(&config.database) {

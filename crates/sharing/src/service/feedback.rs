@@ -18,7 +18,7 @@ use serde_json::Value;
 
 use crate::{
     fault_injection,
-    publish::stix::feedback::read,
+    publish::stix::feedback::{is_context, read},
     service::{Inner, Sharing, SharingError},
     store::{ObjectQuery, Position, ReadObject, Versions},
 };
@@ -76,7 +76,7 @@ impl Inner {
             };
             for row in self.store.objects(inbox.collection, &query)?.0 {
                 let object: Value = serde_json::from_str(&row.body).unwrap_or(Value::Null);
-                let said = read(&object);
+                let said = if is_context(&object) { Ok(None) } else { read(&object).map(Some) };
                 let object = ReadObject { date_added: row.date_added, id: &row.id, version: row.version, said };
                 if let Some(outcome) = self.store.take_feedback(&inbox, object, now)? {
                     self.metrics.feedback.with_label_values(&[outcome.name()]).inc();

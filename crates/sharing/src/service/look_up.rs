@@ -3,7 +3,7 @@
 use casework::policy::{Explanation, Policy, Product};
 use jiff::Timestamp;
 
-use super::SharingError;
+use super::{SharingError, encryption};
 use crate::{
     config::Config,
     publish::documents::{self, Document},
@@ -17,7 +17,7 @@ const ALL_CASES: usize = 1_000_000_000;
 /// What the policy says of a case: its id or that of its cluster, or as much of the beginning as no other has. Changes nothing in
 /// the store, in particular not who its partners are. Blocks.
 pub fn explain(config: &Config, case: &str, now: Timestamp) -> Result<Explanation, SharingError> {
-    let (policy, stored) = look_up(config, case)?;
+    let (policy, stored, _) = look_up(config, case)?;
     Ok(Explanation::of(&stored.case, &stored.cluster, &policy, now))
 }
 
@@ -31,15 +31,17 @@ pub fn make_documents(
     newest: bool,
     now: Timestamp,
 ) -> Result<Vec<(Product, Document)>, SharingError> {
-    let (policy, stored) = look_up(config, case)?;
-    documents_of(config, &policy, &stored, recipient, product, newest, now)
+    let (policy, stored, mut store) = look_up(config, case)?;
+    encryption::read_with_keys(&mut store, config)?;
+    let reference = store.reference_for(recipient, &stored.case.id)?;
+    documents_of(config, &policy, (&stored, &reference), recipient, product, newest, now)
 }
 
-/// The same of a case that is at hand.
+/// The same of a case that is at hand, with the id under which the recipient knows it.
 pub(crate) fn documents_of(
     config: &Config,
     policy: &Policy,
-    stored: &CaseRecord,
+    (stored, reference): (&CaseRecord, &str),
     recipient: &str,
     product: Option<Product>,
     newest: bool,
@@ -89,6 +91,7 @@ pub(crate) fn documents_of(
             identity: &config.identity,
             contact: &config.contact,
             case,
+            reference,
             cluster,
             before,
             recipient,
@@ -103,7 +106,7 @@ pub(crate) fn documents_of(
 }
 
 /// The policy, and the case that a reviewer means.
-fn look_up(config: &Config, case: &str) -> Result<(Policy, CaseRecord), SharingError> {
+fn look_up(config: &Config, case: &str) -> Result<(Policy, CaseRecord, Store), SharingError> {
     config.check().map_err(SharingError::Config)?;
     let policy = config.policy().map_err(SharingError::Config)?;
     let file = !config.database.starts_with("postgres");
@@ -121,11 +124,14 @@ fn look_up(config: &Config, case: &str) -> Result<(Policy, CaseRecord), SharingE
             store.case(&cluster)?.ok_or(SharingError::NoCase(cluster))?
         }
     };
-    Ok((policy, stored))
+    Ok((policy, stored, store))
 }
 
-/// The cluster of the one case that a reviewer means.
+/// The cluster of the one case that a reviewer means, also by an id that a partner quotes.
 fn find_case(store: &Store, wanted: &str) -> Result<String, SharingError> {
+    if let Some(cluster) = store.cluster_by_reference(wanted)? {
+        return Ok(cluster);
+    }
     let (rows, _) = store.cases(&CaseQuery { limit: ALL_CASES, ..CaseQuery::default() })?;
     if let Some(row) = rows.iter().find(|row| row.case_id == wanted) {
         return Ok(row.cluster_id.clone());

@@ -84,12 +84,6 @@ impl Sharing {
         }
         store.set_partners(&policy.partners())?;
         store.index_cases()?;
-        if !config.partners.is_empty() {
-            tracing::warn!(
-                "sharing.partners is read as recipients of class platform: name them in a file of recipients instead \
-                 (sharing.recipients, see config/sharing.toml)"
-            );
-        }
         let partners = policy.partners();
         let webhooks = partners.iter().filter_map(|p| Some((p.name.as_str(), p.webhook.as_deref()?)));
         store.set_webhooks(webhooks, Timestamp::now())?;
@@ -221,7 +215,7 @@ impl Inner {
     /// Stores a case with what follows from an event.
     fn carry_out(&self, effects: Effects) -> Result<State, SharingError> {
         let (state, at) = (effects.record.case.state, effects.at);
-        let change = self.change_of(effects, &self.store.partners()?);
+        let change = self.change_of(effects, &self.store.partners()?)?;
         let added = self.store.commit(&[change], at)?;
         fault_injection::crash_at("after a release is stored");
         self.metrics.objects.inc_by(added as u64);

@@ -15,9 +15,10 @@ use sha2::{Digest, Sha256};
 
 use super::{Inner, SharingError};
 use crate::{
+    key,
     object::NewObject,
     publish::stix::{Publication, withdrawal::withdrawal},
-    store::{Change, PartnerRow},
+    store::{Change, PartnerRow, Published},
 };
 
 impl Inner {
@@ -33,35 +34,45 @@ impl Inner {
     }
 
     /// The transaction that carries out the effects.
-    pub(super) fn change_of(&self, effects: Effects, partners: &[PartnerRow]) -> Change {
+    pub(super) fn change_of(&self, effects: Effects, partners: &[PartnerRow]) -> Result<Change, SharingError> {
         let Effects { at, record, audit, publish, label, refused } = effects;
         if let Some(refused) = refused {
             tracing::warn!(%refused, "the demo's reviewers cannot go on with a case, it waits for people");
         }
-        let publish = publish.map(|publish| self.render(&publish, partners, at)).unwrap_or_default();
-        Change { stored: record, entries: audit, publish, label }
+        let publish = publish.map(|publish| self.render(&publish, partners, at)).transpose()?.unwrap_or_default();
+        Ok(Change { stored: record, entries: audit, publish, label })
     }
 
-    /// The objects, by number of the partner's collection.
-    fn render(&self, publish: &Publish, partners: &[PartnerRow], now: Timestamp) -> Vec<(i64, Vec<NewObject>)> {
-        let told = partners.iter().filter(|partner| publish.goes_to(&partner.name));
-        told.map(|partner| {
+    /// The objects for each partner's collection.
+    fn render(
+        &self,
+        publish: &Publish,
+        partners: &[PartnerRow],
+        now: Timestamp,
+    ) -> Result<Vec<Published>, SharingError> {
+        let given = self.store.references_of(&publish.case.id)?;
+        let to_partner = |partner: &PartnerRow| {
+            let reference = match given.get(&partner.collection) {
+                Some(given) => given.clone(),
+                None => key::case_reference(&partner.pseudonym_key, &publish.case.id),
+            };
             let before = publish.before_of(&partner.name);
-            let publication = self.publication(partner, &publish.case, &publish.cluster, before, now);
+            let publication = self.publication(partner, &reference, &publish.case, &publish.cluster, before, now);
             let objects = match &publish.what {
                 Notice::Shared => publication.objects(),
                 Notice::Withdrawn => publication.retraction(),
                 Notice::AccountsWithdrawn { gone } => withdrawal(&publication, gone),
             };
-            (partner.collection, objects)
-        })
-        .filter(|(_, objects)| !objects.is_empty())
-        .collect()
+            Published { collection: partner.collection, reference, objects }
+        };
+        let to_all = partners.iter().filter(|partner| publish.goes_to(&partner.name)).map(to_partner);
+        Ok(to_all.filter(|published| !published.objects.is_empty()).collect())
     }
 
     fn publication<'a>(
         &'a self,
         partner: &'a PartnerRow,
+        reference: &'a str,
         case: &'a Case,
         cluster: &'a ClusterMessage,
         before: Option<&'a ClusterMessage>,
@@ -78,6 +89,7 @@ impl Inner {
             platform: &partner.platform,
             pseudonym_key: &partner.pseudonym_key,
             case,
+            reference,
             cluster,
             before,
             now,
@@ -99,11 +111,11 @@ impl Inner {
         let publish =
             Publish { what: Notice::Shared, case, cluster, before: record.released.clone(), told: Some(told) };
         let partners = self.store.partners()?;
-        let rendered = self.render(&publish, &partners, at);
+        let rendered = self.render(&publish, &partners, at)?;
         let name = |collection: i64| partners.iter().find(|partner| partner.collection == collection);
         Ok(rendered
             .into_iter()
-            .filter_map(|(collection, objects)| Some((name(collection)?.name.clone(), objects)))
+            .filter_map(|published| Some((name(published.collection)?.name.clone(), published.objects)))
             .collect())
     }
 

@@ -51,8 +51,9 @@ impl Sharing {
 
     /// Notes that a partner knows of a withdrawal, as it told a person.
     pub async fn acknowledge_retraction(&self, number: i64, note: &str, by: &str) -> Result<(), SharingError> {
+        let note = text_format::without_hidden(note);
         let note = note.trim();
-        if note.is_empty() {
+        if text_format::is_blank(note) {
             return Err(SharingError::Refused("say how you know that the partner has taken note".to_owned()));
         }
         check_length(note)?;

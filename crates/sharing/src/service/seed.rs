@@ -123,8 +123,8 @@ fn stix_21() -> Vec<String> {
 /// Fills an empty database from the file, and returns the site that goes with it.
 pub(super) fn plant(file: &Path, config: &Config, store: &Store) -> Result<Site, SharingError> {
     let wrong = |why: String| SharingError::Seed(format!("the seed {}: {why}", file.display()));
-    if !config.partners.is_empty() {
-        let why = "a seed is for tests and does not go with partners: remove sharing.partners from the configuration";
+    if !config.policy().map_err(SharingError::Config)?.partners().is_empty() {
+        let why = "a seed is for tests and does not go with partners: remove sharing.recipients from the configuration";
         return Err(wrong(why.to_owned()));
     }
     let text = std::fs::read(file).map_err(|error| wrong(format!("{error}; name a file that can be read")))?;

@@ -1,6 +1,7 @@
 mod approval;
 mod crash;
 mod feedback;
+mod references;
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -200,7 +201,7 @@ async fn a_key_is_for_a_partner_that_is_there() {
     let sharing = open(&place, Reviewers::People, Tlp::Amber);
     assert!(sharing.issue_key("birds").await.unwrap().starts_with("lockstep_"));
     let refused = sharing.issue_key("nobody").await.unwrap_err();
-    assert!(refused.to_string().contains("sharing.partners"), "{refused}");
+    assert!(refused.to_string().contains("sharing.recipients"), "{refused}");
     let bytes = std::fs::read(&sharing.config().database).unwrap();
     let key = sharing.issue_key("birds").await.unwrap();
     let secret = key.rsplit('_').next().unwrap().as_bytes();
@@ -234,7 +235,8 @@ async fn clusters_come_from_the_log_and_bad_ones_hold_up_nothing((folder, place)
         cleanup: runtime::Cleanup::Delete,
         retention: None,
     };
-    log.create_topics(&[topic]).await.unwrap();
+    let dead = runtime::TopicSpec { name: topics::CLUSTERS_DEAD_LETTER, partitions: 1, ..topic.clone() };
+    log.create_topics(&[topic, dead]).await.unwrap();
     let record = |cluster: &ClusterMessage| {
         runtime::NewRecord::new(topics::CLUSTERS_FLAGGED, cluster.cluster_id.as_bytes(), cluster.encode().unwrap())
     };
@@ -262,8 +264,20 @@ async fn clusters_come_from_the_log_and_bad_ones_hold_up_nothing((folder, place)
             sharing.inner.store.cases(&crate::store::CaseQuery { limit: 10, ..Default::default() }).unwrap();
         assert_eq!(total, 2);
         assert!(rows.iter().all(|row| row.state == "released"));
-        assert_eq!(sharing.inner.metrics.clusters.with_label_values(&["rejected"]).get(), 1);
+        assert_eq!(sharing.inner.metrics.clusters.with_label_values(&["dead_letter"]).get(), 1);
     }
+    // It can be put back as it is, and says what is wrong with it and where it was.
+    let ends = log.end_offsets(topics::CLUSTERS_DEAD_LETTER).await.unwrap();
+    assert_eq!(ends, [1], "once, although the service began twice");
+    let (letters, _) = log.records_at(topics::CLUSTERS_DEAD_LETTER, &[(0, 0)], Duration::from_secs(5)).await.unwrap();
+    assert_eq!(
+        (letters[0].key.as_slice(), letters[0].value.as_deref()),
+        (&b"x"[..], Some(&b"{\"cluster_id\": 7}"[..]))
+    );
+    let letter = messages::dead_letter::DeadLetter::from_record(b"", &letters[0].headers).unwrap();
+    assert!(!letter.reason.is_empty());
+    let messages::dead_letter::Source::Record { topic, .. } = letter.source else { panic!("{letter:?}") };
+    assert_eq!(topic, topics::CLUSTERS_FLAGGED);
 }
 
 async fn in_the_demo_a_cluster_that_became_part_of_another_is_withdrawn((_folder, place): Place) {

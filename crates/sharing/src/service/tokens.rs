@@ -109,7 +109,7 @@ fn check_person(users: &str, owner: &str, scopes: &BTreeSet<Scope>) -> Result<()
         ));
     }
     let file = Users::read(Path::new(users))?;
-    let Some(roles) = file.roles(owner) else {
+    let Some((roles, _)) = file.roles(owner) else {
         return refused(format!(
             "there is no user {owner:?}: `lockstep users list` shows all users; use --service for a service. People who log in \
              with a provider cannot own a token, since Lockstep is not told when they leave"

@@ -20,7 +20,7 @@ use atomic_file::Kind;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
-use casework::Role;
+use casework::{Role, policy::is_same_person};
 
 /// The shortest password taken; no rule about kinds of characters, which makes passwords worse.
 pub const SHORTEST_PASSWORD: usize = 12;
@@ -58,6 +58,9 @@ pub struct Users {
 #[serde(deny_unknown_fields)]
 struct User {
     roles: BTreeSet<Role>,
+    /// Roles of the rules of sharing in which the person may sign off.
+    #[serde(default, skip_serializing_if = "BTreeSet::is_empty")]
+    sign_off_roles: BTreeSet<String>,
     /// As a PHC string: argon2id with its parameters and salt.
     password: String,
 }
@@ -98,9 +101,9 @@ impl Users {
         .map_err(fail)
     }
 
-    /// Names and roles.
-    pub fn list(&self) -> impl Iterator<Item = (&str, &BTreeSet<Role>)> {
-        self.users.iter().map(|(name, user)| (name.as_str(), &user.roles))
+    /// Names, roles and sign-off roles.
+    pub fn list(&self) -> impl Iterator<Item = (&str, &BTreeSet<Role>, &BTreeSet<String>)> {
+        self.users.iter().map(|(name, user)| (name.as_str(), &user.roles, &user.sign_off_roles))
     }
 
     /// Whether there is nobody.
@@ -111,9 +114,10 @@ impl Users {
     /// Says why there cannot be a new person of that name.
     pub fn check_new(&self, name: &str) -> Result<(), UsersError> {
         check_name(name)?;
-        if self.users.contains_key(name) {
+        // Names that differ only in case are one person's wherever two people are needed.
+        if let Some(known) = self.users.keys().find(|known| is_same_person(known, name)) {
             return Err(UsersError::Refused(format!(
-                "there is a user {name:?} already: change the password with `lockstep users password {name}`, or remove the user first"
+                "there is a user {known:?} already: change the password with `lockstep users password {known}`, or remove the user first"
             )));
         }
         Ok(())
@@ -128,9 +132,16 @@ impl Users {
     }
 
     /// Adds a person.
-    pub fn add(&mut self, name: &str, roles: BTreeSet<Role>, password: &str) -> Result<(), UsersError> {
+    pub fn add(
+        &mut self,
+        name: &str,
+        roles: BTreeSet<Role>,
+        sign_off_roles: BTreeSet<String>,
+        password: &str,
+    ) -> Result<(), UsersError> {
         self.check_new(name)?;
-        let user = User { roles: some_role(roles)?, password: hash(name, password)? };
+        some_role(&roles, &sign_off_roles)?;
+        let user = User { roles, sign_off_roles, password: hash(name, password)? };
         self.users.insert(name.to_owned(), user);
         Ok(())
     }
@@ -142,9 +153,15 @@ impl Users {
     }
 
     /// Gives a person other roles, from the next request on.
-    pub fn set_roles(&mut self, name: &str, roles: BTreeSet<Role>) -> Result<(), UsersError> {
-        let roles = some_role(roles)?;
-        self.user(name)?.roles = roles;
+    pub fn set_roles(
+        &mut self,
+        name: &str,
+        roles: BTreeSet<Role>,
+        sign_off_roles: BTreeSet<String>,
+    ) -> Result<(), UsersError> {
+        some_role(&roles, &sign_off_roles)?;
+        let user = self.user(name)?;
+        (user.roles, user.sign_off_roles) = (roles, sign_off_roles);
         Ok(())
     }
 
@@ -176,8 +193,14 @@ impl Users {
         self.users.get(name).map(|user| text_format::hex(&Sha256::digest(user.password.as_bytes())[..8]))
     }
 
-    pub(crate) fn roles(&self, name: &str) -> Option<&BTreeSet<Role>> {
-        self.users.get(name).map(|user| &user.roles)
+    /// Roles and sign-off roles of a person.
+    pub(crate) fn roles(&self, name: &str) -> Option<(&BTreeSet<Role>, &BTreeSet<String>)> {
+        self.users.get(name).map(|user| (&user.roles, &user.sign_off_roles))
+    }
+
+    /// Who holds a sign-off role.
+    pub(crate) fn holders(&self, role: &str) -> Vec<String> {
+        self.users.iter().filter(|(_, user)| user.sign_off_roles.contains(role)).map(|(name, _)| name.clone()).collect()
     }
 }
 
@@ -203,11 +226,13 @@ pub(crate) fn check_name(name: &str) -> Result<(), UsersError> {
     )))
 }
 
-fn some_role(roles: BTreeSet<Role>) -> Result<BTreeSet<Role>, UsersError> {
-    if roles.is_empty() {
-        return Err(UsersError::Refused("a user needs a role: reviewer, approver or admin".to_owned()));
+fn some_role(roles: &BTreeSet<Role>, sign_off_roles: &BTreeSet<String>) -> Result<(), UsersError> {
+    if roles.is_empty() && sign_off_roles.is_empty() {
+        return Err(UsersError::Refused(
+            "a user needs a role (reviewer, approver or admin) or a role in which the rules of sharing ask for sign-offs".to_owned(),
+        ));
     }
-    Ok(roles)
+    Ok(())
 }
 
 fn hash(name: &str, password: &str) -> Result<String, UsersError> {

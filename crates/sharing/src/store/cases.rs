@@ -1,23 +1,25 @@
 //! Cases, how they are found, and the one transaction that changes them.
 
+mod filter;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 use messages::cluster::ClusterMessage;
 
 use super::{
-    CaseQuery, CaseRow, Change, Order, Store, StoreError,
+    CaseQuery, CaseRow, Change, Order, Published, Store, StoreError,
     audit_log::append_covering,
+    case_references,
     contents::{self, Covers},
     database::{Session, Value, values},
     feedback, from_json, objects, retractions,
-    search_terms::{clipped, platform_term, terms, words},
+    search_terms::terms,
     to_json,
 };
 use casework::{CaseRecord, audit::Entry, case::Case};
+use filter::Filter;
 
-/// Words of a search that count.
-const WORDS: usize = 8;
 /// Terms in one statement.
 const AT_ONCE: usize = 200;
 /// Cases whose terms are made in one transaction, where they have none yet.
@@ -151,7 +153,8 @@ impl Store {
                 put_case(tx, &change.stored)?;
                 let mut covers = Covers::default();
                 let mut published = Vec::new();
-                for (collection, objects) in &change.publish {
+                for Published { collection, reference, objects } in &change.publish {
+                    case_references::keep(tx, *collection, &change.stored.case.id, reference)?;
                     let demo = change.stored.case.demo;
                     let before = retractions::last_added(tx, *collection)?;
                     added += objects::publish(tx, *collection, objects, demo, now.as_microsecond())?;
@@ -181,60 +184,6 @@ fn entries_of(change: &Change, now: Timestamp) -> Vec<Entry> {
     let (subject, actor) = (change.stored.case.id.clone(), "lockstep".to_owned());
     let (action, text) = ("stored".to_owned(), "the case was stored anew".to_owned());
     vec![Entry { at: now, actor, subject, action, text }]
-}
-
-/// The `where` of a query, with its values.
-struct Filter {
-    filter: String,
-    values: Vec<Value>,
-}
-
-impl Filter {
-    fn of(query: &CaseQuery, with_state: bool) -> Filter {
-        let mut made = Filter { filter: String::new(), values: Vec::new() };
-        if let Some(state) = query.state.filter(|_| with_state) {
-            made.and("state = ?", state.name());
-        }
-        if let Some(status) = &query.status {
-            made.and("status = ?", status);
-        }
-        if query.attention {
-            made.and("attention = ?", true);
-        }
-        if let Some(demo) = query.demo {
-            made.and("demo = ?", demo);
-        }
-        if let Some(platform) = &query.platform {
-            let term = platform_term(platform).into_bytes();
-            made.and("cluster_id in (select cluster_id from case_terms where term = ?)", term);
-        }
-        for word in words(query.search.as_deref().unwrap_or_default()).into_iter().take(WORDS) {
-            let from = clipped(word).into_bytes();
-            // No byte of UTF-8 is 0xFF, so this is above whatever begins with the word.
-            let to = [from.as_slice(), &[0xFF]].concat();
-            made.values.push(from.into());
-            made.and(
-                &format!(
-                    "cluster_id in (select cluster_id from case_terms where term >= ?{} and term < ?)",
-                    made.values.len()
-                ),
-                to,
-            );
-        }
-        made
-    }
-
-    /// `?` at the end of a condition, or before its last bracket, becomes the number of the value.
-    fn and(&mut self, condition: &str, value: impl Into<Value>) {
-        self.values.push(value.into());
-        let number = format!("?{}", self.values.len());
-        let place = condition.rfind('?').unwrap_or(condition.len());
-        let (before, after) = condition.split_at(place);
-        self.filter.push_str(if self.filter.is_empty() { "where " } else { " and " });
-        self.filter.push_str(before);
-        self.filter.push_str(&number);
-        self.filter.push_str(after.strip_prefix('?').unwrap_or(after));
-    }
 }
 
 fn order_by(order: Order, ascending: bool) -> String {
@@ -327,7 +276,10 @@ mod tests {
     use casework::case::State;
 
     use super::*;
-    use crate::store::database::tests::{Place, on_both_databases, sqlite_place};
+    use crate::store::{
+        database::tests::{Place, on_both_databases, sqlite_place},
+        search_terms::words,
+    };
     use presentation::fixtures;
 
     fn stored(id: &str, n: i64) -> CaseRecord {

@@ -20,7 +20,7 @@ use crate::config::database_url::is_postgres;
 
 /// A migration set: each brings the tables from one version to the next. Lines between `--@sqlite` or `--@postgres` and the next
 /// `--@` are for that database only; `--@all` is for both.
-const MIGRATIONS: &[&str] = &[
+pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/1.sql"),
     include_str!("migrations/2.sql"),
     include_str!("migrations/3.sql"),
@@ -34,6 +34,8 @@ const MIGRATIONS: &[&str] = &[
     include_str!("migrations/11.sql"),
     include_str!("migrations/12.sql"),
     include_str!("migrations/13.sql"),
+    include_str!("migrations/14.sql"),
+    include_str!("migrations/15.sql"),
 ];
 
 /// A value in a statement or in a row.
@@ -260,7 +262,7 @@ fn record(session: &mut dyn Session, version: i64, checksum: &str) -> Result<(),
 }
 
 /// The lines of a migration that are for this database, with its names of types.
-fn part_for(dialect: Dialect, migration: &str) -> String {
+pub(super) fn part_for(dialect: Dialect, migration: &str) -> String {
     let mut out = String::new();
     let mut ours = true;
     for line in migration.lines() {

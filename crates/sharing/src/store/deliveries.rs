@@ -18,6 +18,11 @@ use casework::audit::Entry;
 /// Bytes of objects in one delivery, beyond which another one begins.
 const PART_BYTES: usize = 512 * 1024;
 
+/// The event of a delivery in which nothing is withdrawn.
+const ADDED: &str = "objects.added";
+/// The event of a delivery with withdrawn objects.
+const WITHDRAWN: &str = "objects.withdrawn";
+
 /// Where a delivery stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
@@ -70,6 +75,8 @@ pub struct Delivery {
     pub partner: String,
     /// The case it is about.
     pub case: String,
+    /// `objects.added`, or `objects.withdrawn` where any of its objects is withdrawn.
+    pub event: String,
     /// How many objects it carries.
     pub objects: i64,
     /// Where it stands.
@@ -106,6 +113,9 @@ pub(crate) struct Claimed {
     pub id: String,
     pub partner: String,
     pub case_id: String,
+    /// Under which id the partner knows the case.
+    pub reference: String,
+    pub event: String,
     pub collection: i64,
     pub after_added: i64,
     pub until_added: i64,
@@ -153,9 +163,11 @@ impl Store {
         self.write(|tx| {
             let row = tx.row(
                 "select d.number, d.id, d.case_id, d.collection, d.after_added, d.until_added, d.attempts, d.since,
-                        d.created_at, w.url, w.secret, w.previous, w.previous_until
+                        d.created_at, w.url, w.secret, w.previous, w.previous_until, d.event,
+                        coalesce(r.reference, d.case_id)
                  from webhooks w join deliveries d on d.number =
                      (select min(number) from deliveries where partner = w.partner and state = 'pending')
+                 left join case_references r on r.collection = d.collection and r.case_id = d.case_id
                  where w.partner = ?1 and w.active = 1 and w.disabled_at is null and w.secret is not null
                    and d.next_at <= ?2 and d.claimed_until <= ?2",
                 values![partner, now],
@@ -178,6 +190,8 @@ impl Store {
                 id: row.take(1)?,
                 partner: partner.to_owned(),
                 case_id: row.take(2)?,
+                reference: row.take(14)?,
+                event: row.take(13)?,
                 collection: row.take(3)?,
                 after_added: row.take(4)?,
                 until_added: row.take(5)?,
@@ -287,7 +301,7 @@ impl Store {
             filter.push(format!("state = ?{}", values.len()));
         }
         let sql = format!(
-            "select id, partner, case_id, objects, state, attempts, created_at, next_at, last_at, last_outcome
+            "select id, partner, case_id, objects, state, attempts, created_at, next_at, last_at, last_outcome, event
              from deliveries where {} order by number desc limit {} offset {}",
             filter.join(" and "),
             query.limit,
@@ -342,16 +356,16 @@ impl Store {
     }
 }
 
-/// Puts what was just added to a collection, (`date_added`, bytes) in order, into the outbox, where the partner has an endpoint.
+/// Puts what was just added to a collection, in order, into the outbox, where the partner has an endpoint.
 pub(super) fn enqueue(
     tx: &mut dyn Session,
     collection: i64,
     case_id: &str,
-    added: &[(i64, usize)],
+    added: &[AddedObject],
     now: Timestamp,
 ) -> Result<(), StoreError> {
     let sql = "select partner, disabled_at from webhooks where collection = ?1 and active = 1";
-    let (Some(mut endpoint), Some((first, _))) = (tx.row(sql, values![collection])?, added.first()) else {
+    let (Some(mut endpoint), Some(first)) = (tx.row(sql, values![collection])?, added.first()) else {
         return Ok(());
     };
     let partner: String = endpoint.take(0)?;
@@ -360,13 +374,13 @@ pub(super) fn enqueue(
         None => DeliveryState::Pending,
     };
     let mut number: i64 = tx.value("select coalesce(max(number), 0) from deliveries", values![])?.unwrap_or(0);
-    let mut after = first - 1;
-    for (until, objects) in parts(added) {
+    let mut after = first.at - 1;
+    for Part { until, objects, withdraws } in parts(added) {
         number += 1;
         tx.run(
             "insert into deliveries (number, id, partner, collection, case_id, after_added, until_added, objects, state,
-                                     attempts, created_at, since, next_at, claimed_until)
-             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?10, 0, ?9, ?9, ?9, 0)",
+                                     attempts, created_at, since, next_at, claimed_until, event)
+             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?10, 0, ?9, ?9, ?9, 0, ?11)",
             values![
                 number,
                 format!("msg_{}", uuid::Uuid::new_v4().simple()),
@@ -377,7 +391,8 @@ pub(super) fn enqueue(
                 until,
                 objects,
                 now,
-                state.name()
+                state.name(),
+                if withdraws { WITHDRAWN } else { ADDED }
             ],
         )?;
         after = until;
@@ -385,16 +400,35 @@ pub(super) fn enqueue(
     Ok(())
 }
 
-/// Ends of the parts, and how many objects each has.
-fn parts(added: &[(i64, usize)]) -> Vec<(i64, usize)> {
-    let (mut parts, mut bytes, mut objects) = (Vec::new(), 0, 0);
-    for (index, (at, size)) in added.iter().enumerate() {
-        bytes += size;
+/// An object that was just added to a collection.
+#[derive(Clone, Copy)]
+pub(super) struct AddedObject {
+    /// Its `date_added`.
+    pub at: i64,
+    pub bytes: usize,
+    pub revoked: bool,
+}
+
+/// The objects of one delivery.
+#[derive(Debug, PartialEq)]
+struct Part {
+    /// `date_added` of the last one.
+    until: i64,
+    objects: i64,
+    /// Whether any of them is withdrawn.
+    withdraws: bool,
+}
+
+fn parts(added: &[AddedObject]) -> Vec<Part> {
+    let (mut parts, mut bytes, mut objects, mut withdraws) = (Vec::new(), 0, 0, false);
+    for (index, object) in added.iter().enumerate() {
+        bytes += object.bytes;
         objects += 1;
-        let next = added.get(index + 1).map(|(_, size)| *size);
+        withdraws |= object.revoked;
+        let next = added.get(index + 1).map(|next| next.bytes);
         if next.is_none_or(|next| bytes + next > PART_BYTES) {
-            parts.push((*at, objects));
-            (bytes, objects) = (0, 0);
+            parts.push(Part { until: object.at, objects, withdraws });
+            (bytes, objects, withdraws) = (0, 0, false);
         }
     }
     parts
@@ -418,6 +452,7 @@ fn delivery(mut row: Row) -> Result<Delivery, StoreError> {
         id: row.take(0)?,
         partner: row.take(1)?,
         case: row.take(2)?,
+        event: row.take(10)?,
         objects: row.take(3)?,
         state,
         attempts: row.take(5)?,
@@ -434,11 +469,16 @@ mod tests {
 
     #[test]
     fn a_large_change_is_cut_between_objects() {
+        let cut = |objects: &[(i64, usize, bool)]| {
+            let added = objects.iter().map(|&(at, bytes, revoked)| AddedObject { at, bytes, revoked });
+            let parts = parts(&added.collect::<Vec<_>>());
+            parts.into_iter().map(|part| (part.until, part.objects, part.withdraws)).collect::<Vec<_>>()
+        };
         let half = PART_BYTES / 2;
-        assert_eq!(parts(&[]), vec![]);
-        assert_eq!(parts(&[(5, 10)]), vec![(5, 1)]);
-        assert_eq!(parts(&[(5, half), (6, half), (7, 1)]), vec![(6, 2), (7, 1)]);
+        assert_eq!(cut(&[]), []);
+        assert_eq!(cut(&[(5, 10, false)]), [(5, 1, false)]);
+        assert_eq!(cut(&[(5, half, true), (6, half, false), (7, 1, false)]), [(6, 2, true), (7, 1, false)]);
         // An object larger than a part goes alone.
-        assert_eq!(parts(&[(5, 3 * PART_BYTES), (6, 1), (7, 1)]), vec![(5, 1), (7, 2)]);
+        assert_eq!(cut(&[(5, 3 * PART_BYTES, false), (6, 1, false), (7, 1, true)]), [(5, 1, false), (7, 2, true)]);
     }
 }

@@ -57,6 +57,11 @@ impl Store {
         self.read(|db| db.value("select key_id from encryption", values![]))
     }
 
+    /// Takes the keys to read secrets with, and changes nothing in the database.
+    pub fn read_with(&mut self, keys: Keys) {
+        self.locker = Locker(Some(Arc::new(keys)));
+    }
+
     /// Takes the keys. Secrets that are not encrypted with the first of them are encrypted anew, all
     /// or none. Returns how many there were.
     pub fn unlock(&mut self, keys: Arc<Keys>, now: Timestamp) -> Result<usize, StoreError> {

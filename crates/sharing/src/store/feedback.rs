@@ -9,9 +9,10 @@ use serde::Serialize;
 use super::{
     Change, Store, StoreError,
     audit_log::append_audit,
-    database::{Session, values},
+    database::{Row, Session, values},
     from_json, retractions,
 };
+use crate::object::is_revoked;
 use casework::{
     Label,
     audit::Entry,
@@ -33,6 +34,19 @@ pub(crate) struct Inbox {
     pub told: i64,
     /// `date_added` of the last object read.
     pub read_until: i64,
+}
+
+const INBOX: &str = "select i.partner, p.platform, i.collection, p.collection, i.read_until
+                     from inboxes i join partners p on p.name = i.partner";
+
+fn inbox(mut row: Row) -> Result<Inbox, StoreError> {
+    Ok(Inbox {
+        partner: row.take(0)?,
+        platform: row.take(1)?,
+        collection: row.take(2)?,
+        told: row.take(3)?,
+        read_until: row.take(4)?,
+    })
 }
 
 /// What a partner said of a case, as shown with it.
@@ -65,10 +79,24 @@ pub(crate) struct ReadObject<'a> {
     pub date_added: i64,
     pub id: &'a str,
     pub version: i64,
-    pub said: Result<Said, String>,
+    /// `None` of what only stands beside feedback.
+    pub said: Result<Option<Said>, String>,
 }
 
 impl Store {
+    /// Notes that a partner was told of an object that is about no case.
+    #[cfg(test)]
+    pub fn tell(&self, partner: &str, object: &str) -> Result<(), StoreError> {
+        self.write(|tx| {
+            tx.run(
+                "insert into told (collection, object, case_id, cluster_id)
+                 select collection, ?2, 'case-test', 'test' from partners where name = ?1",
+                values![partner, object],
+            )
+            .map(drop)
+        })
+    }
+
     /// Adds objects to a collection that a partner writes to.
     #[cfg(test)]
     pub fn post_feedback(
@@ -83,18 +111,28 @@ impl Store {
     /// Collections that partners in use write to.
     pub fn inboxes(&self) -> Result<Vec<Inbox>, StoreError> {
         self.read(|db| {
-            let sql = "select i.partner, p.platform, i.collection, p.collection, i.read_until
-                       from inboxes i join partners p on p.name = i.partner where p.active = 1 order by i.partner";
-            let rows = db.rows(sql, values![])?.into_iter().map(|mut row| {
-                Ok(Inbox {
-                    partner: row.take(0)?,
-                    platform: row.take(1)?,
-                    collection: row.take(2)?,
-                    told: row.take(3)?,
-                    read_until: row.take(4)?,
-                })
-            });
-            rows.collect()
+            let sql = format!("{INBOX} where p.active = 1 order by i.partner");
+            db.rows(&sql, values![])?.into_iter().map(inbox).collect()
+        })
+    }
+
+    /// The inbox that a collection is.
+    pub fn inbox(&self, collection: i64) -> Result<Option<Inbox>, StoreError> {
+        self.read(|db| db.row(&format!("{INBOX} where i.collection = ?1"), values![collection])?.map(inbox).transpose())
+    }
+
+    /// Those of the ids that name nothing that a collection was told of.
+    pub fn not_told(&self, collection: i64, ids: &[String]) -> Result<Vec<String>, StoreError> {
+        self.read(|db| {
+            let mut unknown = Vec::new();
+            for id in ids {
+                // No text of PostgreSQL has a NUL, not even one that is only looked for.
+                let sql = "select collection from told where collection = ?1 and object = ?2 limit 1";
+                if id.contains('\0') || db.row(sql, values![collection, id])?.is_none() {
+                    unknown.push(id.clone());
+                }
+            }
+            Ok(unknown)
         })
     }
 
@@ -115,7 +153,8 @@ impl Store {
                 return Ok(None);
             }
             let outcome = match &object.said {
-                Ok(said) => take(tx, inbox, &object, said, now)?,
+                Ok(Some(said)) => take(tx, inbox, &object, said, now)?,
+                Ok(None) => return Ok(Some(Outcome::NoVerdict)),
                 Err(_) => Outcome::Unreadable,
             };
             let why = match (&object.said, outcome) {
@@ -339,7 +378,7 @@ fn told(tx: &mut dyn Session, collection: i64, object: &str) -> Result<Vec<Targe
         let revoked = match &account {
             // An account itself cannot be revoked: what was said of it last can.
             Some(account) if object.starts_with("user-account--") => withdrawn(tx, collection, &case_id, account)?,
-            _ => from_json::<serde_json::Value>("an object", &body)?["revoked"] == true,
+            _ => is_revoked(&body),
         };
         targets.push(Target {
             case_id,
@@ -360,7 +399,7 @@ fn withdrawn(tx: &mut dyn Session, collection: i64, case_id: &str, account: &str
          order by o.date_added desc limit 1",
         values![collection, case_id, account],
     )?;
-    Ok(body.is_some_and(|body| body.contains("\"revoked\":true")))
+    Ok(body.is_some_and(|body| is_revoked(&body)))
 }
 
 fn said_before(tx: &mut dyn Session, collection: i64, object: &str) -> Result<bool, StoreError> {

@@ -5,6 +5,7 @@
 
 mod audit_events;
 mod audit_log;
+mod case_references;
 mod cases;
 mod contents;
 pub(crate) mod database;
@@ -33,7 +34,7 @@ use database::{Database, Session};
 pub(crate) use deliveries::{Attempted, Claimed};
 pub use deliveries::{Delivery, DeliveryQuery, DeliveryState};
 pub use feedback::FeedbackRow;
-pub(crate) use feedback::ReadObject;
+pub(crate) use feedback::{Inbox, ReadObject};
 pub(crate) use health::id_file;
 use jiff::{SignedDuration, Timestamp};
 pub use retractions::{Retraction, RetractionCase};
@@ -157,10 +158,20 @@ pub(crate) enum Order {
 pub(crate) struct Change {
     pub stored: CaseRecord,
     pub entries: Vec<Entry>,
-    /// Per collection number.
-    pub publish: Vec<(i64, Vec<NewObject>)>,
+    /// What collections get.
+    pub publish: Vec<Published>,
     /// What a reviewer says of the finding by it.
     pub label: Option<Label>,
+}
+
+/// What one collection gets of a case.
+#[derive(Debug, Clone)]
+pub(crate) struct Published {
+    /// Number of the collection.
+    pub collection: i64,
+    /// Under which id its partner knows the case.
+    pub reference: String,
+    pub objects: Vec<NewObject>,
 }
 
 /// A partner as stored.

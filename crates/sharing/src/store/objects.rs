@@ -6,9 +6,11 @@ use std::collections::BTreeMap;
 
 use super::{
     CollectionRow, ObjectQuery, ObjectRow, Position, Store, StoreError, Versions,
+    audit_log::append_audit,
     database::{Row, Session, values},
 };
 use crate::object::NewObject;
+use casework::audit::Entry;
 use page_query::object_sql;
 
 /// Rows read at once where bodies are wanted: what is in memory of one page is bounded by it and by [`PAGE_BYTES`].
@@ -135,11 +137,12 @@ impl Store {
     }
 
     /// Adds what somebody posted, each object at an instant of its own, and keeps the answer that `status` makes of it, in one
-    /// transaction. Answers that have expired go.
+    /// transaction with what the audit log says of it. Answers that have expired go.
     pub fn post(
         &self,
         collection: i64,
         objects: &[NewObject],
+        entry: Option<Entry>,
         now: i64,
         status: impl FnOnce(&[Added]) -> NewStatus,
     ) -> Result<NewStatus, StoreError> {
@@ -150,6 +153,7 @@ impl Store {
                 added.push(adding.add_within(tx, object, now, MOST_VERSIONS)?);
             }
             adding.end(tx)?;
+            append_audit(tx, entry.into_iter().collect())?;
             let status = status(&added);
             tx.run("delete from statuses where expires_at <= ?1", values![now])?;
             put_status(tx, &status)?;

@@ -26,7 +26,7 @@ impl Store {
                     Some(platform) if platform != partner.platform => {
                         // Its collection holds accounts of the old platform.
                         return Err(StoreError::Partner(format!(
-                            "partner {:?} was set up for platform {platform:?} and is now {:?} in sharing.partners: give \
+                            "partner {:?} was set up for platform {platform:?} and is now {:?} in the recipients' file: give \
                              the new platform a partner with a name of its own",
                             partner.name, partner.platform
                         )));
@@ -128,8 +128,8 @@ impl Store {
                 tx.value("select active from partners where name = ?1 and active = 1", values![partner])?;
             if known.is_none() {
                 return Err(StoreError::Partner(format!(
-                    "there is no partner {partner:?}: add it first, as a recipient of class platform in the file of sharing.recipients (or \
-                     in sharing.partners, which is still read)"
+                    "there is no partner {partner:?}: add it first, as a recipient of class platform in the file that \
+                     sharing.recipients names"
                 )));
             }
             if let Some(end) = others_end {

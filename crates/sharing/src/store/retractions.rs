@@ -258,7 +258,7 @@ pub(super) fn after_publish(
     for mut row in rows {
         let (at, id): (i64, String) = (row.take(0)?, row.take(1)?);
         let Some(object) = given.get(id.as_str()) else { continue };
-        added.push((at, object.body.len()));
+        added.push(deliveries::AddedObject { at, bytes: object.body.len(), revoked: object.is_revoked() });
         let Some(about) = about(object) else { continue };
         tx.run(
             "insert into told (collection, object, case_id, cluster_id, account) values (?1, ?2, ?3, ?4, ?5)

@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use super::{Store, StoreError, audit_log::append_audit, database::values};
+use super::{Store, StoreError, audit_log::append_audit, database::values, from_json, to_json};
 use casework::audit::Entry;
 
 /// A session as stored.
@@ -11,6 +11,8 @@ pub(crate) struct SessionRow {
     pub person: String,
     /// Names of roles with a comma between.
     pub roles: String,
+    /// Roles in which the person may sign off, where a provider says so.
+    pub sign_off_roles: Vec<String>,
     pub stamp: Option<String>,
     pub csrf: String,
     pub began_at: Timestamp,
@@ -22,9 +24,18 @@ impl Store {
     pub fn add_session(&self, hash: &[u8], row: &SessionRow, entry: Entry) -> Result<(), StoreError> {
         self.write(|tx| {
             tx.run(
-                "insert into sessions (hash, person, roles, stamp, csrf, began_at, seen_at)
-                 values (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
-                values![hash, &row.person, &row.roles, row.stamp.clone(), &row.csrf, row.began_at, row.seen_at],
+                "insert into sessions (hash, person, roles, stamp, csrf, began_at, seen_at, sign_off_roles)
+                 values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
+                values![
+                    hash,
+                    &row.person,
+                    &row.roles,
+                    row.stamp.clone(),
+                    &row.csrf,
+                    row.began_at,
+                    row.seen_at,
+                    to_json(&row.sign_off_roles)?
+                ],
             )?;
             append_audit(tx, vec![entry])
         })
@@ -34,7 +45,7 @@ impl Store {
     pub fn session(&self, hash: &[u8]) -> Result<Option<SessionRow>, StoreError> {
         self.read(|db| {
             let row = db.row(
-                "select person, roles, stamp, csrf, began_at, seen_at from sessions where hash = ?1",
+                "select person, roles, stamp, csrf, began_at, seen_at, sign_off_roles from sessions where hash = ?1",
                 values![hash],
             )?;
             row.map(|mut row| {
@@ -45,6 +56,7 @@ impl Store {
                     csrf: row.take(3)?,
                     began_at: row.take(4)?,
                     seen_at: row.take(5)?,
+                    sign_off_roles: from_json("a session", &row.take::<String>(6)?)?,
                 })
             })
             .transpose()
@@ -101,6 +113,7 @@ mod tests {
         let row = SessionRow {
             person: "ann".to_owned(),
             roles: "reviewer".to_owned(),
+            sign_off_roles: vec!["public affairs".to_owned()],
             stamp: None,
             csrf: "token".to_owned(),
             began_at: at(0),
@@ -127,6 +140,7 @@ mod tests {
         SessionRow {
             person: "ann".to_owned(),
             roles: String::new(),
+            sign_off_roles: Vec::new(),
             stamp: None,
             csrf: String::new(),
             began_at: at(0),

@@ -1,7 +1,7 @@
 //! Webhooks by the Standard Webhooks scheme: what is added to a partner's collection also goes to its endpoint.
 //!
-//! The body is `{"type": "objects.added", "timestamp": …, "data": {"case", "collection", "objects"}}`, the very objects that the partner
-//! sees over TAXII, so that whoever takes webhooks needs nothing else; a large change comes in several requests, each with whole
+//! The body is `{"type": …, "timestamp": …, "data": {"case", "collection", "objects"}}`, the very objects that the partner sees over
+//! TAXII; the type is `objects.withdrawn` where any of the objects is withdrawn, else `objects.added`. `crates/sharing/STIX.md` describes it, so that whoever takes webhooks needs nothing else; a large change comes in several requests, each with whole
 //! objects. The outbox is written in the transaction of the release (`store::deliveries`). A delivery keeps its id and its bytes
 //! over all attempts: a process that dies after the answer and before noting it sends the same `webhook-id` again.
 //!
@@ -211,9 +211,10 @@ fn random() -> f64 {
 fn body(claimed: &Claimed, collection: &str, objects: &[String]) -> String {
     let text = |text: &str| serde_json::Value::from(text).to_string();
     format!(
-        r#"{{"type":"objects.added","timestamp":{},"data":{{"case":{},"collection":{},"objects":[{}]}}}}"#,
+        r#"{{"type":{},"timestamp":{},"data":{{"case":{},"collection":{},"objects":[{}]}}}}"#,
+        text(&claimed.event),
         text(&claimed.created_at.to_string()),
-        text(&claimed.case_id),
+        text(&claimed.reference),
         text(collection),
         objects.join(",")
     )

@@ -84,8 +84,10 @@ impl Got {
 
     pub fn objects(&self) -> Vec<Value> {
         let body: Value = serde_json::from_slice(&self.body).unwrap();
-        assert_eq!(body["type"], "objects.added");
-        body["data"]["objects"].as_array().unwrap().clone()
+        let objects = body["data"]["objects"].as_array().unwrap().clone();
+        let withdraws = objects.iter().any(|object| object["revoked"] == true);
+        assert_eq!(body["type"], if withdraws { "objects.withdrawn" } else { "objects.added" });
+        objects
     }
 }
 
@@ -397,6 +399,33 @@ async fn an_endpoint_that_took_a_withdrawal_has_acknowledged_it((_folder, place)
     let case = sharing.inner.store.case("a").unwrap().unwrap().case;
     let all = sharing.inner.store.retractions_of(&case.id).unwrap();
     assert_eq!((all[0].accounts.len(), all[0].acked_by.as_deref()), (10, Some("webhook")));
+    // A withdrawal is an event of its own kind, and both name the case by the id that this partner has for it.
+    let bodies: Vec<Value> = endpoint.got().iter().map(|got| serde_json::from_slice(&got.body).unwrap()).collect();
+    let kinds: Vec<&str> = bodies.iter().map(|body| body["type"].as_str().unwrap()).collect();
+    assert_eq!(kinds, ["objects.added", "objects.withdrawn"]);
+    let reference = sharing.inner.store.reference_for("birds", &case.id).unwrap();
+    assert!(bodies.iter().all(|body| body["data"]["case"] == *reference), "{reference}");
+    assert!(endpoint.got().iter().all(|got| !String::from_utf8_lossy(&got.body).contains(&case.id)));
+    // A delivery from before there was this event, and before there were these ids, keeps its bytes.
+    let old = r#"{"type":"objects.added","timestamp":"2026-11-01T00:00:00Z","data":{"case":"case-1","collection":"c","objects":[]}}"#;
+    let at: Timestamp = "2026-11-01T00:00:00Z".parse().unwrap();
+    let claimed = Claimed {
+        number: 1,
+        id: "msg_1".to_owned(),
+        partner: "birds".to_owned(),
+        case_id: "case-1".to_owned(),
+        reference: "case-1".to_owned(),
+        event: "objects.added".to_owned(),
+        collection: 1,
+        after_added: 0,
+        until_added: 1,
+        attempts: 1,
+        since: at,
+        created_at: at,
+        url: String::new(),
+        secrets: Vec::new(),
+    };
+    assert_eq!(super::body(&claimed, "c", &[]), old);
 }
 
 async fn two_instances_send_each_delivery_once_and_in_order((_folder, place): Place) {

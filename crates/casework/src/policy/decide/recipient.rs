@@ -123,7 +123,7 @@ fn marking(recipient: &Recipient, decision: &mut Decision) {
     if decision.must {
         let rule = decision.because.first().map_or(Rule::NominateThenDecide, |ground| ground.rule);
         let text = format!("{} must be notified, but {text}: raise its tlp_ceiling", recipient.name);
-        decision.blocks.push(block(rule, text));
+        decision.blocks.push(block(rule, Needs::Recipients, text));
     } else {
         decision.told = false;
         decision.because.push(ground(Rule::SourcesAndMethodsFirst, text));
@@ -138,7 +138,7 @@ fn public_notice(case: &Case, decision: &mut Decision) {
              Record both answers, or deselect {}",
             case.version, decision.recipient
         );
-        decision.blocks.push(block(Rule::DoNotAmplify, text));
+        decision.blocks.push(block(Rule::DoNotAmplify, Needs::PublicNotice, text));
         return;
     };
     for (answer, question) in

@@ -61,7 +61,6 @@ fn any_fact() -> impl Strategy<Value = Fact> {
         1 => (name(), name()).prop_map(|(security, political_sensitivity)| {
             Fact::Consideration(Consideration { security, political_sensitivity })
         }),
-        1 => Just(sign_off("public affairs")),
         1 => name().prop_map(|from| Fact::Objection(Objection { from, text: "no".to_owned() })),
     ]
 }
@@ -76,6 +75,7 @@ fn life(recipients: &[Recipient], facts: &[Fact], suggested: &[String]) -> serde
     for fact in facts {
         refused.push(desk.record(fact.clone(), "ann").is_err());
     }
+    desk.take(sign_off("public affairs"), "cy").unwrap();
     let mut outcome = desk.outcome();
     outcome.notes.sort();
     refused.push(

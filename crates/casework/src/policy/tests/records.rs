@@ -19,8 +19,8 @@ fn every_record_says_who_when_and_about_which_version() {
 
 #[test]
 fn a_record_about_an_earlier_version_does_not_count_for_a_later_one() {
-    let facts = vec![chosen(&["public"]), sign_off("public affairs"), answers(false, false)];
-    let mut desk = Desk::ready(recipients(), facts.clone());
+    let mut desk = Desk::ready(recipients(), vec![chosen(&["public"]), answers(false, false)]);
+    desk.take(sign_off("public affairs"), "cy").unwrap();
     desk.approve();
     assert_eq!(desk.blocked(), BTreeSet::new());
     desk.case.see(2, now());
@@ -69,16 +69,9 @@ fn a_case_stored_before_the_policy_is_read() {
         old.as_object_mut().unwrap().remove(field).unwrap();
     }
     assert_eq!(serde_json::from_value::<Case>(old).unwrap(), case);
-    let desk = Desk::ready(
-        recipients(),
-        vec![
-            breach(&["OH"]),
-            delay("dee", days(1)),
-            answers(true, false),
-            chosen(&["doe"]),
-            sign_off("public affairs"),
-        ],
-    );
+    let facts = vec![breach(&["OH"]), delay("dee", days(1)), answers(true, false), chosen(&["doe"])];
+    let mut desk = Desk::ready(recipients(), facts);
+    desk.take(sign_off("public affairs"), "cy").unwrap();
     let again: Case = serde_json::from_str(&serde_json::to_string(&desk.case).unwrap()).unwrap();
     assert_eq!(again, desk.case);
 }

@@ -52,3 +52,15 @@ fn an_approval_from_before_objects_were_rendered_has_to_be_given_again() {
     take(&mut desk, approve(), "ann", &objects).unwrap();
     take(&mut desk, Step::Release, "bob", &objects).unwrap();
 }
+
+#[test]
+fn an_approval_that_comes_back_by_undo_covers_what_it_covered() {
+    let mut desk = Desk::ready(recipients(), Vec::new());
+    let (looked_at, other) = (objects("as looked at"), objects("something else"));
+    take(&mut desk, approve(), "ann", &looked_at).unwrap();
+    take(&mut desk, approve(), "eve", &other).unwrap();
+    take(&mut desk, Step::Undo, "eve", &other).unwrap();
+    assert_eq!(desk.case.approved.as_ref().map(|word| word.by.as_str()), Some("ann"));
+    assert!(take(&mut desk, Step::Release, "bob", &other).is_err());
+    take(&mut desk, Step::Release, "bob", &looked_at).unwrap();
+}

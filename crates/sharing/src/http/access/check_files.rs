@@ -1,6 +1,6 @@
 //! Looks at the files that the configuration names.
 
-use casework::{Reviewers, Role};
+use casework::{Reviewers, Role, policy::Recipient};
 
 use runtime::http::Certificates;
 
@@ -22,10 +22,23 @@ impl Config {
                     "nobody is in {users} (sharing.login.users): lockstep users add NAME --role reviewer"
                 ));
             } else {
-                let has = |role| found.list().any(|(_, roles)| roles.contains(&role));
+                let has = |role| found.list().any(|(_, roles, _)| roles.contains(&role));
                 if !(self.login.provider.is_on() || has(Role::Reviewer) && has(Role::Approver)) {
                     warnings.push(format!(
                         "{users} (sharing.login.users) has no reviewer or no approver: nothing can be released without one of each"
+                    ));
+                }
+            }
+            let policy = self.policy()?;
+            for role in policy.rules.sign_off_roles().into_iter().filter(|_| !self.login.provider.is_on()) {
+                let asks = |recipient: &Recipient| {
+                    policy.rules.class(recipient.class).sign_off.iter().any(|asked| asked == role)
+                };
+                let held = found.list().any(|(_, _, held)| held.contains(role));
+                if !held && policy.recipients.iter().any(asks) {
+                    warnings.push(format!(
+                        "nobody in {users} (sharing.login.users) holds the sign-off role {role:?}, so recipients that wait for it are never \
+                         notified: lockstep users roles NAME --role ROLE --sign-off-role {role:?}"
                     ));
                 }
             }

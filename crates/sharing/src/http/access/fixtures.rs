@@ -1,4 +1,4 @@
-//! People for tests: ann reviews, bob releases, ida administers, eve reviews and releases.
+//! People for tests: ann reviews, bob releases, ida administers, eve reviews and releases, cy signs off as public affairs.
 
 use std::path::Path;
 
@@ -19,6 +19,8 @@ pub(crate) fn users(folder: &Path) -> String {
         let hash = cheap.hash_password(PASSWORD.as_bytes()).unwrap();
         text.push_str(&format!("[users.{name}]\nroles = [{roles}]\npassword = '{hash}'\n"));
     }
+    let hash = cheap.hash_password(PASSWORD.as_bytes()).unwrap();
+    text.push_str(&format!("[users.cy]\nroles = []\nsign_off_roles = ['public affairs']\npassword = '{hash}'\n"));
     let path = folder.join("users.toml");
     std::fs::write(&path, text).unwrap();
     path.display().to_string()

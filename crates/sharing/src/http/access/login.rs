@@ -175,7 +175,7 @@ async fn answer(server: &Server, headers: &HeaderMap, from: IpAddr, given: Given
             .await
     };
     let begun = match checked {
-        Ok(Some(stamp)) => begin(sharing, headers, name.clone(), String::new(), Some(stamp)).await,
+        Ok(Some(stamp)) => begin(sharing, headers, name.clone(), (String::new(), Vec::new()), Some(stamp)).await,
         Ok(None) => {
             outcome("wrong");
             return html(StatusCode::UNAUTHORIZED, &page(WRONG, name, next));
@@ -201,14 +201,22 @@ pub(super) async fn begin(
     sharing: &Sharing,
     headers: &HeaderMap,
     person: String,
-    roles: String,
+    (roles, sign_off_roles): (String, Vec<String>),
     stamp: Option<String>,
 ) -> Result<HeaderValue, SharingError> {
     let id = hex(&key::random_bytes());
     let hash = Sha256::digest(id.as_bytes());
     let before = session_id(sharing, headers).map(|id| Sha256::digest(id.as_bytes()));
     let now = Timestamp::now();
-    let row = SessionRow { person, roles, stamp, csrf: hex(&key::random_bytes()), began_at: now, seen_at: now };
+    let row = SessionRow {
+        person,
+        roles,
+        sign_off_roles,
+        stamp,
+        csrf: hex(&key::random_bytes()),
+        began_at: now,
+        seen_at: now,
+    };
     sharing
         .blocking(move |inner| {
             if let Some(before) = before {

@@ -32,7 +32,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header, request::Parts},
     middleware::Next,
 };
-use casework::{Act, Reviewers, Role, Task};
+use casework::{Act, Holding, Reviewers, Role, Task};
 use jiff::{SignedDuration, Timestamp};
 use runtime::http::Certificates;
 use sha2::{Digest, Sha256};
@@ -61,6 +61,8 @@ pub(crate) struct Person {
     pub name: String,
     /// What the person may do.
     pub roles: BTreeSet<Role>,
+    /// In which roles the person may sign off.
+    pub sign_off_roles: BTreeSet<String>,
     /// Goes into every form, as the hidden field `csrf`.
     pub csrf: String,
     /// What the request may do if a token made it instead of a session. `roles` are the owner's then, and a service has none.
@@ -73,6 +75,14 @@ impl Person {
         self.token.is_none() && self.roles.contains(&role)
     }
 
+    /// Whether the person holds that, and logged in.
+    pub fn holds(&self, what: Holding<'_>) -> bool {
+        match what {
+            Holding::Role(role) => self.may(role),
+            Holding::SignOffRole(role) => self.token.is_none() && self.sign_off_roles.contains(role),
+        }
+    }
+
     /// Whether the person has a role that may do it, or a token for it.
     pub fn can(&self, task: Task) -> bool {
         match &self.token {
@@ -83,17 +93,24 @@ impl Person {
 
     /// Whether the person may take that step. With a token: only record a handover.
     pub fn may_take(&self, act: &Act) -> bool {
-        match &self.token {
-            None => self.may(act.needs()),
-            Some(scopes) => {
+        match (&self.token, act.needs()) {
+            (None, needed) => self.holds(needed),
+            (Some(scopes), Holding::Role(role)) => {
                 let handover = matches!(act, Act::RecordHandover(_)) && scopes.contains(&Scope::Handovers);
-                handover && self.roles.contains(&act.needs())
+                handover && self.roles.contains(&role)
             }
+            (Some(_), Holding::SignOffRole(_)) => false,
         }
     }
 
     fn visitor() -> Person {
-        Person { name: String::new(), roles: BTreeSet::new(), csrf: String::new(), token: None }
+        Person {
+            name: String::new(),
+            roles: BTreeSet::new(),
+            sign_off_roles: BTreeSet::new(),
+            csrf: String::new(),
+            token: None,
+        }
     }
 }
 
@@ -230,16 +247,21 @@ impl Access {
         if too_old || idle {
             return Ok(None);
         }
-        let Some(roles) = self.roles(&session) else { return Ok(None) };
+        let Some((roles, sign_off_roles)) = self.roles(&session) else { return Ok(None) };
         if now.duration_since(session.seen_at) > SEEN_EVERY {
             inner.store.touch_session(hash, now)?;
         }
-        Ok(Some(Person { name: session.person, roles, csrf: session.csrf, token: None }))
+        Ok(Some(Person { name: session.person, roles, sign_off_roles, csrf: session.csrf, token: None }))
     }
 
     /// Whether nobody can log in at all.
     fn is_empty(&self) -> bool {
         self.users.now().is_empty() && self.provider_name().is_none()
+    }
+
+    /// Who holds a sign-off role, as far as the file of users says; and the provider, which may know others.
+    pub fn holders(&self, role: &str) -> (Vec<String>, Option<String>) {
+        (self.users.now().holders(role), self.provider_name())
     }
 
     fn provider_name(&self) -> Option<String> {
@@ -248,13 +270,16 @@ impl Access {
 
     /// What the person of a session may do now; `None` where the session ended because the person was removed or has another
     /// password.
-    fn roles(&self, session: &SessionRow) -> Option<BTreeSet<Role>> {
+    fn roles(&self, session: &SessionRow) -> Option<(BTreeSet<Role>, BTreeSet<String>)> {
         let Some(stamp) = &session.stamp else {
-            let given = || session.roles.split(',').filter_map(|role| role.parse().ok()).collect();
+            let roles = || session.roles.split(',').filter_map(|role| role.parse().ok()).collect();
+            let given = || (roles(), session.sign_off_roles.iter().cloned().collect());
             return self.provider.is_some().then(given);
         };
         let users = self.users.now();
-        (Some(stamp) == users.stamp(&session.person).as_ref()).then(|| users.roles(&session.person).cloned()).flatten()
+        let unchanged = Some(stamp) == users.stamp(&session.person).as_ref();
+        let (roles, sign_off_roles) = users.roles(&session.person).filter(|_| unchanged)?;
+        Some((roles.clone(), sign_off_roles.clone()))
     }
 }
 

@@ -10,7 +10,7 @@ use subtle::ConstantTimeEq;
 use super::{Access, limits::TooMany};
 use crate::config::access::plain_fingerprint;
 use crate::{key, service::Inner, store::StoreError};
-use runtime::http::{Certificate, Peer};
+use runtime::http::{Certificate, Peer, Subject};
 
 /// A partner that has shown who it is.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -85,7 +85,7 @@ pub(super) fn too_many(inner: &Inner, refused: TooMany) -> Denied {
 fn owner(inner: &Inner, certificate: &Certificate) -> Result<Option<Caller>, StoreError> {
     let is_it = |wanted: &String| match wanted.strip_prefix("sha256:") {
         Some(wanted) => bool::from(plain_fingerprint(wanted).as_bytes().ct_eq(certificate.fingerprint.as_bytes())),
-        None => *wanted == certificate.subject,
+        None => wanted.parse().is_ok_and(|wanted: Subject| wanted == certificate.subject),
     };
     let clients = &inner.config.tls.clients;
     let Some((name, _)) = clients.iter().find(|(_, wanted)| wanted.iter().any(is_it)) else { return Ok(None) };

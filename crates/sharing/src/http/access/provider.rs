@@ -37,7 +37,7 @@ use crate::config::access::Provider as Config;
 use crate::{
     http::{
         Server,
-        respond::{counted, failed, html},
+        respond::{MessagePage, counted, failed, html},
     },
     key,
     service::{Sharing, SharingError},
@@ -97,6 +97,13 @@ struct Back {
     state: Option<String>,
     error: Option<String>,
     iss: Option<String>,
+}
+
+/// Somebody whom the provider knows.
+struct Found {
+    name: String,
+    roles: BTreeSet<Role>,
+    sign_off_roles: Vec<String>,
 }
 
 /// A login under way.
@@ -189,8 +196,8 @@ impl Provider {
         Ok(url.into())
     }
 
-    /// Who stands behind a code: name and roles.
-    fn person(&self, code: &str, begun: &Begun) -> Result<(String, BTreeSet<Role>), String> {
+    /// Who stands behind a code: name and roles. `asked_for` are the roles in which the rules ask for sign-offs.
+    fn person(&self, code: &str, begun: &Begun, asked_for: &BTreeSet<&str>) -> Result<Found, String> {
         let said = self.said(HOLDS)?;
         let token = self.redeem(&said.about, code, begun)?;
         let claims = self.claims(&token, begun)?;
@@ -201,7 +208,8 @@ impl Provider {
         }
         crate::service::users::check_name(name)
             .map_err(|error| format!("claim {:?} of the ID token: {error}", self.config.name_claim))?;
-        Ok((name.to_owned(), self.roles(&claims)))
+        let (roles, sign_off_roles) = self.roles(&claims, asked_for);
+        Ok(Found { name: name.to_owned(), roles, sign_off_roles })
     }
 
     fn redeem(&self, about: &About, code: &str, begun: &Begun) -> Result<String, String> {
@@ -273,7 +281,7 @@ impl Provider {
         Ok(claims)
     }
 
-    fn roles(&self, claims: &Value) -> BTreeSet<Role> {
+    fn roles(&self, claims: &Value, asked_for: &BTreeSet<&str>) -> (BTreeSet<Role>, Vec<String>) {
         let given = match find(claims, &self.config.roles_claim) {
             Some(Value::Array(all)) => all.iter().filter_map(Value::as_str).collect(),
             Some(Value::String(one)) => one.split([' ', ',']).collect(),
@@ -283,7 +291,14 @@ impl Provider {
             true => given.parse().ok(),
             false => self.config.roles.get(given).copied(),
         };
-        given.into_iter().filter_map(role).collect()
+        let own = &self.config.sign_off_roles;
+        let sign_off_role = |given: &&str| match own.is_empty() {
+            true => Some((*given).to_owned()),
+            false => own.get(*given).cloned(),
+        };
+        let sign_off_roles: BTreeSet<String> = given.iter().filter_map(sign_off_role).collect();
+        let sign_off_roles = sign_off_roles.into_iter().filter(|role| asked_for.contains(role.as_str())).collect();
+        (given.into_iter().filter_map(role).collect(), sign_off_roles)
     }
 }
 
@@ -335,6 +350,9 @@ async fn leave(
 ) -> Response<Body> {
     let began = Instant::now();
     let next = next.map(|Query(next)| next.next).unwrap_or_default();
+    if server.access.provider.is_none() {
+        return lost(&server, began);
+    }
     let Server { sharing, access } = server;
     let from = login::address(&sharing, &headers, peer);
     let response = if let Err(refused) = access.limits.login("", from) {
@@ -368,6 +386,9 @@ async fn arrive(
     back: Result<Query<Back>, QueryRejection>,
 ) -> Response<Body> {
     let began = Instant::now();
+    if server.access.provider.is_none() {
+        return lost(&server, began);
+    }
     let back = back.map(|Query(back)| back).unwrap_or_default();
     let mut response = arrived(&server, &headers, back).await;
     let sharing = server.sharing;
@@ -395,16 +416,16 @@ async fn arrived(server: &Server, headers: &HeaderMap, back: Back) -> Response<B
     let next = begun.next.clone();
     let access = Arc::clone(&server.access);
     let found = sharing
-        .blocking(move |_| {
+        .blocking(move |inner| {
             let Some(provider) = &access.provider else { return Ok(Err("no provider is configured".to_owned())) };
             // Another provider's answer must not be handed to this one.
             if back.iss.is_some_and(|issuer| issuer != provider.config.issuer) {
                 return Ok(Err("the answer is from another provider".to_owned()));
             }
-            Ok(provider.person(&back.code.unwrap_or_default(), &begun))
+            Ok(provider.person(&back.code.unwrap_or_default(), &begun, &inner.policy.rules.sign_off_roles()))
         })
         .await;
-    let (name, roles) = match found {
+    let Found { name, roles, sign_off_roles } = match found {
         Ok(Ok(found)) => found,
         Ok(Err(why)) => {
             outcome("wrong");
@@ -412,14 +433,14 @@ async fn arrived(server: &Server, headers: &HeaderMap, back: Back) -> Response<B
         }
         Err(error) => return failed(sharing, &error),
     };
-    if roles.is_empty() {
+    if roles.is_empty() && sign_off_roles.is_empty() {
         outcome("no_role");
         tracing::warn!(name, "somebody without a role here was turned away");
         let why = "The provider knows you, and you have no role here: reviewer, approver or admin. Ask whoever runs this service.";
         return refused(StatusCode::FORBIDDEN, why);
     }
     let roles = roles.iter().map(|role| role.name()).collect::<Vec<_>>().join(",");
-    let begun: Result<_, SharingError> = login::begin(sharing, headers, name, roles, None).await;
+    let begun: Result<_, SharingError> = login::begin(sharing, headers, name, (roles, sign_off_roles), None).await;
     match begun {
         Ok(cookie) => {
             outcome("ok");
@@ -433,6 +454,15 @@ async fn arrived(server: &Server, headers: &HeaderMap, back: Back) -> Response<B
             failed(sharing, &error)
         }
     }
+}
+
+/// Without a provider there is nothing here.
+fn lost(server: &Server, began: Instant) -> Response<Body> {
+    let page = MessagePage {
+        title: "There is no such page",
+        text: "This service has no login by a provider. The page /login says how to log in.".into(),
+    };
+    counted(&server.sharing, "console", "login", began, html(StatusCode::NOT_FOUND, &page))
 }
 
 fn unavailable(sharing: &Sharing, why: &str) -> Response<Body> {

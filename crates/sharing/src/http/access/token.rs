@@ -63,13 +63,16 @@ impl Access {
         if let Some(token) = valid(inner, headers, Timestamp::now()).map_err(Denied::Failed)? {
             self.limits.token(&token.id).map_err(|refused| too_many(inner, refused))?;
             // A person who was removed or has other roles is known to be so with the next request, as with a session.
-            let roles =
-                if token.service { Some(Default::default()) } else { self.users.now().roles(&token.owner).cloned() };
+            let roles = match token.service {
+                true => Some(Default::default()),
+                false => self.users.now().roles(&token.owner).map(|(roles, _)| roles.clone()),
+            };
             if let Some(roles) = roles {
                 let admin = token.service || roles.contains(&casework::Role::Admin);
                 let mut scopes = token.scopes.clone();
                 scopes.retain(|scope| *scope != Scope::Deliveries || admin);
-                return Ok(Person { name: token.actor(), roles, csrf: String::new(), token: Some(scopes) });
+                let (name, sign_off_roles) = (token.actor(), Default::default());
+                return Ok(Person { name, roles, sign_off_roles, csrf: String::new(), token: Some(scopes) });
             }
         }
         let unknown = IpAddr::V4(Ipv4Addr::UNSPECIFIED);

@@ -39,6 +39,8 @@ pub(super) struct PersonBody {
     pub name: String,
     /// reviewer, approver, admin.
     pub roles: Vec<&'static str>,
+    /// Roles in which the person may sign off.
+    pub sign_off_roles: Vec<String>,
     /// For the header X-CSRF-Token of requests that change something. Empty with a token, which does not need it.
     pub csrf: String,
     /// What the token of the request allows: read, deliveries, handovers. Only with a token, which has no role.
@@ -65,6 +67,8 @@ pub(super) struct CaseBody {
     /// Whether it needs attention.
     pub needs_attention: bool,
     pub case: Case,
+    /// The ids under which partners know the case, by partner.
+    pub references: std::collections::BTreeMap<String, String>,
     #[schema(schema_with = finding)]
     pub cluster: ClusterMessage,
     /// Oldest first.
@@ -85,6 +89,17 @@ pub(super) struct OutcomeBody {
     pub beside: std::collections::BTreeMap<String, Vec<redaction::Beside>>,
     /// SHA-256 of the STIX objects that each platform would get, by recipient. An approval covers these objects.
     pub objects: casework::policy::Rendered,
+    /// By role of the outcome's `sign_offs`.
+    pub who_may_sign_off: std::collections::BTreeMap<String, HoldersBody>,
+}
+
+/// Who may sign off in a role.
+#[derive(Serialize, ToSchema)]
+pub(super) struct HoldersBody {
+    /// People of the file of users that hold the role.
+    pub users: Vec<String>,
+    /// The provider of logins, where there is one: it says with each login who holds the role.
+    pub provider: Option<String>,
 }
 
 /// A step to take.
@@ -111,6 +126,13 @@ pub(super) enum StepBody {
     Record {
         /// What.
         fact: Fact,
+    },
+    /// Signs off in a role that the rules require. The person who is logged in has to hold the role.
+    SignOff {
+        /// The role.
+        role: String,
+        /// What was examined.
+        comment: String,
     },
     /// Approves the sharing of the current version.
     Approve {
@@ -197,6 +219,7 @@ impl From<StepBody> for Act {
             StepBody::BeginReview {} => Step::BeginReview,
             StepBody::CheckSourcesAndMethods { finding } => Step::CheckSourcesAndMethods { finding },
             StepBody::Record { fact } => Step::Record(fact),
+            StepBody::SignOff { role, comment } => Step::SignOff { role, comment },
             StepBody::Approve { comment } => Step::Approve { comment },
             StepBody::Dismiss { reason, authentic } => Step::Dismiss { reason, authentic },
             StepBody::ReturnToReview { reason } => Step::ReturnToReview { reason },

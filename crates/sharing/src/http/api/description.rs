@@ -1,7 +1,7 @@
 //! The description of the JSON API in OpenAPI 3.1.
 
 use messages::cluster::ClusterMessage;
-use serde_json::Value;
+use serde_json::{Value, json};
 use utoipa::OpenApi;
 
 use super::bodies::ErrorBody;
@@ -57,7 +57,52 @@ pub(super) fn openapi() -> Value {
         refer(&mut part);
         document["components"]["schemas"][name] = part;
     }
+    document["webhooks"] = webhooks();
     document
+}
+
+/// What goes to the endpoints of partners.
+fn webhooks() -> Value {
+    let header = |name: &str, description: &str| json!({"name": name, "in": "header", "required": true, "description": description, "schema": {"type": "string"}});
+    let text = |description: &str| json!({"type": "string", "description": description});
+    let event = |kind: &str, summary: &str| {
+        json!({"post": {
+            "operationId": kind,
+            "summary": summary,
+            "security": [],
+            "parameters": [
+                header("webhook-id", "the same over all attempts of a delivery: ignore an id that you have already processed"),
+                header("webhook-timestamp", "seconds since the Unix epoch"),
+                header("webhook-signature", "v1,BASE64 of HMAC-SHA256 over id.timestamp.body; two while a secret is rotated"),
+            ],
+            "requestBody": {"required": true, "content": {"application/json": {"schema": {
+                "type": "object",
+                "required": ["type", "timestamp", "data"],
+                "properties": {
+                    "type": {"const": kind},
+                    "timestamp": {"type": "string", "format": "date-time", "description": "when the objects were added"},
+                    "data": {
+                        "type": "object",
+                        "required": ["case", "collection", "objects"],
+                        "properties": {
+                            "case": text("the case, under this partner's id for it"),
+                            "collection": text("id of the partner's TAXII collection"),
+                            "objects": {"type": "array", "items": {"type": "object"}, "description": "STIX 2.1 objects of that collection"},
+                        },
+                    },
+                },
+            }}}},
+            "responses": {
+                "2XX": {"description": "taken; for a withdrawal also that the partner knows of it"},
+                "410": {"description": "the endpoint is gone: nothing more is sent"},
+                "default": {"description": "tried again, for sharing.webhooks.give_up_h"},
+            },
+        }})
+    };
+    json!({
+        "objects.added": event("objects.added", "Objects were added to a partner's collection, none of them withdrawn"),
+        "objects.withdrawn": event("objects.withdrawn", "Objects were added to a partner's collection, some of them withdrawn"),
+    })
 }
 
 /// Makes references inside one schema such within the description, and leaves out formats of schemars' own.

@@ -100,8 +100,9 @@ async fn description(Shared(sharing): Shared<Sharing>) -> Response<Body> {
 async fn person(Shared(sharing): Shared<Sharing>, person: Person) -> Response<Body> {
     let began = Instant::now();
     let roles = Role::ALL.into_iter().filter(|role| person.may(*role)).map(Role::name).collect();
+    let sign_off_roles = person.sign_off_roles.into_iter().collect();
     let scopes = person.token.map(|scopes| scopes.into_iter().map(Scope::name).collect());
-    let body = PersonBody { name: person.name, roles, csrf: person.csrf, scopes };
+    let body = PersonBody { name: person.name, roles, sign_off_roles, csrf: person.csrf, scopes };
     counted(&sharing, "api", "person", began, ok(&body))
 }
 
@@ -155,10 +156,12 @@ async fn one(Shared(sharing): Shared<Sharing>, Id(id): Id) -> Response<Body> {
         let feedback = inner.store.feedback_of(&stored.case.id)?;
         let retractions = inner.store.retractions_of(&stored.case.id)?;
         let retraction_cases = inner.store.retraction_cases_of(&stored.case.id)?;
+        let references = inner.store.references_by_partner(&stored.case.id)?;
         Ok(Some(CaseBody {
             revision: stored.revision,
             needs_attention: stored.case.needs_attention(),
             case: stored.case,
+            references,
             cluster: stored.cluster,
             history,
             feedback,
@@ -177,8 +180,9 @@ async fn one(Shared(sharing): Shared<Sharing>, Id(id): Id) -> Response<Body> {
     (status = 401, body = ErrorBody, description = "nobody is logged in"),
     (status = 404, body = ErrorBody, description = "there is no such cluster"),
 ))]
-async fn outcome(Shared(sharing): Shared<Sharing>, Id(id): Id) -> Response<Body> {
+async fn outcome(Shared(server): Shared<Server>, Id(id): Id) -> Response<Body> {
     let began = Instant::now();
+    let Server { sharing, access } = server;
     let response = answer(&sharing, move |inner| {
         let Some(stored) = inner.store.case(&id)? else { return Ok(None) };
         let rendered = inner.rendered(&stored)?;
@@ -193,7 +197,15 @@ async fn outcome(Shared(sharing): Shared<Sharing>, Id(id): Id) -> Response<Body>
                 (decision.recipient.clone(), seen)
             })
             .collect();
-        Ok(Some(OutcomeBody { outcome, beside, objects: rendered }))
+        let who_may_sign_off = outcome
+            .sign_offs
+            .iter()
+            .map(|needed| {
+                let (users, provider) = access.holders(&needed.role);
+                (needed.role.clone(), HoldersBody { users, provider })
+            })
+            .collect();
+        Ok(Some(OutcomeBody { outcome, beside, objects: rendered, who_may_sign_off }))
     })
     .await;
     counted(&sharing, "api", "outcome", began, response)
@@ -226,7 +238,7 @@ async fn step(
 async fn take(sharing: &Sharing, person: &Person, id: String, body: TakeBody) -> Response<Body> {
     let act = Act::from(body.step);
     if !person.may_take(&act) {
-        return forbidden(person, act.needs().name());
+        return forbidden(person, &act.needs().to_string());
     }
     match sharing.act_seen(&id, body.revision, act, &person.name).await {
         Ok(taken) => {

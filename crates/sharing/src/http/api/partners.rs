@@ -101,7 +101,7 @@ pub(super) async fn resend(
 ) -> Response<Body> {
     let began = Instant::now();
     let response = match person.can(Task::ManageDeliveries) {
-        false => forbidden(&person, "admin"),
+        false => forbidden(&person, "the role admin"),
         _ if id.contains('\0') => nowhere("there is no such delivery"),
         _ => done(&sharing, sharing.resend_by(&id, &person.name).await),
     };
@@ -126,7 +126,7 @@ pub(super) async fn discard(
 ) -> Response<Body> {
     let began = Instant::now();
     let response = match person.can(Task::ManageDeliveries) {
-        false => forbidden(&person, "admin"),
+        false => forbidden(&person, "the role admin"),
         _ if id.contains('\0') => nowhere("there is no such delivery"),
         _ => done(&sharing, sharing.discard_by(&id, &person.name).await),
     };
@@ -187,7 +187,7 @@ pub(super) async fn acknowledgement(
 ) -> Response<Body> {
     let began = Instant::now();
     let response = match person.can(Task::AcknowledgeWithdrawal) {
-        false => forbidden(&person, "approver or admin"),
+        false => forbidden(&person, "the role approver or admin"),
         true => done(&sharing, sharing.acknowledge_retraction(number, &form.note, &person.name).await),
     };
     counted(&sharing, "api", "acknowledgement", began, response)
@@ -243,7 +243,7 @@ pub(super) async fn decision(
         DecisionBody::Keep { reason } => casework::retraction::Decision::Keep { reason },
     };
     let response = match person.can(Task::DecideRejection) {
-        false => forbidden(&person, "approver"),
+        false => forbidden(&person, "the role approver"),
         true => done(&sharing, sharing.decide_retraction(number, decision, &person.name).await),
     };
     counted(&sharing, "api", "decision", began, response)
@@ -294,13 +294,13 @@ pub(super) fn odd_query(odd: &[&str]) -> Response<Body> {
     )
 }
 
-pub(super) fn forbidden(person: &Person, role: &str) -> Response<Body> {
+pub(super) fn forbidden(person: &Person, needed: &str) -> Response<Body> {
     if person.token.is_some() {
         let next = "log in at the console: a token reads, and with its scopes records handovers or manages deliveries";
-        let why = format!("this needs the role {role}, and no scope of the token allows it");
+        let why = format!("this needs {needed}, and no scope of the token allows it");
         return fault(StatusCode::FORBIDDEN, &why, None, Some(next.to_owned()));
     }
-    let why = format!("this needs the role {role}, which {:?} does not have", person.name);
+    let why = format!("this needs {needed}, which {:?} does not have", person.name);
     fault(StatusCode::FORBIDDEN, &why, None, Some("ask the administrator of this service".to_owned()))
 }
 

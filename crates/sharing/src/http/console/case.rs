@@ -1,6 +1,6 @@
 //! The page of a case: the finding, its recipients, the forms for a decision, and the history.
 
-use std::time::Instant;
+use std::{sync::Arc, time::Instant};
 
 use askama::Template;
 use axum::{
@@ -23,7 +23,8 @@ use super::{
 };
 use crate::{
     http::{
-        access::{self, Person, Posted},
+        Server,
+        access::{self, Access, Person, Posted},
         respond::{counted, failed, html, path_segment},
     },
     publish::redaction,
@@ -141,37 +142,37 @@ struct StepView {
 }
 
 pub(super) async fn page(
-    Shared(sharing): Shared<Sharing>,
+    Shared(server): Shared<Server>,
     person: Person,
     Path(id): Path<String>,
     asked: Result<Query<Asked>, QueryRejection>,
 ) -> Response<Body> {
     let began = Instant::now();
     let asked = asked.map(|Query(asked)| asked).unwrap_or_default();
-    let response = show(&sharing, person, id, asked, None).await;
-    counted(&sharing, "console", "cluster", began, response)
+    let response = show(&server, person, id, asked, None).await;
+    counted(&server.sharing, "console", "cluster", began, response)
 }
 
 /// Takes a step. If it is refused, shows the page again with the reason and the text that was typed.
 pub(super) async fn step(
-    Shared(sharing): Shared<Sharing>,
+    Shared(server): Shared<Server>,
     Path(id): Path<String>,
     Posted { person, form }: Posted<Vec<(String, String)>>,
 ) -> Response<Body> {
     let began = Instant::now();
     let sent = Sent(form);
-    let response = match take(&sharing, &person, &id, &sent).await {
+    let response = match take(&server.sharing, &person, &id, &sent).await {
         Ok(needs_approval) => {
             let mut to = format!("/clusters/{}?done=", path_segment(&id));
             let step = if needs_approval { "approval_taken_back" } else { sent.get("step") };
             to.extend(url::form_urlencoded::byte_serialize(step.as_bytes()));
             access::redirect(&to)
         }
-        Err(Ok(refused)) => show(&sharing, person, id, Asked::default(), Some(refused)).await,
+        Err(Ok(refused)) => show(&server, person, id, Asked::default(), Some(refused)).await,
         Err(Err(SharingError::NoCase(_))) => no_case(),
-        Err(Err(error)) => failed(&sharing, &error),
+        Err(Err(error)) => failed(&server.sharing, &error),
     };
-    counted(&sharing, "console", "step", began, response)
+    counted(&server.sharing, "console", "step", began, response)
 }
 
 /// Takes the step. Returns whether a record took an approval back.
@@ -187,9 +188,9 @@ async fn take(
         Ok(act) => act,
         Err(why) => return refuse(why, String::new(), false),
     };
-    let role = act.needs();
-    if !person.may(role) {
-        return refuse(format!("this needs the role {role}, which you do not have"), String::new(), false);
+    let needed = act.needs();
+    if !person.holds(needed) {
+        return refuse(format!("this needs {needed}, which you do not have"), String::new(), false);
     }
     let Ok(seen) = sent.get("revision").parse::<i64>() else {
         return refuse("the form does not say which state of the case it is about".to_owned(), String::new(), false);
@@ -203,7 +204,8 @@ async fn take(
     }
 }
 
-async fn show(sharing: &Sharing, person: Person, id: String, asked: Asked, refused: Option<Refused>) -> Response<Body> {
+async fn show(server: &Server, person: Person, id: String, asked: Asked, refused: Option<Refused>) -> Response<Body> {
+    let Server { sharing, access } = server;
     let status = match &refused {
         None => StatusCode::OK,
         Some(Refused { conflict: true, .. }) => StatusCode::CONFLICT,
@@ -223,7 +225,8 @@ async fn show(sharing: &Sharing, person: Person, id: String, asked: Asked, refus
         Ok(None) => return no_case(),
         Err(error) => return failed(sharing, &error),
     };
-    match sharing.blocking(move |inner| case_page(inner, &person, &id, &asked, refused, &posts)).await {
+    let access = Arc::clone(access);
+    match sharing.blocking(move |inner| case_page(inner, (&person, &access), &id, &asked, refused, &posts)).await {
         Ok(Some(page)) => html(status, &page),
         Ok(None) => no_case(),
         Err(error) => failed(sharing, &error),
@@ -243,7 +246,7 @@ pub(super) fn no_case() -> Response<Body> {
 /// Renders the page. Blocks: a graph costs milliseconds.
 fn case_page(
     inner: &Inner,
-    person: &Person,
+    (person, access): (&Person, &Access),
     id: &str,
     asked: &Asked,
     refused: Option<Refused>,
@@ -265,7 +268,7 @@ fn case_page(
     let feedback = inner.store.feedback_of(&case.id)?;
     let further_feedback = feedback.len().saturating_sub(FEEDBACK);
     let is_refused = refused.is_some();
-    let forms = ReviewForms::new(&stored, &outcome, &inner.policy, person, refused, is_demo);
+    let forms = ReviewForms::new(&stored, &outcome, &inner.policy, (person, access), refused, is_demo);
     let review_forms = forms.render().map_err(|error| SharingError::Config(format!("the forms of a case: {error}")))?;
     Ok(Some(CasePage {
         shell: Shell::new(inner, person, "case")?,

@@ -175,14 +175,21 @@ async fn made(
     let to = recipient.clone();
     let found = sharing.blocking(move |inner| {
         let stored = inner.store.case(&id)?.ok_or(SharingError::NoCase(id))?;
-        let case = stored.case.id.clone();
+        let reference = inner.store.reference_for(&recipient, &stored.case.id)?;
         let now = Timestamp::now();
-        let made =
-            service::documents_of(&inner.config, &inner.policy, &stored, &recipient, Some(product), newest, now)?;
-        Ok(made.into_iter().next().map(|(_, document)| (case, document)))
+        let made = service::documents_of(
+            &inner.config,
+            &inner.policy,
+            (&stored, &reference),
+            &recipient,
+            Some(product),
+            newest,
+            now,
+        )?;
+        Ok(made.into_iter().next().map(|(_, document)| (reference, document)))
     });
     match found.await {
-        Ok(Some((case, document))) if pdf => as_pdf(&format!("{case}-{to}-{slug}"), document),
+        Ok(Some((reference, document))) if pdf => as_pdf(&format!("{reference}-{to}-{slug}"), document),
         Ok(Some((_, document))) => {
             let mut response = respond(StatusCode::OK, "text/html; charset=utf-8", document.html);
             // Only the document's own style is allowed, and nothing of the console.

@@ -3,20 +3,22 @@
 
 mod form;
 mod marks;
+mod sign_offs;
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use askama::Template;
 
-use crate::http::access::Person;
+use crate::http::access::{Access, Person};
 use casework::{
     CaseRecord, Role,
     case::State,
-    policy::{self, Answer, Class, Delay, Outcome, Policy, TargetKind, is_same_person},
+    policy::{self, Answer, Class, Delay, Needs, Outcome, Policy, TargetKind, is_same_person},
 };
 pub(super) use form::Sent;
 use form::{ROWS, account_value, kind_name};
 use marks::{Mark, form_for, marks, stages};
+use sign_offs::SignOffRow;
 
 /// Accounts with a checkbox.
 const BOXES: usize = 500;
@@ -74,7 +76,9 @@ pub(super) struct ReviewForms {
     questions: Vec<Question>,
     duties: Vec<(String, String)>,
     duties_why: String,
+    /// Roles in which the person may sign off.
     roles: Vec<String>,
+    sign_offs: Vec<SignOffRow>,
     signed: Vec<String>,
     objections: Vec<String>,
     attention: Vec<String>,
@@ -127,7 +131,7 @@ impl ReviewForms {
         stored: &CaseRecord,
         outcome: &Outcome,
         policy: &Policy,
-        person: &Person,
+        (person, access): (&Person, &Access),
         refused: Option<Refused>,
         demo: bool,
     ) -> ReviewForms {
@@ -138,7 +142,7 @@ impl ReviewForms {
         let note = match (person.name.is_empty(), reviews || releases) {
             (true, _) if demo => Some("This is a demonstration: nothing can be changed here.".to_owned()),
             (true, _) => Some("Log in to work on this case.".to_owned()),
-            (false, false) => Some(
+            (false, false) if person.sign_off_roles.is_empty() => Some(
                 "You can read this case. To decide, you need the role reviewer; to release, the role approver."
                     .to_owned(),
             ),
@@ -194,7 +198,7 @@ impl ReviewForms {
         });
         let approval_is_outdated = case.state == State::Approved
             && (case.approved_scope.as_ref() != Some(&outcome.scope(case))
-                || outcome.blocking().any(|block| form_for(block.rule, &block.text) == "approve"));
+                || outcome.blocking().any(|block| block.needs == Needs::Approval));
         let recipients = outcome.recipients.iter().map(|decision| RecipientRow {
             name: decision.recipient.clone(),
             class: decision.class.to_string(),
@@ -216,8 +220,7 @@ impl ReviewForms {
             }
         };
         let considered = facts.consideration.as_ref().map(|record| &record.what);
-        let roles: BTreeSet<String> =
-            Class::ALL.iter().flat_map(|class| policy.rules.class(*class).sign_off.clone()).collect();
+        let asked_for = policy.rules.sign_off_roles();
         let recorded_duties = facts.duties.iter().flat_map(|record| &record.what.duties);
         let recorded_breaches = facts.breaches.iter().flat_map(|record| &record.what.breaches);
         ReviewForms {
@@ -241,7 +244,7 @@ impl ReviewForms {
                     text: text_format::shorten(&block.text, 400),
                     number: block.number,
                     rule: block.rule.title(),
-                    form: form_for(block.rule, &block.text),
+                    form: form_for(block.needs),
                 })
                 .collect(),
             notified: outcome.told().map(|decision| decision.recipient.clone()).collect(),
@@ -266,7 +269,11 @@ impl ReviewForms {
                         delay.state,
                         text_format::minute(delay.until),
                         delay.approver,
-                        if policy::is_confirmed(case, record) { "confirmed" } else { "not confirmed, so not in force" }
+                        if policy::is_confirmed(facts, record) {
+                            "confirmed"
+                        } else {
+                            "not confirmed, so not in force"
+                        }
                     )
                 })
                 .collect(),
@@ -274,6 +281,7 @@ impl ReviewForms {
                 .delays
                 .iter()
                 .filter(|record| is_same_person(&record.what.approver, &person.name))
+                .filter(|record| !policy::is_confirmed(facts, record))
                 .map(|record| {
                     let Delay { state, until, .. } = &record.what;
                     (format!("{state} {until}"), format!("{state} until {} UTC", text_format::minute(*until)))
@@ -332,12 +340,9 @@ impl ReviewForms {
                 recorded_duties.map(|duty| (duty.duty.clone(), duty.whom.clone())).collect(),
             ),
             duties_why: kept("duties", "why", facts.duties.as_ref().map_or("", |record| &record.what.why)),
-            roles: roles.into_iter().collect(),
-            signed: facts
-                .sign_offs
-                .iter()
-                .map(|record| format!("{}, by {} for version {}", record.what.role, record.by, record.version))
-                .collect(),
+            roles: person.sign_off_roles.iter().filter(|role| asked_for.contains(role.as_str())).cloned().collect(),
+            sign_offs: sign_offs::rows(outcome, access),
+            signed: facts.sign_offs.iter().map(sign_offs::signed).collect(),
             objections: facts
                 .objections
                 .iter()
@@ -424,6 +429,7 @@ impl ReviewForms {
             "renew" => self.shared && self.proposed.is_some(),
             "withdraw_accounts" => self.releases && self.shared,
             "handover" => self.releases && !self.handed_to.is_empty(),
+            "sign_off" => self.open && !self.roles.is_empty(),
             "confirm_delay" => self.releases && !self.to_confirm.is_empty(),
             _ => self.reviews && self.open,
         }

@@ -4,6 +4,7 @@ mod duties;
 mod many;
 mod objects;
 mod retractions;
+mod sign_offs;
 mod steps;
 
 use futures::TryStreamExt;

@@ -99,18 +99,34 @@ pub(super) fn add(
     let objects = read(&body)?;
     let mut good: Vec<NewObject> = Vec::new();
     let mut failures = Vec::new();
+    // A collection of a seed is no inbox, and takes whatever is STIX.
+    let inbox = inner.store.inbox(posting.collection.number)?;
+    let mut refused = Vec::new();
     for (index, text) in objects.iter().enumerate() {
         match object::read(text.get(), &posting.collection.media_types) {
-            Ok(object) => good.push(object),
+            Ok(object) => {
+                let why = match &inbox {
+                    Some(inbox) => feedback::refusal(inner, inbox, &object)?,
+                    None => None,
+                };
+                let Some(why) = why else {
+                    good.push(object);
+                    continue;
+                };
+                let version = object::version_text(&object.body).unwrap_or_else(|| micros(now.as_microsecond()));
+                failures.push(detail(&object.id, &version, Some(&why)));
+                refused.push((object.id, why));
+            }
             Err(Rejected { id, version, why }) => {
                 let id = id.unwrap_or_else(|| format!("objects[{index}]"));
                 failures.push(detail(&id, &version.unwrap_or_else(|| micros(now.as_microsecond())), Some(&why)));
             }
         }
     }
+    let entry = inbox.as_ref().and_then(|inbox| feedback::refused_entry(inbox, &refused, now));
     let mut added = 0;
     let asked = now.as_microsecond();
-    let status = inner.store.post(posting.collection.number, &good, asked, |outcomes| {
+    let status = inner.store.post(posting.collection.number, &good, entry, asked, |outcomes| {
         let mut successes = Vec::new();
         for (object, outcome) in good.iter().zip(outcomes) {
             let (version, why) = match outcome {

@@ -43,6 +43,8 @@ pub struct Request<'a> {
     pub contact: &'a str,
     /// The case.
     pub case: &'a Case,
+    /// The id under which the recipient knows the case.
+    pub reference: &'a str,
     /// The version of the finding that the document is about.
     pub cluster: &'a ClusterMessage,
     /// The version that the recipient has. Accounts that left the group since then are named as cleared.
@@ -264,7 +266,7 @@ impl Request<'_> {
         Ok(Content {
             title,
             from: finding::legible(self.identity, 120),
-            reference: format!("{}, version {}", finding::safe(&self.case.id, 80), self.cluster.version),
+            reference: format!("{}, version {}", finding::safe(self.reference, 80), self.cluster.version),
             dated: self.dated(),
             tlp: self.tlp,
             warning: match (self.draft(), self.case.demo) {
@@ -383,7 +385,7 @@ impl Slots {
             },
             attention: (!recipient.contact.trim().is_empty()).then(|| finding::safe(&recipient.contact, 200)),
             platform: class == Class::Platform,
-            case: finding::safe(&case.id, 80),
+            case: finding::safe(request.reference, 80),
             version: cluster.version,
             date: text_format::day(request.dated()),
             tlp: request.tlp.label(),

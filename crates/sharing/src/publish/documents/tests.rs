@@ -114,6 +114,7 @@ fn request<'a>(cluster: &'a ClusterMessage, case: &'a Case, recipient: &'a Recip
         identity: "Example Clearing House",
         contact: "desk@clearing.example, +1 555 0100",
         case,
+        reference: &case.id,
         cluster,
         before: None,
         recipient,

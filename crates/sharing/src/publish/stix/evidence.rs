@@ -177,7 +177,7 @@ impl Publication<'_> {
     fn extension(&self, posts_in_all: usize, posts_shared: usize) -> Evidence {
         Evidence {
             extension_type: "property-extension".to_owned(),
-            case: self.case.id.clone(),
+            case: self.reference.to_owned(),
             cluster_version: self.cluster.version,
             keys_in_all: None,
             keys_shared: None,

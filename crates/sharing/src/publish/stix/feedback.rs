@@ -10,6 +10,23 @@ use super::EXTENSION;
 
 /// Most things that one object may be about.
 const MAX_REFS: usize = 1_000;
+/// The labels and verdicts that are understood.
+const WORDS: &str = "confirmed, rejected, actioned, already-known or acknowledged";
+
+/// Kinds of objects that say nothing themselves and that feedback may refer to: who wrote it, and under which marking.
+const CONTEXT: [&str; 3] = ["identity", "marking-definition", "extension-definition"];
+
+/// Whether an object only stands beside feedback.
+pub(crate) fn is_context(object: &Value) -> bool {
+    object["type"].as_str().is_some_and(|kind| CONTEXT.contains(&kind))
+}
+
+/// Why feedback that can be read says nothing that could be kept. An opinion may be neutral, and a sighting may be that of nothing;
+/// a note without a verdict would be read by nobody.
+pub(crate) fn says_nothing(object: &Value, said: &Said) -> Option<String> {
+    (object["type"] == "note" && said.says == Says::Nothing)
+        .then(|| format!("labels is missing: a note says with one of them what it means ({WORDS})"))
+}
 
 /// Takes an object apart, or says what is wrong with it and how it should be.
 pub(crate) fn read(object: &Value) -> Result<Said, String> {
@@ -54,13 +71,19 @@ fn says(kind: &str, object: &Value) -> Result<Says, String> {
             )
         });
     }
-    let labels = object["labels"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let mut words = labels.iter().filter_map(Value::as_str).filter_map(word_of);
-    if let Some(first) = words.next() {
-        if words.any(|other| other != first) {
+    let mut said = None;
+    for label in object["labels"].as_array().map(Vec::as_slice).unwrap_or_default() {
+        let Some(word) = label.as_str().and_then(word_of) else {
+            // A misspelt verdict must not be lost among labels of the partner's own.
+            let label = text_format::shorten(&label.to_string(), 60);
+            return Err(format!("labels has {label}, which is not known here: use {WORDS}"));
+        };
+        if said.replace(word).is_some_and(|other| other != word) {
             return Err("labels say two different things: give one verdict".to_owned());
         }
-        return Ok(first);
+    }
+    if let Some(said) = said {
+        return Ok(said);
     }
     Ok(match kind {
         "opinion" => match object["opinion"].as_str().unwrap_or_default() {
@@ -123,7 +146,7 @@ mod tests {
             ("opinion", json!({"opinion": "agree", "revoked": true}), Says::TakesBack),
             ("note", json!({"content": "hm"}), Says::Nothing),
             ("note", json!({"content": "gone", "labels": ["actioned"]}), Says::Verdict(Verdict::Actioned)),
-            ("note", json!({"labels": ["x", "Already-Known"]}), Says::Verdict(Verdict::AlreadyKnown)),
+            ("note", json!({"labels": ["already_known", "Already-Known"]}), Says::Verdict(Verdict::AlreadyKnown)),
             ("note", extension("acknowledged"), Says::Acknowledges),
         ];
         for (kind, properties, says) in cases {
@@ -144,7 +167,10 @@ mod tests {
             (object("note", json!({"object_refs": many})), "object_refs"),
             (object("opinion", json!({"opinion": "yes"})), "opinion must be"),
             (object("note", json!({"modified": "yesterday"})), "modified"),
-            (object("note", json!({"labels": ["actioned", "rejected"]})), "labels"),
+            (object("note", json!({"labels": ["actioned", "rejected"]})), "labels say two"),
+            (object("note", json!({"labels": ["x", "rejected"]})), "labels has \"x\""),
+            (object("opinion", json!({"opinion": "disagree", "labels": ["rejcted"]})), "labels has \"rejcted\""),
+            (object("note", json!({"labels": [7]})), "labels has 7"),
             (object("note", json!({"extensions": {EXTENSION: {"verdict": 7}}})), "verdict is 7"),
         ] {
             let refused = read(&bad).unwrap_err();

@@ -71,6 +71,8 @@ pub(crate) struct Publication<'a> {
     pub platform: &'a str,
     pub pseudonym_key: &'a [u8],
     pub case: &'a Case,
+    /// The id under which the partner knows the case.
+    pub reference: &'a str,
     pub cluster: &'a ClusterMessage,
     /// The version that the partner had before.
     pub before: Option<&'a ClusterMessage>,
@@ -92,15 +94,20 @@ impl Publication<'_> {
             let stays = |old: &ClusterAccount| own.iter().any(|new| new.account_id == old.account_id);
             let left: Vec<&ClusterAccount> = was.into_iter().filter(|old| !stays(old)).collect();
             let withdrawn = self.withdrawn_evidence(before, &objects);
-            let text: Vec<String> = withdrawn.iter().map(|object| object["object_refs"].to_string()).collect();
-            let acted = left.iter().filter(|account| text.iter().any(|refs| refs.contains(&user_account_id(account))));
+            let refers = |object: &Value, id: &str| {
+                object["object_refs"].as_array().is_some_and(|refs| refs.iter().any(|reference| reference == id))
+            };
+            let acted = left.iter().filter(|account| {
+                let id = user_account_id(account);
+                withdrawn.iter().any(|object| refers(object, &id))
+            });
             objects.extend(acted.map(|account| self.user_account(account)));
             objects.extend(withdrawn);
             if !left.is_empty() {
                 let revoked: Vec<Value> = left.iter().flat_map(|account| self.indicator(account, true)).collect();
                 let indicators = ids(&revoked, "indicator");
                 objects.extend(revoked);
-                objects.push(self.withdrawn(left.len(), &format!("left\u{1f}{}", self.cluster.version), indicators));
+                objects.push(self.withdrawn(left.len(), &self.left_seed(), indicators));
             }
             let mut dropped = techniques(before);
             dropped.retain(|technique| !techniques(self.cluster).contains(technique));
@@ -123,7 +130,7 @@ impl Publication<'_> {
         let mut objects = Publication { cluster: before, ..*self }.group(&own, true);
         let mut withdrawn = ids(&objects, "indicator");
         withdrawn.insert(0, self.id("campaign", &self.platform_seed("campaign")));
-        objects.push(self.withdrawn(own.len(), &self.platform_seed("retraction"), withdrawn));
+        objects.push(self.withdrawn(own.len(), &self.retraction_seed(), withdrawn));
         self.grouped(objects, true)
     }
 
@@ -165,7 +172,7 @@ impl Publication<'_> {
             "grouping",
             "grouping",
             json!({
-                "name": format!("Everything shared with {} about {}", self.partner, self.case.id),
+                "name": format!("Everything shared with {} about {}", self.partner, self.reference),
                 "context": "suspicious-activity",
                 "object_refs": grouped,
             }),
@@ -290,7 +297,7 @@ impl Publication<'_> {
             "campaign",
             "campaign",
             json!({
-                "name": format!("Coordinated accounts, {}", self.case.id),
+                "name": format!("Coordinated accounts, {}", self.reference),
                 "description": match self.shows.model_internals {
                     true => format!("{} {}", description::headline(self.cluster), explanation::strength(self.cluster)),
                     false => description::headline(self.cluster),
@@ -328,23 +335,6 @@ impl Publication<'_> {
         campaign
     }
 
-    /// Says that indicators are withdrawn.
-    fn withdrawn(&self, accounts: usize, seed: &str, objects: Vec<String>) -> Value {
-        self.object(
-            "note",
-            seed,
-            self.now,
-            json!({
-                "abstract": "Withdrawn",
-                "content": format!(
-                    "What was said of {} in {} is withdrawn: please undo what rests on it. {}",
-                    text_format::count(accounts as u64, "account"), self.case.id, VOLUNTARY
-                ),
-                "object_refs": objects,
-            }),
-        )
-    }
-
     /// HMAC-SHA256 of the account with the partner's own key: the same account has the same pseudonym in every finding for
     /// this partner, and another one for every other partner.
     fn pseudonym(&self, account: &ClusterAccount) -> String {
@@ -371,7 +361,7 @@ impl Publication<'_> {
         Finding {
             extension_type: "property-extension".to_owned(),
             detector: "lockstep".to_owned(),
-            case: self.case.id.clone(),
+            case: self.reference.to_owned(),
             cluster_version: c.version,
             log_e_nats: finite(c.log_e),
             log_e_leave_one_source_out_nats: finite(c.log_e_leave_one_source_out),
@@ -441,7 +431,7 @@ impl Publication<'_> {
 
     /// Not the same for two partners: what they see of a finding differs.
     fn id(&self, kind: &str, seed: &str) -> String {
-        let name = format!("{kind}\u{1f}{}\u{1f}{}\u{1f}{seed}", self.partner, self.case.id);
+        let name = format!("{kind}\u{1f}{}\u{1f}{}\u{1f}{seed}", self.partner, self.reference);
         format!("{kind}--{}", Uuid::new_v5(&OURS, name.as_bytes()))
     }
 

@@ -52,6 +52,7 @@ fn publication<'a>(case: &'a Case, cluster: &'a ClusterMessage, platform: &'a st
         platform,
         pseudonym_key: platform.as_bytes(),
         case,
+        reference: &case.id,
         cluster,
         before: None,
         now: time(4),

@@ -58,7 +58,7 @@ fn add(store: &Store, collection: i64, objects: Vec<NewObject>) -> Vec<Added> {
         let id = uuid::Uuid::new_v4().to_string();
         NewStatus { id, root: String::new(), holder: String::new(), expires_at: i64::MAX, body: String::new() }
     };
-    store.post(collection, &objects, 1_000, status).unwrap();
+    store.post(collection, &objects, None, 1_000, status).unwrap();
     outcomes
 }
 

@@ -95,7 +95,7 @@ fn a_client_certificate_is_its_partner_and_nobody_elses() {
             .map(|two| String::from_utf8(two.to_vec()).unwrap())
             .collect();
         config.tls.clients.insert("birds".to_owned(), vec![format!("sha256:{}", colons.join(":"))]);
-        config.tls.clients.insert("blue".to_owned(), vec!["O=Example, CN=blue feed".to_owned()]);
+        config.tls.clients.insert("blue".to_owned(), vec!["CN=blue feed, O=Example".to_owned()]);
     });
     let status = |client: Option<&Issued>, authorization: &str| {
         over_tls(&s, &authority, client, authorization).map(|reply| reply.status).map_err(|e| e.to_string())
@@ -132,6 +132,39 @@ fn a_new_certificate_is_taken_without_a_restart_and_a_broken_one_is_not() {
     }
     assert!(over_tls(&s, &new, None, "").is_ok());
     assert!(over_tls(&s, &old, None, "").is_err());
+}
+
+#[test]
+fn a_request_names_exactly_one_host() {
+    use std::io::{Read, Write};
+    let s = start(|_, _| {});
+    let ask = |head: &str| {
+        let mut stream = std::net::TcpStream::connect(s.address).unwrap();
+        stream.write_all(format!("{head}\r\nConnection: close\r\n\r\n").as_bytes()).unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        answer
+    };
+    let status = |answer: &str| answer.split(' ').nth(1).unwrap().to_owned();
+    for path in ["/login", "/taxii2/", "/api/person", "/nowhere"] {
+        assert_eq!(status(&ask(&format!("GET {path} HTTP/1.1"))), "400", "{path}");
+        assert_eq!(status(&ask(&format!("GET {path} HTTP/1.1\r\nHost: a\r\nHost: a"))), "400", "{path}");
+        assert_ne!(status(&ask(&format!("GET {path} HTTP/1.1\r\nHost: localhost"))), "400", "{path}");
+    }
+    let refused = ask("GET /taxii2/ HTTP/1.1");
+    assert!(
+        refused.contains("application/taxii+json;version=2.1") && refused.contains("\"http_status\":\"400\""),
+        "{refused}"
+    );
+}
+
+#[test]
+fn without_a_provider_there_is_no_way_to_one() {
+    let s = start(|_, _| {});
+    for path in ["/login/provider", "/login/provider?next=/", "/login/return", "/login/return?code=1&state=2"] {
+        let reply = s.get(path, &[]);
+        assert_eq!((reply.status, reply.header("set-cookie")), (404, ""), "{path}: {}", reply.text);
+    }
 }
 
 #[test]

@@ -169,6 +169,10 @@ async fn token(
 
 /// A service that lets people in by a provider, and that provider.
 fn with_provider() -> (Server, Idp, tokio::runtime::Runtime) {
+    with_provider_and(|_| ())
+}
+
+fn with_provider_and(change: impl FnOnce(&mut Provider)) -> (Server, Idp, tokio::runtime::Runtime) {
     let runtime = tokio::runtime::Runtime::new().unwrap();
     let idp = Idp::start(&runtime);
     let s = start(|config, _| {
@@ -182,6 +186,7 @@ fn with_provider() -> (Server, Idp, tokio::runtime::Runtime) {
             roles: [("reviewers".to_owned(), Role::Reviewer), ("releasers".to_owned(), Role::Approver)].into(),
             ..Provider::default()
         };
+        change(&mut config.login.provider);
     });
     (s, idp, runtime)
 }
@@ -232,6 +237,32 @@ fn a_provider_lets_people_in_with_their_roles() {
         assert!(person.may(Role::Reviewer) && !person.may(Role::Approver) && !person.may(Role::Admin));
     }
     assert_eq!(*idp.0.asked_for_keys.lock().unwrap(), 1, "what the provider says of itself is remembered");
+}
+
+#[test]
+fn a_provider_says_in_which_roles_a_person_signs_off() {
+    let groups = |groups: Value| Wrong { claims: vec![("realm", json!({"groups": groups}))], ..Wrong::default() };
+    let roles = |s: &Server| {
+        let arrived = s.by_provider();
+        assert_eq!(arrived.status, 200, "{}", arrived.text);
+        let cookie = cookie_of(&arrived);
+        let person: Value = serde_json::from_str(&s.get("/api/person", &[("cookie", &cookie)]).text).unwrap();
+        person["sign_off_roles"].clone()
+    };
+    // Without a table, values that the rules ask for are these roles.
+    let (s, idp, _runtime) = with_provider();
+    idp.next_is(groups(json!(["reviewers", "public affairs", "accounting"])));
+    assert_eq!(roles(&s), json!(["public affairs"]));
+    // Somebody who signs off need not review.
+    idp.next_is(groups(json!(["public affairs"])));
+    assert_eq!(roles(&s), json!(["public affairs"]));
+    // With one, only what it names; a role that no rule asks for is none.
+    let (s, idp, _runtime) = with_provider_and(|provider| {
+        let role = |value: &str, role: &str| (value.to_owned(), role.to_owned());
+        provider.sign_off_roles = [role("press", "public affairs"), role("books", "accounting")].into();
+    });
+    idp.next_is(groups(json!(["reviewers", "press", "books", "congressional affairs"])));
+    assert_eq!(roles(&s), json!(["public affairs"]));
 }
 
 #[test]

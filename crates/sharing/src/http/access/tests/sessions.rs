@@ -113,7 +113,7 @@ fn sessions_end_idle_and_old_and_with_their_person() {
         work(&mut users);
         users.write(&path).unwrap();
     };
-    change(&|users| users.set_roles("bob", [Role::Reviewer].into()).unwrap());
+    change(&|users| users.set_roles("bob", [Role::Reviewer].into(), [].into()).unwrap());
     assert!(open(&ann) && open(&bob), "other roles, the same session");
     change(&|users| users.set_password("ann", "another long password").unwrap());
     assert!(!open(&ann) && open(&bob));

@@ -8,7 +8,7 @@ use casework::{
     handover::Handover,
     policy::{
         Answer, Breach, Breaches, ConfirmedDelay, Consideration, Delay, Duties, Duty, Fact, Objection, PublicNotice,
-        SignOff, Target, TargetKind, Targets,
+        Target, TargetKind, Targets,
     },
 };
 use jiff::{Timestamp, civil, tz::TimeZone};
@@ -126,9 +126,7 @@ impl Sent {
                 why: self.text("why"),
             })),
             "chosen" => Step::Record(Fact::Chosen(self.all("recipient").map(str::to_owned).collect())),
-            "sign_off" => {
-                Step::Record(Fact::SignOff(SignOff { role: self.text("role"), comment: self.text("comment") }))
-            }
+            "sign_off" => Step::SignOff { role: self.text("role"), comment: self.text("comment") },
             "objection" => {
                 Step::Record(Fact::Objection(Objection { from: self.text("from"), text: self.text("text") }))
             }

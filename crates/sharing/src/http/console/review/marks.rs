@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use casework::{
     case::{Case, State},
-    policy::{Outcome, Recorded, Rule},
+    policy::{Needs, Outcome, Recorded},
 };
 use jiff::Timestamp;
 
@@ -52,7 +52,7 @@ pub(super) fn marks(case: &Case, outcome: &Outcome) -> BTreeMap<&'static str, Ma
         record.as_ref().map(|record| (record.by.as_str(), record.at, record.version))
     }
     let word = |word: &Option<casework::case::Word>| word.as_ref().map(|word| (word.by.clone(), word.at, word.version));
-    let needed = |form: &str| outcome.blocking().any(|block| form_for(block.rule, &block.text) == form);
+    let needed = |form: &str| outcome.blocking().any(|block| form_for(block.needs) == form);
     for (form, record, lasts) in [
         ("targets", of(&facts.targets), false),
         ("breaches", of(&facts.breaches), true),
@@ -84,16 +84,17 @@ pub(super) fn marks(case: &Case, outcome: &Outcome) -> BTreeMap<&'static str, Ma
     marks
 }
 
-/// The form that records what a rule requires.
-pub(super) fn form_for(rule: Rule, text: &str) -> &'static str {
-    match rule {
-        Rule::NominateThenDecide if text.contains("signed off") => "sign_off",
-        Rule::NominateThenDecide => "approve",
-        Rule::SourcesAndMethodsFirst => "check",
-        Rule::NoVetoForTheVictim => "consideration",
-        Rule::LocalBreach => "breaches",
-        Rule::DoNotAmplify => "public_notice",
-        Rule::SupplementNotReplace => "duties",
-        Rule::SecretServiceAlways | Rule::NoPartisanPolitics | Rule::PlatformsDecide => "targets",
+/// The form that records what a block needs.
+pub(super) fn form_for(needs: Needs) -> &'static str {
+    match needs {
+        Needs::Approval => "approve",
+        Needs::SignOff => "sign_off",
+        Needs::SourcesAndMethodsCheck => "check",
+        Needs::Consideration => "consideration",
+        Needs::Targets => "targets",
+        Needs::Breaches => "breaches",
+        Needs::PublicNotice => "public_notice",
+        Needs::Duties => "duties",
+        Needs::Recipients => "chosen",
     }
 }

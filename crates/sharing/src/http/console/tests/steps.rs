@@ -32,6 +32,21 @@ pub(super) const RECORDS: [&[(&str, &str)]; 4] = [
 ];
 
 #[test]
+fn what_people_type_is_kept_without_hidden_characters() {
+    let s = server(Reviewers::People, &["a"]);
+    let ann = s.cookie.clone();
+    assert_eq!(send(&s, &ann, "a", &[("step", "begin")]).0, 303);
+    let typed = "public\u{202e} posts\u{200b}\u{7} only";
+    assert_eq!(send(&s, &ann, "a", &[("step", "check"), ("finding", typed)]).0, 303);
+    let checked = s.sharing.inner.store.case("a").unwrap().unwrap().case.checked.unwrap();
+    assert_eq!(checked.text, "public posts only");
+    let case = s.get("/api/clusters/a").1;
+    assert!(case.contains("public posts only") && !case.contains(typed), "{case}");
+    // Nothing but such characters is nothing.
+    assert_eq!(send(&s, &ann, "a", &[("step", "check"), ("finding", "\u{202e}\u{7}")]).0, 422);
+}
+
+#[test]
 fn two_people_take_a_case_from_nominated_to_retracted_by_forms() {
     let s = server(Reviewers::People, &["a"]);
     let (ann, bob, eve) = (s.cookie.clone(), people::log_in(&s.base, "bob"), people::log_in(&s.base, "eve"));

@@ -264,5 +264,5 @@ fn a_seed_does_not_go_with_partners() {
     let seed = Some(folder.path().join("none.json"));
     let config = Config { database: place, seed, partners: vec![partner], ..Config::default() };
     let refused = Sharing::open(config, &runtime::metrics::Metrics::new().unwrap()).err().unwrap().to_string();
-    assert!(refused.contains("sharing.partners"), "{refused}");
+    assert!(refused.contains("sharing.recipients"), "{refused}");
 }

@@ -33,10 +33,12 @@ fn opinion(version: &str) -> Value {
         "created": "2026-01-01T00:00:00.000Z",
         "modified": version,
         "opinion": "strongly-disagree",
-        "object_refs": ["indicator--91a7b528-80eb-42ed-a74d-c6fbd5a26116"],
+        "object_refs": [ABOUT],
     })
 }
 
+/// What the feedback of these tests is about: the partner was told of it.
+pub(super) const ABOUT: &str = "indicator--91a7b528-80eb-42ed-a74d-c6fbd5a26117";
 const FIRST: &str = "2026-01-01T00:00:00.000Z";
 
 /// 11: a partner's two collections, by id and by alias.
@@ -103,7 +105,88 @@ fn point_26_a_post_is_answered_by_a_status_resource() {
     assert_eq!(s.sent("manifest/").json()["objects"][1]["id"], second["id"]);
 }
 
-on_both_databases!(fn point_26_a_duplicate_is_no_failure, points_14_28_delete, points_19_20_readers_see_every_object_once_while_four_post);
+on_both_databases!(fn feedback_that_is_not_taken_is_a_failure, point_26_a_duplicate_is_no_failure, points_14_28_delete, points_19_20_readers_see_every_object_once_while_four_post);
+
+/// Ids that the partner did not receive, labels that are not known and other kinds of objects fail one by one, with the reason; what
+/// others received is not told.
+fn feedback_that_is_not_taken_is_a_failure(place: Place) {
+    let s = Server::at(place);
+    let one_of = |key: &str, collection: &str, kind: &str| {
+        let path = format!("/taxii2/lockstep/collections/{collection}/objects/?match[type]={kind}&limit=1");
+        s.get_as(key, &path).ids()[0].clone()
+    };
+    let own = one_of(&s.key, &s.collection, "indicator");
+    let foreign = one_of(&s.other_key, &s.other_collection, "indicator");
+    let foreign_account = one_of(&s.other_key, &s.other_collection, "user-account");
+    let nobodys = "indicator--91a7b528-80eb-42ed-a74d-c6fbd5a26116";
+    // Everybody has these, so they are about no finding.
+    let common = one_of(&s.key, &s.collection, "extension-definition");
+    let note = |about: &[&str], labels: Value| {
+        let mut note = json!({
+            "type": "note",
+            "spec_version": "2.1",
+            "id": format!("note--{}", uuid::Uuid::new_v4()),
+            "created": FIRST,
+            "modified": FIRST,
+            "content": "ours",
+            "object_refs": about,
+        });
+        if !labels.is_null() {
+            note["labels"] = labels;
+        }
+        note
+    };
+    let message = |object: &Value| {
+        let status = s.send(std::slice::from_ref(object));
+        assert_eq!((&status["success_count"], &status["failure_count"]), (&json!(0), &json!(1)), "{object}");
+        assert_eq!((&status["failures"][0]["id"], &status["failures"][0]["version"]), (&object["id"], &json!(FIRST)));
+        status["failures"][0]["message"].as_str().unwrap().to_owned()
+    };
+    let actioned = || json!(["actioned"]);
+    let of_others = message(&note(&[&foreign], actioned()));
+    assert!(of_others.contains(&format!("it is about {foreign}, which you did not receive")), "{of_others}");
+    assert_eq!(
+        message(&note(&[nobodys], actioned())),
+        of_others.replace(&foreign, nobodys),
+        "nothing is told of others"
+    );
+    for (about, labels, why) in [
+        (vec![foreign_account.as_str()], actioned(), "did not receive"),
+        (vec![common.as_str()], actioned(), "did not receive"),
+        (vec!["indicator--\u{0}"], actioned(), "did not receive"),
+        // A known id does not carry an unknown one with it.
+        (vec![own.as_str(), foreign.as_str()], actioned(), "did not receive"),
+        (
+            vec![own.as_str()],
+            json!(["actoned"]),
+            "labels has \"actoned\", which is not known here: use confirmed, rejected",
+        ),
+        (vec![own.as_str()], json!(["actioned", "ticket-7"]), "labels has \"ticket-7\""),
+        (vec![own.as_str()], Value::Null, "labels is missing"),
+    ] {
+        let told = message(&note(&about, labels));
+        assert!(told.contains(why), "{told}");
+    }
+    let mut malware = note(&[&own], Value::Null);
+    malware["type"] = json!("malware");
+    malware["id"] = json!(format!("malware--{}", uuid::Uuid::new_v4()));
+    assert!(message(&malware).contains("feedback is a sighting, an opinion or a note"));
+    assert_eq!(s.sent("objects/").text, "{}", "nothing of it is kept");
+    // What can be understood is taken beside what cannot, and so is the identity of the author.
+    let mut author = note(&[], Value::Null);
+    author["type"] = json!("identity");
+    author["id"] = json!(format!("identity--{}", uuid::Uuid::new_v4()));
+    let status = s.send(&[author, note(&[nobodys], actioned()), note(&[&own], actioned())]);
+    assert_eq!((&status["success_count"], &status["failure_count"]), (&json!(2), &json!(1)));
+    let outcomes = |name: &str| s.sharing.inner.metrics.feedback.with_label_values(&[name]).get();
+    assert_eq!((outcomes("unknown"), outcomes("unreadable"), outcomes("no_verdict")), (7, 3, 1));
+    let refused = s.sharing.inner.store.audit_before(None, 1).unwrap().remove(0).entry;
+    assert_eq!((refused.actor.as_str(), refused.action.as_str()), ("partner birds", "feedback_not_taken"));
+    assert!(refused.text.contains(nobodys), "{}", refused.text);
+    // The reader finds only what can be taken.
+    assert_eq!(s.sharing.inner.read_inboxes(jiff::Timestamp::now()).unwrap(), 2);
+    assert_eq!((outcomes("taken"), outcomes("no_verdict"), outcomes("unknown")), (1, 2, 7));
+}
 
 /// 26: an exact duplicate is no failure; something else under the same id and version is.
 fn point_26_a_duplicate_is_no_failure(place: Place) {
