@@ -4,7 +4,7 @@
 use std::{fmt, str::FromStr};
 
 use x509_parser::{
-    objects::{oid_registry, oid2sn},
+    objects::{oid_registry, oid2abbrev},
     x509::X509Name,
 };
 
@@ -25,10 +25,10 @@ impl Subject {
     pub(super) fn of(name: &X509Name<'_>) -> Subject {
         let attribute = |attribute: &x509_parser::x509::AttributeTypeAndValue<'_>| {
             let kind = attribute.attr_type();
-            let kind = oid2sn(kind, oid_registry()).map_or_else(|_| kind.to_id_string(), str::to_owned);
+            let kind = oid2abbrev(kind, oid_registry()).map_or_else(|_| kind.to_id_string(), str::to_owned);
             // RFC 4514 writes what is no text as its bytes.
             let bytes = || format!("#{}", text_format::hex(attribute.attr_value().data));
-            (kind.to_uppercase(), attribute.as_str().map_or_else(|_| bytes(), str::to_owned))
+            (short(&kind), attribute.as_str().map_or_else(|_| bytes(), str::to_owned))
         };
         Subject::new(name.iter_attributes().map(attribute).collect())
     }
@@ -53,7 +53,7 @@ impl FromStr for Subject {
         for part in parts(text)? {
             match part.split_once('=') {
                 Some((kind, value)) if is_kind(kind.trim()) => {
-                    attributes.push((kind.trim().to_uppercase(), value.trim().to_owned()));
+                    attributes.push((short(kind.trim()), value.trim().to_owned()));
                 }
                 _ => match attributes.last_mut() {
                     Some((_, value)) => value.push_str(&format!(",{}", part.trim_end())),
@@ -66,6 +66,14 @@ impl FromStr for Subject {
             None if attributes.is_empty() => Err("it has no attribute".to_owned()),
             None => Ok(Subject::new(attributes)),
         }
+    }
+}
+
+/// The name of an attribute type: programs do not agree on that of addresses.
+fn short(kind: &str) -> String {
+    match kind.to_uppercase().as_str() {
+        "E" | "EMAIL" => "EMAILADDRESS".to_owned(),
+        kind => kind.to_owned(),
     }
 }
 
@@ -135,6 +143,7 @@ mod tests {
         assert_eq!(subject("CN=feed, O=\"Example, Inc.\""), two);
         assert_eq!(subject("CN=feed, O=Example, Inc."), two);
         assert_eq!(subject(&two.to_string()), two);
+        assert_eq!(subject("Email=a@b.example"), subject("emailAddress=a@b.example"));
         for (bad, why) in [
             ("", "is no attribute"),
             ("feed", "is no attribute"),

@@ -78,7 +78,7 @@ async fn two_partners_cannot_tell_that_they_have_the_same_case((_folder, place):
     // A command beside the service reads the key of a partner that has no id for the case yet.
     let refused =
         make_documents(sharing.config(), "a", "empty", None, false, Timestamp::now()).unwrap_err().to_string();
-    assert!(refused.contains("empty is not told of"), "{refused}");
+    assert!(refused.contains("empty is not notified of"), "{refused}");
     // A later version has the same ids.
     sharing.on_clusters(vec![fixtures::cluster("a", 2)]).await.unwrap();
     assert_eq!(ids_of(&objects(&sharing, "birds"), &["campaign"]), ids_of(&birds, &["campaign"]));

@@ -29,7 +29,10 @@ fn a_service_reads_with_its_token_and_decides_nothing() {
         assert_eq!(s.with_token("GET", path, &token, "").status, 200, "{path}");
     }
     let person: serde_json::Value = serde_json::from_str(&s.with_token("GET", "/api/person", &token, "").text).unwrap();
-    assert_eq!(person, serde_json::json!({"name": "service:siem", "roles": [], "csrf": "", "scopes": ["read"]}));
+    let expected = serde_json::json!({
+        "name": "service:siem", "roles": [], "sign_off_roles": [], "csrf": "", "scopes": ["read"],
+    });
+    assert_eq!(person, expected);
     let step = |step: &str| {
         let body = format!("{{\"revision\": 1, \"step\": {step}}}");
         s.with_token("POST", "/api/clusters/c-1/steps", &token, &body)

@@ -133,8 +133,12 @@ fn no_body_is_a_5xx(place: Place) {
 
 fn bodies_at(s: &Server) {
     let path = "/taxii2/lockstep/collections/feedback-birds/objects/";
-    let object =
-        |more: &str| format!(r#"{{"objects":[{{"type":"note","id":"note--{UUID}","spec_version":"2.1"{more}}}]}}"#);
+    // About something that the partner received, so that the rest of each object decides.
+    s.sharing.inner.store.tell("birds", &format!("campaign--{UUID}")).unwrap();
+    let object = |more: &str| {
+        let about = format!(r#""labels":["actioned"],"object_refs":["campaign--{UUID}"]"#);
+        format!(r#"{{"objects":[{{"type":"note","id":"note--{UUID}","spec_version":"2.1",{about}{more}}}]}}"#)
+    };
     let deep = |open: &str, close: &str| format!("{}1{}", open.repeat(20_000), close.repeat(20_000));
     let bodies = [
         "x".repeat(10 * 1024 * 1024),
