@@ -10,13 +10,13 @@ use crate::{
     findings::{Findings, shared},
     floods::Floods,
     group::{Group, GroupId},
+    groups::{Groups, Repeated, ThreadGroups},
     judge::{Judge, NoJudge},
     network::Network,
     objects::{Object, Objects},
     params::{Params, ParamsError},
     post::{HOUR, Millis, Post},
     ranking::suspicion,
-    shard::{Groups, Repeated, Shard},
     snapshot::{self, SnapshotError},
     stats::{AccountEvidence, Evicted, Outcome, Sizes, Stats},
     ticks::Ticks,
@@ -24,10 +24,10 @@ use crate::{
     uses::{Trial, Uses},
 };
 
-/// Posts that are gathered before the shards are put to work.
+/// Posts that are gathered before the threads are put to work.
 const BATCH: usize = 4_096;
 
-/// Runs the shards' work, in any order or at the same time.
+/// Runs the work of all threads, in any order or at the same time.
 pub trait Executor: Send + Sync {
     /// Runs every job to its end. A job may hand in jobs of its own.
     fn run(&self, jobs: Vec<Job<'_>>);
@@ -74,7 +74,8 @@ struct State {
     uses: Uses,
     network: Network,
     bursts: Bursts,
-    shards: Vec<Shard>,
+    /// The living groups, by thread.
+    groups: Vec<ThreadGroups>,
     /// Posts that have had their turn and that the groups have yet to take in.
     gathered: Vec<Trial>,
     findings: Findings,
@@ -95,20 +96,20 @@ struct State {
 }
 
 impl Engine {
-    /// An engine that has seen nothing, on one shard.
+    /// An engine that has seen nothing, on one thread.
     pub fn new(params: Params) -> Result<Engine, ParamsError> {
-        Engine::sharded(params, 1, Box::new(InTurn))
+        Engine::with_threads(params, 1, Box::new(InTurn))
     }
 
-    /// An engine that has seen nothing, whose groups are spread over shards. What it finds does not depend on how many there are.
-    pub fn sharded(params: Params, shards: u16, executor: Box<dyn Executor>) -> Result<Engine, ParamsError> {
+    /// An engine that has seen nothing, whose groups are divided among threads. Its findings do not depend on the number of threads.
+    pub fn with_threads(params: Params, threads: u16, executor: Box<dyn Executor>) -> Result<Engine, ParamsError> {
         params.validate()?;
         let state = State {
             tracer: Tracer::new(&params),
             uses: Uses::new(&params),
             network: Network::new(),
             bursts: Bursts::default(),
-            shards: (0..shards.max(1)).map(|_| Shard::default()).collect(),
+            groups: (0..threads.max(1)).map(|_| ThreadGroups::default()).collect(),
             gathered: Vec::new(),
             findings: Findings::default(),
             floods: Floods::default(),
@@ -159,7 +160,7 @@ impl Engine {
     }
 
     /// Goes back to a snapshot: from here on this engine finds what that one would have found, to the last bit. It keeps the
-    /// snapshot's number of shards.
+    /// snapshot's number of threads.
     pub fn restore(&mut self, snapshot: &[u8]) -> Result<(), SnapshotError> {
         self.state = snapshot::read(&self.params, snapshot)?;
         self.state.uses.restored();
@@ -211,7 +212,7 @@ impl Engine {
 
     /// Counts and table sizes.
     pub fn stats(&self) -> Stats {
-        let State { tracer, uses, network, shards, findings, stats, .. } = &self.state;
+        let State { tracer, uses, network, groups, findings, stats, .. } = &self.state;
         let mut stats = stats.clone();
         stats.watermark = tracer.watermark();
         stats.sizes = Sizes {
@@ -221,7 +222,7 @@ impl Engine {
             ties: network.len(),
             texts: tracer.texts.len(),
             accounts: tracer.accounts.len(),
-            candidates: shards.iter().map(Shard::len).sum(),
+            candidates: groups.iter().map(ThreadGroups::len).sum(),
         };
         stats.candidates_proposed = self.state.proposed;
         stats.too_large = network.too_large();
@@ -324,13 +325,14 @@ impl Engine {
     /// The groups take in what has been gathered.
     fn flush(&mut self) {
         let params = &self.params;
-        let State { network, shards, gathered, ticks, .. } = &mut self.state;
+        let State { network, groups, gathered, ticks, .. } = &mut self.state;
         if gathered.is_empty() {
             return;
         }
         let (network, trials, ticks) = (&*network, &**gathered, &*ticks);
-        let jobs =
-            shards.iter_mut().map(|shard| -> Job<'_> { Box::new(move || shard.posts(trials, ticks, network, params)) });
+        let jobs = groups
+            .iter_mut()
+            .map(|groups| -> Job<'_> { Box::new(move || groups.posts(trials, ticks, network, params)) });
         self.executor.run(jobs.collect());
         gathered.clear();
     }
@@ -343,7 +345,7 @@ impl Engine {
             uses,
             network,
             bursts,
-            shards,
+            groups,
             findings,
             floods,
             proposed,
@@ -357,7 +359,7 @@ impl Engine {
         if !last {
             ticks.push(at, uses.trials());
         }
-        let mut groups = Groups(shards);
+        let mut groups = Groups(groups);
         let mut gone: Vec<GroupId> = Vec::new();
         if last || at >= *next_look {
             *next_look = at.saturating_add(HOUR);

@@ -1,5 +1,7 @@
 //! The findings: which groups pass, which accounts they name, and what is reported of them.
 
+mod near_misses;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::Arc,
@@ -7,20 +9,21 @@ use std::{
 
 use serde::{Deserialize, Serialize};
 
+use self::near_misses::{NearMisses, near_miss_id};
 use crate::{
     accounts::AccountId,
     campaigns::{Campaign, Standing, campaigns},
     cluster::{AccountRef, Cluster, Finding, Terms},
-    described::{Moment, member, numbers, proposed, sort_ties, ties},
+    described::{Moment, member, numbers, sort_ties, ties},
     error_control::e_lond_bar,
     group::{Group, GroupId},
-    hash::{Map, hash_strs},
+    groups::{Groups, Members},
+    hash::Map,
     identity::{Identities, Identity},
     judge::Judge,
     naming::{Judged, name},
     passed::{Discovered, Passed},
     post::{DAY, Millis},
-    shard::{Groups, Members},
     uses::Spans,
 };
 
@@ -37,11 +40,6 @@ const TWO_WEEKS: Millis = 14 * DAY;
 const COVERED: f64 = 0.9;
 /// A group is mixed if naming finds that a smaller part of its proposed accounts are real members.
 const MIXED: f64 = 0.9;
-/// Most near misses reported at a tick, the greatest distance to the threshold in nats, and by how
-/// many nats nearer a near miss must be to be reported again.
-const MOST_NEAR_MISSES: usize = 100;
-const NEAR_MISS: f64 = 5.0;
-const NEARER: f64 = 1.0;
 
 /// All findings.
 #[derive(Default, Serialize, Deserialize)]
@@ -55,9 +53,7 @@ pub(crate) struct Findings {
     /// dropped groups; and the groups of each account.
     discovered: [Discovered; 2],
     identities: Identities,
-    /// The distance to the threshold of each near miss when it was reported.
-    near_misses: BTreeMap<GroupId, f64>,
-    near_misses_told: u64,
+    near_misses: NearMisses,
     reported: u64,
     /// For pending groups without new trials: the time before which naming is not due. Not part of
     /// a snapshot, because it only saves work.
@@ -77,7 +73,9 @@ impl Findings {
         if passed || named || leaving || moment.last {
             self.tell(moment, groups, clusters);
         }
-        self.report_near_misses(moment, &fresh, groups, clusters);
+        let mut tested = if moment.last { groups.ids() } else { fresh };
+        tested.retain(|id| !self.passed.contains_key(id));
+        self.near_misses.report(moment, &tested, groups, self.discoveries[1], &self.discovered[0], clusters);
     }
 
     /// Decides which groups pass, by e-LOND: of all that is ever reported, on average at most a
@@ -289,71 +287,6 @@ impl Findings {
         }
     }
 
-    /// Groups that almost passed and are not part of a group that passed, the nearest first.
-    fn report_near_misses(
-        &mut self,
-        moment: &Moment<'_>,
-        fresh: &[GroupId],
-        groups: &Groups<'_>,
-        clusters: &mut Vec<Cluster>,
-    ) {
-        let params = moment.params;
-        let mut near: Vec<(f64, GroupId)> = Vec::new();
-        let all = if moment.last { groups.ids() } else { fresh.to_vec() };
-        for id in all {
-            let Some(group) = groups.get(id) else { continue };
-            if self.passed.contains_key(&id) {
-                continue;
-            }
-            let bar = e_lond_bar(id, self.discoveries[1], params.alpha);
-            let log_e = group.log_e();
-            if log_e <= 0.0 || (!moment.last && bar - log_e > NEAR_MISS) {
-                continue;
-            }
-            let short = bar - group.leave_one_out();
-            let before = self.near_misses.get(&id);
-            let nearer = before.is_none_or(|before| before - short >= NEARER);
-            if (moment.last && short < bar) || (short <= NEAR_MISS && nearer) {
-                near.push((short, id));
-            }
-        }
-        near.sort_unstable_by(|x, y| x.0.total_cmp(&y.0).then(x.1.cmp(&y.1)));
-        let mut reported: Vec<Members> = Vec::new();
-        for (short, id) in near {
-            if reported.len() == MOST_NEAR_MISSES {
-                break;
-            }
-            let Some(group) = groups.get(id) else { continue };
-            let shadow = self.discovered[0].knows(&group.members, params.same_campaign)
-                || reported.iter().any(|other| overlap(other, &group.members) >= params.same_campaign);
-            if shadow {
-                continue;
-            }
-            reported.push(group.members.clone());
-            self.near_misses.insert(id, short);
-            self.near_misses_told += 1;
-            let terms = Terms {
-                alpha: params.alpha,
-                safety: params.safety,
-                proposed: group.members.len(),
-                born: group.born,
-                number: id,
-                discoveries: self.discoveries[1],
-                bar: e_lond_bar(id, self.discoveries[1], params.alpha),
-            };
-            let mut cluster = numbers(group, terms, Finding::NearMiss, moment);
-            cluster.id = near_miss_id(group, moment);
-            cluster.members = group
-                .members
-                .iter()
-                .filter_map(|account| member(&proposed(*account), 0, false, moment.accounts))
-                .collect();
-            cluster.members.sort_by(|x, y| x.account.cmp(&y.account));
-            cluster.ties = ties(&group.members, moment);
-            clusters.push(cluster);
-        }
-    }
-
     /// Judges again the groups that another judge judged.
     pub(crate) fn judge_again(&mut self, judge: &dyn Judge) {
         self.passed.values_mut().for_each(|passed| passed.judge(judge));
@@ -419,7 +352,7 @@ impl Findings {
         cluster.lineage = identity.lineage;
         cluster.absorbed = identity.absorbed;
         cluster.split_from = identity.split_from;
-        let missed = campaign.groups.iter().filter(|id| self.near_misses.contains_key(*id));
+        let missed = campaign.groups.iter().filter(|id| self.near_misses.contains(**id));
         cluster.near_misses =
             missed.filter_map(|id| groups.get(*id)).map(|group| near_miss_id(group, moment)).collect();
         cluster.finding = campaign.finding;
@@ -434,7 +367,7 @@ impl Findings {
         self.passed.remove(&id);
         self.pending.remove(&id);
         self.waiting.remove(&id);
-        self.near_misses.remove(&id);
+        self.near_misses.remove(id);
     }
 
     pub(crate) fn has_passed(&self, id: GroupId) -> bool {
@@ -466,24 +399,12 @@ impl Findings {
     }
 
     pub(crate) fn near_misses_told(&self) -> u64 {
-        self.near_misses_told
+        self.near_misses.reported()
     }
 
     pub(crate) fn told(&self) -> u64 {
         self.reported
     }
-}
-
-/// A near miss gets its id from the accounts with which its group was proposed, so that the same
-/// posts always give the same id.
-fn near_miss_id(group: &Group, moment: &Moment<'_>) -> String {
-    let name = |member: &AccountId| {
-        let account = moment.accounts.name(*member);
-        format!("{}:{}", account.platform, account.account_id)
-    };
-    let names: Vec<String> = group.members.iter().map(name).collect();
-    let names: Vec<&str> = names.iter().map(String::as_str).collect();
-    format!("n-{:016x}", hash_strs(group.born as u64, &names))
 }
 
 /// Removes namings without members; the first one, of the cluster's own group, remains.
@@ -494,11 +415,6 @@ fn keep_used_namings(cluster: &mut Cluster) {
     for member in &mut cluster.members {
         member.naming = kept.binary_search(&member.naming).unwrap_or_default();
     }
-}
-
-fn overlap(a: &[AccountId], b: &[AccountId]) -> f64 {
-    let both = a.iter().filter(|account| b.binary_search(account).is_ok()).count();
-    both as f64 / a.len().min(b.len()).max(1) as f64
 }
 
 /// The members as a shared slice.

@@ -7,23 +7,27 @@
 //! (1 - sum g) / (1 - sum h) over the outcomes bet on, if that is less than 1. The bets are chosen before the post is seen. If every
 //! outcome's chance given the past is at most h, the expected factor is at most 1, so that the product is a test martingale.
 
+mod live;
+mod touches;
+
 use std::{collections::VecDeque, sync::Arc};
 
-use hashbrown::hash_map::Entry;
 use serde::{Deserialize, Serialize};
 use smallvec::SmallVec;
 
+use self::live::{LiveKeys, MemberUse};
+pub(crate) use self::touches::Touches;
 use crate::{
     accounts::AccountId,
     cluster::{Gain, Manner, TrialOutcome, WINDOWS},
     gains::{EvidencePost, Gains, log_mean_exp},
-    hash::{Map, Set},
+    hash::Set,
     outcome::{REFERENCE, rarity},
     params::Params,
-    post::{DAY, HOUR, Millis, PostName},
+    post::{DAY, HOUR, Millis},
     ticks::{Tick, Ticks},
     trace::TraceKind,
-    uses::{KeyId, KeyName, RECENT, Trial, Use, Uses},
+    uses::{KeyId, RECENT, Trial, Use, Uses},
 };
 
 /// Number of a group, in order of birth.
@@ -35,30 +39,10 @@ const IMAGINED: f64 = 50.0;
 const NEAR_POSTS: u64 = 50;
 /// Outcomes that can be bet on: all but nothing.
 const BETS: usize = 4;
-/// Live keys of a group, and accounts near it.
-const MOST_LIVE: usize = 4_096;
+/// Accounts near a group.
 const MOST_NEAR: usize = 10_000;
 /// Days of a group's evidence that are kept apart.
 const DAYS: usize = 8;
-
-/// A key that members used of late.
-#[derive(Serialize, Deserialize)]
-struct Live {
-    name: Arc<KeyName>,
-    /// The two newest uses by different members, the newest first.
-    newest: SmallVec<[MemberUse; 2]>,
-    /// Times of members' uses of the last six hours, in order.
-    times: SmallVec<[Millis; 3]>,
-}
-
-#[derive(Clone, Serialize, Deserialize)]
-struct MemberUse {
-    at: Millis,
-    account: AccountId,
-    /// Not known for uses before the group's birth.
-    post: Option<PostName>,
-    manner: Manner,
-}
 
 /// Counts as of one moment.
 #[derive(Clone, Copy, Default, Serialize, Deserialize)]
@@ -80,8 +64,7 @@ pub(crate) struct Group {
     pub history: Millis,
     /// Trials of everybody before its birth.
     before: u64,
-    live: Map<KeyId, Live>,
-    next_sweep: usize,
+    live: LiveKeys,
     near: Set<AccountId>,
     rates: Rates,
     /// The same as they stood at the ticks of the last six hours, each from the tick of this number to the next of them.
@@ -108,34 +91,6 @@ pub(crate) struct Group {
     generation: u64,
 }
 
-/// Why a post touches a group: its account is a member, and the group holds keys that it uses.
-#[derive(Clone, Copy, Default, PartialEq, Eq)]
-pub(crate) struct Touches(u32);
-
-impl Touches {
-    /// Its account is a member.
-    pub(crate) const MEMBER: Touches = Touches(1);
-    /// Uses that are told apart; the others count together.
-    const USES: usize = 30;
-
-    /// The group holds, or may hold, the key of the post's use at this place.
-    pub(crate) fn holds(place: usize) -> Touches {
-        Touches(2 << place.min(Touches::USES))
-    }
-
-    pub(crate) fn and(self, other: Touches) -> Touches {
-        Touches(self.0 | other.0)
-    }
-
-    fn is_member(self) -> bool {
-        self.0 & Touches::MEMBER.0 != 0
-    }
-
-    fn may_hold(self, place: usize) -> bool {
-        self.0 & Touches::holds(place).0 != 0
-    }
-}
-
 /// What a post touches of a group, and what comes of it.
 pub(crate) struct Touched {
     /// Keys that the group holds from now on.
@@ -160,8 +115,7 @@ impl Group {
             born,
             history: (born - start).max(0),
             before: trials,
-            live: Map::default(),
-            next_sweep: 64,
+            live: LiveKeys::default(),
             near: Set::default(),
             rates: Rates::default(),
             past: VecDeque::from([(number, Rates::default())]),
@@ -189,7 +143,7 @@ impl Group {
         past.sort_unstable();
         for (at, account, key) in past {
             if let Some(known) = uses.key(key) {
-                group.remember(key, &known.name, MemberUse { at, account, post: None, manner: Manner::Plain });
+                group.live.remember(key, &known.name, MemberUse { at, account, post: None, manner: Manner::Plain });
             }
         }
         group
@@ -197,33 +151,12 @@ impl Group {
 
     /// Keys that members used of late.
     pub(crate) fn held(&self) -> impl Iterator<Item = KeyId> {
-        self.live.keys().copied()
+        self.live.ids()
     }
 
     /// Accounts near the group.
     pub(crate) fn near(&self) -> impl Iterator<Item = AccountId> {
         self.near.iter().copied()
-    }
-
-    /// Remembers a member's use of a key; returns whether the group holds it from now on.
-    fn remember(&mut self, key: KeyId, name: &Arc<KeyName>, used: MemberUse) -> bool {
-        let (live, is_new) = match self.live.entry(key) {
-            Entry::Occupied(live) => (live.into_mut(), false),
-            Entry::Vacant(place) => {
-                let live = Live { name: name.clone(), newest: SmallVec::new(), times: SmallVec::new() };
-                (place.insert(live), true)
-            }
-        };
-        let old = live.times.iter().take_while(|at| used.at - **at > RECENT).count();
-        live.times.drain(..old);
-        // Late posts come out of their turn.
-        let place = live.times.iter().rposition(|known| *known <= used.at).map_or(0, |place| place + 1);
-        live.times.insert(place, used.at);
-        live.newest.retain(|known| known.account != used.account);
-        let place = live.newest.iter().position(|known| known.at <= used.at).unwrap_or(live.newest.len());
-        live.newest.insert(place, used);
-        live.newest.truncate(2);
-        is_new
     }
 
     /// Takes in a post: of a member it is a trial, of anybody else a count.
@@ -246,7 +179,7 @@ impl Group {
             for used in &trial.uses {
                 let manner = manner(trial, used.name.kind);
                 let by_member = MemberUse { at, account, post: Some(trial.post.clone()), manner };
-                if self.remember(used.key, &used.name, by_member) {
+                if self.live.remember(used.key, &used.name, by_member) {
                     touched.held.push(used.key);
                 }
             }
@@ -294,7 +227,7 @@ impl Group {
             if !touches.may_hold(place) {
                 continue;
             }
-            let Some(live) = self.live.get(&used.key) else { continue };
+            let Some(live) = self.live.get(used.key) else { continue };
             let Some(newest) = live.newest.iter().find(|known| known.account != trial.account) else { continue };
             let age = trial.at - newest.at;
             if !(0..=WINDOWS[2]).contains(&age) {
@@ -368,7 +301,7 @@ impl Group {
 
     /// Takes note of what a post gave through a key. Whom it repeats belongs to the evidence, too.
     fn gained(&mut self, trial: &Trial, used: &Use, gains: [Option<Gain>; 3], params: &Params) {
-        let live = self.live.get(&used.key);
+        let live = self.live.get(used.key);
         let repeated = live.into_iter().flat_map(|live| live.newest.iter().rev());
         let repeated = repeated.filter(|known| known.account != trial.account).filter_map(|known| {
             let MemberUse { at, account, manner, .. } = *known;
@@ -402,7 +335,7 @@ impl Group {
         while self.past.get(1).is_some_and(|(number, _)| *number <= ticks.oldest()) {
             self.past.pop_front();
         }
-        self.sweep(now.at)
+        self.live.sweep(now.at)
     }
 
     /// Settles what is expected of others as of the last tick, until the next one.
@@ -439,34 +372,6 @@ impl Group {
                     params.safety * rate(&Rates::default(), 0).max(rate(&of_late, posts_of_late));
             }
         }
-    }
-
-    /// Forgets keys that are no longer live. They do no harm: they are looked for when the table has doubled.
-    fn sweep(&mut self, now: Millis) -> Vec<KeyId> {
-        let mut gone: Vec<KeyId> = Vec::new();
-        if self.live.len() < self.next_sweep {
-            return gone;
-        }
-        self.live.retain(|id, live| {
-            let age = live.newest.first().map_or(Millis::MAX, |newest| now - newest.at);
-            let kept = age <= if live.name.kind == TraceKind::Text { DAY } else { RECENT };
-            if !kept {
-                gone.push(*id);
-            }
-            kept
-        });
-        if self.live.len() > MOST_LIVE {
-            let newest = |live: &Live| live.newest.first().map_or(Millis::MIN, |newest| newest.at);
-            let mut order: Vec<(Millis, KeyId)> = self.live.iter().map(|(id, live)| (newest(live), *id)).collect();
-            order.sort_unstable();
-            for (_, id) in &order[..self.live.len() - MOST_LIVE] {
-                self.live.remove(id);
-                gone.push(*id);
-            }
-        }
-        self.next_sweep = (2 * self.live.len()).clamp(64, MOST_LIVE);
-        gone.sort_unstable();
-        gone
     }
 
     /// ln of the e-value.

@@ -43,7 +43,7 @@
 //! rare .03, middling .03, common .1), and clusters show how many real posts there were.
 //!
 //! The findings do not depend on the order of arrival within the watermark, on the number of
-//! shards, on a snapshot and restore in between, or on which words are written: a one-to-one
+//! threads, on a snapshot and restore in between, or on which words are written: a one-to-one
 //! replacement of words changes nothing. Tests check all of this.
 //!
 //! # Choices based on measurements
@@ -87,6 +87,7 @@ mod findings;
 mod floods;
 mod gains;
 mod group;
+mod groups;
 mod hash;
 mod identity;
 mod judge;
@@ -101,7 +102,6 @@ mod past;
 pub mod peers;
 mod post;
 mod ranking;
-mod shard;
 mod snapshot;
 mod stats;
 mod ticks;

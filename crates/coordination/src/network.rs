@@ -7,12 +7,15 @@
 //!
 //! **Copiers** (`copiers`): accounts that repeat others' own words, linked where they used one text; components are groups.
 
+mod bounds;
+mod common;
+
 use std::collections::{BTreeMap, BTreeSet};
 
 use hashbrown::hash_map::Entry;
 use serde::{Deserialize, Serialize};
-use smallvec::SmallVec;
 
+use self::common::{Common, InCommon};
 use crate::{
     accounts::AccountId,
     communities::Graph,
@@ -23,7 +26,7 @@ use crate::{
     post::{DAY, HOUR, Millis},
     tie::{Edge, Pair, poisson_nats},
     trace::TraceKind,
-    uses::{KeyId, Trial, Uses},
+    uses::{Trial, Uses},
 };
 
 /// Keys in common that are remembered per pair: a pair that has so many is tied in any case.
@@ -37,76 +40,6 @@ const LARGE: usize = 200;
 const WAITS: usize = 10;
 /// Neighbours that each account of a core has in it.
 const CORE: usize = 3;
-
-/// A key that two accounts used within a day of each other.
-#[derive(Clone, Copy, Serialize, Deserialize)]
-struct Common {
-    key: KeyId,
-    at: Millis,
-    /// Time between the two uses, seconds.
-    lag: u32,
-    kind: TraceKind,
-}
-
-/// Keys that two accounts have in common. Most pairs have one, which lies in the table itself.
-#[derive(Clone, Serialize, Deserialize)]
-#[serde(from = "SmallVec<[Common; 1]>", into = "SmallVec<[Common; 1]>")]
-enum InCommon {
-    One(Common),
-    #[expect(clippy::box_collection, reason = "a pair with one key is smaller so")]
-    Any(Box<Vec<Common>>),
-}
-
-const _: () = assert!(size_of::<InCommon>() == size_of::<Common>());
-
-impl From<SmallVec<[Common; 1]>> for InCommon {
-    fn from(all: SmallVec<[Common; 1]>) -> InCommon {
-        match all[..] {
-            [one] => InCommon::One(one),
-            _ => InCommon::Any(Box::new(all.into_vec())),
-        }
-    }
-}
-
-impl From<InCommon> for SmallVec<[Common; 1]> {
-    fn from(all: InCommon) -> SmallVec<[Common; 1]> {
-        SmallVec::from_slice(all.as_slice())
-    }
-}
-
-impl InCommon {
-    fn as_slice(&self) -> &[Common] {
-        match self {
-            InCommon::One(one) => std::slice::from_ref(one),
-            InCommon::Any(all) => all,
-        }
-    }
-
-    fn len(&self) -> usize {
-        self.as_slice().len()
-    }
-
-    fn push(&mut self, common: Common) {
-        match self {
-            InCommon::One(one) => *self = InCommon::Any(Box::new(vec![*one, common])),
-            InCommon::Any(all) => all.push(common),
-        }
-    }
-
-    /// Forgets keys that were used last before a time.
-    fn forget(&mut self, oldest: Millis) {
-        match self {
-            InCommon::One(one) if one.at < oldest => *self = InCommon::Any(Box::default()),
-            InCommon::One(_) => {}
-            InCommon::Any(all) => all.retain(|common| common.at >= oldest),
-        }
-    }
-
-    /// When the newest of them was used.
-    fn newest(&self) -> Millis {
-        self.as_slice().last().map_or(Millis::MIN, |common| common.at)
-    }
-}
 
 /// An account that another is tied to. Of a tie the lesser account knows its strength; in a snapshot nobody does.
 #[derive(Clone, Copy, Serialize, Deserialize)]
@@ -408,86 +341,6 @@ impl Network {
         self.next_component
     }
 
-    /// Keeps the tables in bounds and forgets what is older than retention; returns nothing that changes a group.
-    pub(crate) fn tidy(&mut self, now: Millis, params: &Params) {
-        let full = self.pairs.len() > params.limits.ties;
-        if now < self.next_sweep && !full {
-            return;
-        }
-        self.next_sweep = now + params.retention / 8;
-        let oldest = now - params.retention;
-        let mut gone: Vec<Pair> = Vec::new();
-        let edges = &self.edges;
-        self.pairs.retain(|pair, common| {
-            common.forget(oldest);
-            if common.len() < LEAST && edges.contains_key(pair) {
-                gone.push(*pair);
-            }
-            common.len() > 0
-        });
-        gone.sort_unstable();
-        gone.into_iter().for_each(|pair| self.leave(pair));
-        if self.pairs.len() > params.limits.ties {
-            self.evict(self.pairs.len() - (params.limits.ties - params.limits.ties / 10));
-        }
-        self.evicted += self.past.as_mut().map_or(0, |past| past.bound(params.limits.ties));
-        self.changed_copiers |= self.copiers.tidy(oldest, &mut self.past);
-    }
-
-    /// Forgets so many pairs: first those with one key in common, the oldest of them first, of equal ones the least.
-    fn evict(&mut self, surplus: usize) {
-        let several = |common: &InCommon| common.len() >= LEAST;
-        let single = self.pairs.values().filter(|common| !several(common)).count();
-        // Whether all pairs with one key go, and how many of those that may stay.
-        let (all_single, most) = if surplus <= single { (false, surplus) } else { (true, surplus - single) };
-        let mut ages: Vec<Millis> = Vec::with_capacity(if all_single { self.pairs.len() - single } else { single });
-        ages.extend(self.pairs.values().filter(|common| several(common) == all_single).map(InCommon::newest));
-        let (older, cut, _) = ages.select_nth_unstable(most - 1);
-        let (cut, older) = (*cut, older.iter().filter(|at| **at < *cut).count());
-        drop(ages);
-        let as_old = |common: &InCommon| several(common) == all_single && common.newest() == cut;
-        let as_old = self.pairs.iter().filter(|(_, common)| as_old(common));
-        let mut as_old: Vec<Pair> = as_old.map(|(pair, _)| *pair).collect();
-        as_old.sort_unstable();
-        as_old.truncate(most - older);
-        let mut gone: Vec<Pair> = Vec::new();
-        let edges = &self.edges;
-        self.pairs.retain(|pair, common| {
-            let newest = common.newest();
-            let goes = match several(common) == all_single {
-                true => newest < cut || (newest == cut && as_old.binary_search(pair).is_ok()),
-                false => all_single,
-            };
-            if goes && edges.contains_key(pair) {
-                gone.push(*pair);
-            }
-            !goes
-        });
-        gone.sort_unstable();
-        gone.into_iter().for_each(|pair| self.leave(pair));
-        self.evicted += surplus as u64;
-    }
-
-    /// Forgets accounts that are forgotten; in order.
-    pub(crate) fn forget(&mut self, accounts: &[AccountId]) {
-        if accounts.is_empty() {
-            return;
-        }
-        let gone = |account: &AccountId| accounts.binary_search(account).is_ok();
-        let mut pairs: Vec<Pair> = self.pairs.keys().filter(|(a, b)| gone(a) || gone(b)).copied().collect();
-        pairs.sort_unstable();
-        for pair in pairs {
-            self.pairs.remove(&pair);
-            self.fresh.remove(&pair);
-            self.cut(pair);
-        }
-        for account in accounts {
-            self.tied.remove(account);
-            self.linked.remove(account);
-        }
-        self.changed_copiers |= self.copiers.forget(accounts);
-    }
-
     /// All ties, by pair; with those of the [past](Self::keep_past) where it is kept, each as it was at its strongest.
     pub(crate) fn edges(&self) -> Vec<(Pair, Edge)> {
         let past = self.past.iter().flat_map(|past| &past.ties);
@@ -534,3 +387,6 @@ impl Network {
         self.evicted
     }
 }
+
+#[cfg(test)]
+mod tests;

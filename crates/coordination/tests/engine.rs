@@ -373,7 +373,7 @@ fn being_told_the_time_more_often_changes_nothing() {
     assert_eq!(told, seldom);
 }
 
-/// Every shard on a thread of its own.
+/// Every job on a thread of its own.
 struct Threads;
 
 impl Executor for Threads {
@@ -396,15 +396,15 @@ fn all_of(engine: &mut Engine, posts: &[Post<'_>]) -> (Vec<Cluster>, Vec<Tie>, V
 proptest! {
     #![proptest_config(ProptestConfig::with_cases(6))]
     #[test]
-    fn order_of_arrival_shards_and_snapshots_make_no_difference(seed in 0u64..1_000, shards in 2u16..5, cut in 0usize..20_000) {
+    fn order_of_arrival_threads_and_snapshots_make_no_difference(seed in 0u64..1_000, threads in 2u16..5, cut in 0usize..20_000) {
         let mut dice = Rng::with_seed(seed);
         let posts = sorted([crowd(&mut dice), copiers("op", 8, 10, &mut dice)].concat());
         let want = all_of(&mut engine(Params::default()), &posts);
         prop_assert!(!want.0.is_empty());
 
-        let mut sharded = Engine::sharded(Params::default(), shards, Box::new(Threads)).unwrap();
-        sharded.set_judge(Box::new(OwnWords));
-        prop_assert_eq!(&all_of(&mut sharded, &posts), &want);
+        let mut threaded = Engine::with_threads(Params::default(), threads, Box::new(Threads)).unwrap();
+        threaded.set_judge(Box::new(OwnWords));
+        prop_assert_eq!(&all_of(&mut threaded, &posts), &want);
 
         // Posts within the lateness come in any order; ids part those of one time.
         let mut shuffled: Vec<&Post<'_>> = posts.iter().collect();

@@ -273,7 +273,7 @@ pub enum StartError {
 impl Config {
     /// A new engine.
     pub fn engine(&self) -> Result<Engine, StartError> {
-        Ok(Engine::sharded(self.engine.params(), self.threads, Box::new(Threads))?)
+        Ok(Engine::with_threads(self.engine.params(), self.threads, Box::new(Threads))?)
     }
 
     /// The active model of clusters: the one that the configuration names, or the registry's, or

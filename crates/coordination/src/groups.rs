@@ -15,9 +15,9 @@ use crate::{
     uses::{KeyId, Trial},
 };
 
-/// A part of the living groups. A post touches only groups that hold one of its keys, and those that its account is in or near.
+/// The living groups that one thread works on. A post touches only groups that hold one of its keys, and those that its account is in or near.
 #[derive(Default, Serialize, Deserialize)]
-pub(crate) struct Shard {
+pub(crate) struct ThreadGroups {
     groups: Map<GroupId, Box<Group>>,
     of: Map<AccountId, SmallVec<[GroupId; 2]>>,
     holders: Map<KeyId, SmallVec<[GroupId; 2]>>,
@@ -38,13 +38,13 @@ impl Components for Network {
     }
 }
 
-impl Shard {
+impl ThreadGroups {
     /// Takes in posts in the order of their turns.
     pub(crate) fn posts(&mut self, trials: &[Trial], ticks: &Ticks, network: &Network, params: &Params) {
         if self.groups.is_empty() {
             return;
         }
-        let Shard { groups, of, holders, near, fresh, largest } = self;
+        let ThreadGroups { groups, of, holders, near, fresh, largest } = self;
         let mut touched: Vec<(GroupId, Touches)> = Vec::new();
         for trial in trials {
             touched.clear();
@@ -139,33 +139,34 @@ fn release<K: std::hash::Hash + Eq>(table: &mut Map<K, SmallVec<[GroupId; 2]>>, 
     }
 }
 
-/// All shards' groups.
-pub(crate) struct Groups<'s>(pub &'s mut [Shard]);
+/// The living groups of all threads.
+pub(crate) struct Groups<'g>(pub &'g mut [ThreadGroups]);
 
 impl Groups<'_> {
-    fn shard(&self, id: GroupId) -> usize {
+    /// The thread that works on a group.
+    fn thread(&self, id: GroupId) -> usize {
         (id % self.0.len() as u64) as usize
     }
 
     pub(crate) fn get(&self, id: GroupId) -> Option<&Group> {
-        self.0[self.shard(id)].groups.get(&id).map(|group| &**group)
+        self.0[self.thread(id)].groups.get(&id).map(|group| &**group)
     }
 
     pub(crate) fn get_mut(&mut self, id: GroupId) -> Option<&mut Group> {
-        let shard = self.shard(id);
-        self.0[shard].group_mut(id)
+        let thread = self.thread(id);
+        self.0[thread].group_mut(id)
     }
 
     /// All numbers, in order.
     pub(crate) fn ids(&self) -> Vec<GroupId> {
-        let mut ids: Vec<GroupId> = self.0.iter().flat_map(|shard| shard.groups.keys().copied()).collect();
+        let mut ids: Vec<GroupId> = self.0.iter().flat_map(|thread| thread.groups.keys().copied()).collect();
         ids.sort_unstable();
         ids
     }
 
     /// Those with a new trial since this was last asked, in order.
     pub(crate) fn take_fresh(&mut self) -> Vec<GroupId> {
-        let mut ids: Vec<GroupId> = self.0.iter_mut().flat_map(|shard| std::mem::take(&mut shard.fresh)).collect();
+        let mut ids: Vec<GroupId> = self.0.iter_mut().flat_map(|thread| std::mem::take(&mut thread.fresh)).collect();
         ids.sort_unstable();
         ids.retain(|id| match self.get_mut(*id) {
             Some(group) => std::mem::take(&mut group.fresh),
@@ -175,24 +176,24 @@ impl Groups<'_> {
     }
 
     pub(crate) fn len(&self) -> usize {
-        self.0.iter().map(|shard| shard.len()).sum()
+        self.0.iter().map(|thread| thread.len()).sum()
     }
 
     pub(crate) fn insert(&mut self, id: GroupId, group: Group) {
-        let shard = self.shard(id);
-        self.0[shard].insert(id, group);
+        let thread = self.thread(id);
+        self.0[thread].insert(id, group);
     }
 
     pub(crate) fn remove(&mut self, id: GroupId) {
-        let shard = self.shard(id);
-        self.0[shard].remove(id);
+        let thread = self.thread(id);
+        self.0[thread].remove(id);
     }
 
     /// The living group of the least number with about these accounts.
     fn like(&self, members: &[AccountId], jaccard: f64) -> Option<GroupId> {
         let mut both: Map<GroupId, usize> = Map::default();
         for member in members {
-            for id in self.0.iter().flat_map(|shard| shard.of(*member)) {
+            for id in self.0.iter().flat_map(|thread| thread.of(*member)) {
                 *both.entry(*id).or_insert(0) += 1;
             }
         }
@@ -204,7 +205,7 @@ impl Groups<'_> {
     }
 
     pub(crate) fn is_member(&self, account: AccountId) -> bool {
-        self.0.iter().any(|shard| !shard.of(account).is_empty())
+        self.0.iter().any(|thread| !thread.of(account).is_empty())
     }
 }
 
