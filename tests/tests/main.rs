@@ -3,6 +3,7 @@ mod alone;
 mod architecture;
 mod chain;
 mod documents;
+mod guides;
 mod ignored;
 mod kills;
 mod long_files;
