@@ -7,6 +7,7 @@ mod guides;
 mod ignored;
 mod kills;
 mod long_files;
+mod metrics_page;
 mod modules;
 mod operations;
 mod retraining;
