@@ -54,3 +54,7 @@ profile file:
     cargo build --release --package lockstep
     perf record -g --output target/perf.data target/release/lockstep detect {{ file }} --out target/profile
     perf report --input target/perf.data --no-children --stdio --percent-limit 1 --max-stack 8
+
+# Run the guides and build them as a book: target/book
+guides:
+    .ci/run guides

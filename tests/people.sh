@@ -60,7 +60,7 @@ tlp_ceiling = "clear"
 END
     local person
     for person in "ann --role reviewer" "bob --role approver" "eve --role reviewer --role approver"; do
-        # shellcheck disable=SC2086
+        # shellcheck disable=SC2086,SC2154
         "$lockstep" users add $person --config "$dir/lockstep.toml" <<<"$password" >/dev/null 2>>"$dir/users.log" ||
             { cat "$dir/users.log" >&2; return 1; }
     done

@@ -22,6 +22,7 @@ use rdkafka::{
 use runtime::{Log, NewRecord, Record};
 use serde_json::Value;
 
+use crate::metrics_page;
 use topics::{check_dead_letters, check_topics, latest, members, members_of, story};
 
 /// Held by the test whose turn it is on the broker, where Lockstep's topics have the same names for all.
@@ -359,6 +360,7 @@ impl Found {
         assert!(service.sum("lockstep_candidates_total") > 0);
         assert_eq!(service.sum("lockstep_sharing_cases"), self.cases.len() as u64);
         assert_eq!(value("lockstep_ready"), 1.0);
+        assert_eq!(metrics_page::contradictions(&metrics), Vec::<String>::new());
     }
 }
 

@@ -10,6 +10,7 @@ const NEEDS: &[(&str, &str)] = &[
     ("needs PostgreSQL: tests/postgres/postgres.sh start", "postgres"),
     ("needs the real posts: a folder of them in LOCKSTEP_TEST_POSTS", "real_posts"),
     ("needs Python packages: tests/stix/validate.sh", "outside_"),
+    ("needs curl, Python and its packages: .ci/run guides", "guide_"),
 ];
 
 #[test]

@@ -28,7 +28,7 @@ use messages::{
 };
 use runtime::{
     Log, NewRecord,
-    metrics::{IntCounterVec, Metrics, MetricsError},
+    metrics::{IntCounterVec, Label, Metrics, MetricsError},
 };
 use serde::{Deserialize, Serialize};
 use tokio::sync::Semaphore;
@@ -82,7 +82,7 @@ impl IntakeMetrics {
         let lines = metrics.counters(
             "lockstep_intake_lines_total",
             "Lines handed in over HTTP, by what became of them: accepted onto posts, or rejected to the dead letters.",
-            &["outcome"],
+            &[Label::listed("outcome", ["accepted", "rejected"])],
         )?;
         for outcome in ["accepted", "rejected"] {
             lines.with_label_values(&[outcome]);

@@ -1,12 +1,19 @@
 //! Metrics of the detector.
 
-use coordination::{Outcome, Stats};
+use coordination::{Outcome, Stats, TraceKind};
 use messages::cluster::Status;
 use runtime::metrics::{
-    Gauge, GaugeVec, Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Metrics, MetricsError,
+    Gauge, GaugeVec, Histogram, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Label, Metrics, MetricsError,
 };
 
 use crate::{model_metrics::ModelMetrics, published::Publication};
+
+/// Outcomes of posts.
+const OUTCOMES: [&str; 5] = ["accepted", "late", "too_late", "duplicate", "dead_letter"];
+/// Tables of the engine.
+const TABLES: [&str; 7] = ["waiting", "keys", "uses", "ties", "texts", "accounts", "candidates"];
+/// Tables of the engine that have a bound.
+const BOUNDED_TABLES: [&str; 5] = ["uses", "ties", "texts", "candidates", "accounts"];
 
 /// The detector's metrics, registered once.
 #[derive(Clone)]
@@ -42,18 +49,18 @@ impl DetectorMetrics {
             posts: metrics.counters(
                 "lockstep_posts_total",
                 "Posts read from the log, by outcome.",
-                &["outcome"],
+                &[Label::listed("outcome", OUTCOMES)],
             )?,
             bytes: metrics.counter("lockstep_post_bytes_total", "Bytes of posts read from the log.")?,
             unreadable: metrics.counters(
                 "lockstep_unreadable_fields_total",
                 "Optional fields of posts that could not be read, by name; the posts are kept without them.",
-                &["field"],
+                &[Label::open("field", "name of an optional field of a post")],
             )?,
             uses: metrics.counters(
                 "lockstep_uses_total",
                 "Uses of keys by accounts, by trace kind; repeated uses of a key by an account within detector.engine.repeat_days are not counted.",
-                &["kind"],
+                &[Label::listed("kind", TraceKind::ALL.map(TraceKind::name))],
             )?,
             shared: metrics.clone(),
             delay: metrics.histogram(
@@ -65,11 +72,17 @@ impl DetectorMetrics {
                 "lockstep_watermark_seconds",
                 "Event time up to which all posts have been processed, Unix seconds.",
             )?,
-            tables: metrics.gauges("lockstep_table_entries", "Entries in the engine's tables.", &["table"])?,
+            tables: metrics.gauges(
+                "lockstep_table_entries",
+                "Entries in the engine's tables. waiting: posts that wait for the watermark; keys: keys with a remembered use; uses: \
+                 remembered uses of keys by accounts; ties: pairs of accounts with a key in common; texts: texts that can be \
+                 recognised as repeated; accounts; candidates: living candidate groups.",
+                &[Label::listed("table", TABLES)],
+            )?,
             evictions: metrics.counters(
                 "lockstep_evictions_total",
-                "Entries dropped because a table was full.",
-                &["table"],
+                "Entries dropped because a table was full; the tables are those of lockstep_table_entries.",
+                &[Label::listed("table", BOUNDED_TABLES)],
             )?,
             candidates: metrics.counter("lockstep_candidates_total", "Candidate groups proposed for the test.")?,
             too_large: metrics.counter("lockstep_groups_too_large_total", "Groups that were too large for the test.")?,
@@ -84,17 +97,17 @@ impl DetectorMetrics {
             clusters: metrics.counters(
                 "lockstep_clusters_total",
                 "Cluster states published, by status.",
-                &["status"],
+                &[Label::listed("status", Status::ALL.map(Status::name))],
             )?,
             not_published: metrics.counter(
-                "lockstep_clusters_untold_total",
+                "lockstep_clusters_not_published_total",
                 "Cluster states that were not published, because they do not fit in a message: too many accounts, or a bug in Lockstep.",
             )?,
             living: metrics.gauges(
                 // Not `lockstep_clusters`: OpenMetrics reserves that name for the counter above.
                 "lockstep_clusters_standing",
                 "Clusters in their last published state, by status.",
-                &["status"],
+                &[Label::listed("status", Status::ALL.map(Status::name))],
             )?,
             batch: metrics.histogram(
                 "lockstep_batch_seconds",
@@ -114,13 +127,13 @@ impl DetectorMetrics {
             restore: metrics.float_gauges(
                 "lockstep_restore_seconds",
                 "Seconds that this start took to reach the last commit, by source: checkpoint or log.",
-                &["from"],
+                &[Label::listed("from", ["checkpoint", "log"])],
             )?,
             models: ModelMetrics::new(metrics)?,
         };
         // Counters start at zero with all labels, so that an alert on their rate works from the
         // start.
-        for outcome in ["accepted", "late", "too_late", "duplicate", "dead_letter"] {
+        for outcome in OUTCOMES {
             made.posts.with_label_values(&[outcome]);
         }
         for status in Status::ALL {

@@ -3,7 +3,9 @@
 
 use std::time::Duration;
 
-use runtime::metrics::{Gauge, GaugeVec, Histogram, IntCounterVec, IntGauge, IntGaugeVec, Metrics, MetricsError};
+use runtime::metrics::{
+    Gauge, GaugeVec, Histogram, IntCounterVec, IntGauge, IntGaugeVec, Label, Metrics, MetricsError,
+};
 use scoring::{Model, ModelName, Verdict, drift::Drift, features::FEATURES};
 
 use crate::models::Role;
@@ -27,21 +29,23 @@ pub(crate) struct ModelMetrics {
 
 impl ModelMetrics {
     pub(crate) fn new(metrics: &Metrics) -> Result<ModelMetrics, MetricsError> {
+        let role = || Label::listed("role", Role::ALL.map(Role::name));
+        let verdict = |name| Label::listed(name, [true, false].map(word));
         let made = ModelMetrics {
             info: metrics.gauges(
                 "lockstep_model_info",
                 "Always 1; the models in service are in the labels. role: active, or shadow, which decides nothing.",
-                &["role", "name", "version"],
+                &[role(), Label::open("name", "name of a model"), Label::open("version", "version of a model")],
             )?,
             refused: metrics.gauges(
                 "lockstep_model_refused",
                 "1 while the model that should be in service cannot be used; the model before stays in service.",
-                &["role"],
+                &[role()],
             )?,
             reloads: metrics.counters(
                 "lockstep_model_reloads_total",
                 "Models put into service while the process ran (taken), and models that could not be used (refused).",
-                &["role", "outcome"],
+                &[role(), Label::listed("outcome", ["taken", "refused"])],
             )?,
             load: metrics.histogram(
                 "lockstep_model_load_seconds",
@@ -61,7 +65,7 @@ impl ModelMetrics {
             shadow_verdicts: metrics.counters(
                 "lockstep_shadow_verdicts_total",
                 "States of coordinated clusters that both models scored, by the verdicts of the active and the shadow model.",
-                &["active", "shadow"],
+                &[verdict("active"), verdict("shadow")],
             )?,
             shadow_difference: metrics.histogram(
                 "lockstep_shadow_probability_difference",
@@ -79,7 +83,7 @@ impl ModelMetrics {
             feature_psi: metrics.float_gauges(
                 "lockstep_drift_feature_psi",
                 "Population stability index of a feature, last published clusters against training, minus the value expected by chance; 0 below 100 clusters.",
-                &["feature"],
+                &[Label::open("feature", "name of a feature of clusters, as in the manifest of a model")],
             )?,
             score_psi: metrics.float_gauge(
                 "lockstep_drift_score_psi",

@@ -310,8 +310,8 @@ where each comes from. In the environment a key is `LOCKSTEP__SECTION__KEY`.
 What holds between keys: `retention_days` is no less than `repeat_days` and `horizon_s`, `horizon_s` no less than `allowed_lateness_s`, and
 `candidate_retention_days` no less than two times `tick_min`; `sharing.taxii_page` is no more than `sharing.taxii_page_max`.
 
-Who may be told of what is in a file of its own, which [config/sharing.toml](../config/sharing.toml) explains. This page is made by a test:
-`UPDATE_EXPECT=1 cargo test --workspace --bins -- config::tests` writes it and [config/lockstep.toml](../config/lockstep.toml) anew.
+Who may be told of what is in a file of its own, which `config/sharing.toml` explains. This page is made by a test:
+`UPDATE_EXPECT=1 cargo test --workspace --bins -- config::tests` writes it and `config/lockstep.toml` anew.
 ";
 
     #[test]

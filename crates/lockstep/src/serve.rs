@@ -1,5 +1,7 @@
 //! `lockstep serve`: the services, together or one at a time.
 
+mod metrics;
+
 use std::{net::SocketAddr, path::PathBuf, sync::Arc, time::Duration};
 
 use anyhow::{Context, Result, anyhow, bail};
@@ -20,6 +22,7 @@ use tokio::{
     task::{JoinError, JoinSet},
 };
 
+use self::metrics::{ProcessMetrics, REFUSALS};
 use crate::config::{Config, ConfigFile};
 
 /// Time for the services to finish when they are told to stop.
@@ -148,20 +151,13 @@ impl Services {
 
     async fn start_with(config: &Config, role: Role, log: Log, shutdown: Shutdown, ports: bool) -> Result<Services> {
         let metrics = Metrics::new()?;
-        let build = metrics.gauges("lockstep_build_info", "Always 1; the version is in the label.", &["version"])?;
-        build.with_label_values(&[env!("CARGO_PKG_VERSION")]).set(1);
+        let ProcessMetrics { refused, ready } = ProcessMetrics::new(&metrics)?;
         let readiness = Readiness::new();
         let log_check = readiness.check("log");
         if ports {
             // Addresses may also come from the command line, after the configuration was checked.
             config.check_listeners()?;
         }
-        let refused = metrics.counters(
-            "lockstep_http_refused_total",
-            "Requests to admin pages and intake that were refused: under a foreign name (host), of a foreign page (site), without a \
-             valid key (key).",
-            &["listener", "why"],
-        )?;
         let admin = if ports {
             let listener = http::listen(config.admin.listen).await;
             let listener = listener.context("metrics and health: admin.listen in the configuration, or --admin")?;
@@ -214,7 +210,6 @@ impl Services {
                 Ok(())
             });
         }
-        let ready = metrics.gauge("lockstep_ready", "1 while every readiness check passes, else 0.")?;
         tasks.spawn(show_readiness(readiness.clone(), ready, shutdown.clone()));
         tasks.spawn(watch_log(log.clone(), log_check, shutdown.clone()));
         let (ended, ended_seen) = watch::channel(false);
@@ -267,7 +262,7 @@ impl Services {
 /// What stands before the routes of a listener without a login page.
 fn guard(table: &'static str, hosts: &[String], keys: Option<Arc<KeyFile>>, refused: &IntCounterVec) -> http::Guard {
     // From the first scrape on, so that a rate sees the first refusal.
-    for why in ["host", "site", "key"] {
+    for why in REFUSALS {
         refused.with_label_values(&[table, why]);
     }
     let refused = refused.clone();

@@ -2,7 +2,7 @@
 //! [`Metrics`] that it receives.
 //!
 //! ```
-//! use runtime::metrics::{IntCounterVec, Metrics, MetricsError};
+//! use runtime::metrics::{IntCounterVec, Label, Metrics, MetricsError};
 //!
 //! struct Decoded {
 //!     records: IntCounterVec,
@@ -10,7 +10,8 @@
 //!
 //! impl Decoded {
 //!     fn new(metrics: &Metrics) -> Result<Self, MetricsError> {
-//!         Ok(Decoded { records: metrics.counters("decoded_records_total", "Records read, by outcome", &["outcome"])? })
+//!         let outcome = Label::listed("outcome", ["ok", "unreadable"]);
+//!         Ok(Decoded { records: metrics.counters("decoded_records_total", "Records read, by outcome.", &[outcome])? })
 //!     }
 //! }
 //!
@@ -20,10 +21,15 @@
 //! assert!(metrics.text().contains("decoded_records_total{outcome=\"ok\"} 1"));
 //! # Ok::<(), MetricsError>(())
 //! ```
+mod described;
 mod process;
+
+use std::sync::{Arc, Mutex, PoisonError};
 
 pub use prometheus::{Gauge, GaugeVec, Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec};
 use prometheus::{HistogramOpts, Opts, Registry, TextEncoder, core::Collector};
+
+pub use self::described::{Description, Kind, Label, Values};
 
 /// A metric cannot be created: its name or a label is not valid, or the name is already used.
 #[derive(Debug, thiserror::Error)]
@@ -38,6 +44,7 @@ pub struct MetricsError {
 #[derive(Debug, Clone)]
 pub struct Metrics {
     registry: Registry,
+    described: Arc<Mutex<Vec<Description>>>,
     lag: IntGaugeVec,
 }
 
@@ -46,17 +53,17 @@ impl Metrics {
     /// Linux).
     pub fn new() -> Result<Metrics, MetricsError> {
         const LAG: &str = "lockstep_consumer_lag_records";
-        let lag = IntGaugeVec::new(
-            Opts::new(
-                LAG,
-                "Records appended but not yet read, by consumer group; absent before a group's first report.",
-            ),
-            &["group"],
-        )
-        .map_err(|source| MetricsError { name: LAG.to_owned(), source })?;
-        let metrics = Metrics { registry: Registry::new(), lag };
+        const HELP: &str =
+            "Records appended but not yet read, by consumer group; absent before a group's first report.";
+        let lag = IntGaugeVec::new(Opts::new(LAG, HELP), &["group"])
+            .map_err(|source| MetricsError { name: LAG.to_owned(), source })?;
+        let metrics = Metrics { registry: Registry::new(), described: Arc::default(), lag };
         metrics.register("process", process::Process::new())?;
-        metrics.register(LAG, metrics.lag.clone())?;
+        for description in process::described() {
+            metrics.describe(description);
+        }
+        let labels = &[Label::open("group", "name of a consumer group: `detector` or `sharing`")];
+        metrics.add(LAG, Kind::Gauge, HELP, labels, Ok(metrics.lag.clone()))?;
         Ok(metrics)
     }
 
@@ -68,38 +75,38 @@ impl Metrics {
 
     /// A counter. Its name should end in `_total`.
     pub fn counter(&self, name: &str, help: &str) -> Result<IntCounter, MetricsError> {
-        self.make(name, IntCounter::new(name, help))
+        self.add(name, Kind::Counter, help, &[], IntCounter::new(name, help))
     }
 
     /// Counters with labels.
-    pub fn counters(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntCounterVec, MetricsError> {
-        self.make(name, IntCounterVec::new(Opts::new(name, help), labels))
+    pub fn counters(&self, name: &str, help: &str, labels: &[Label]) -> Result<IntCounterVec, MetricsError> {
+        self.add(name, Kind::Counter, help, labels, IntCounterVec::new(Opts::new(name, help), &names(labels)))
     }
 
     /// A gauge of integers.
     pub fn gauge(&self, name: &str, help: &str) -> Result<IntGauge, MetricsError> {
-        self.make(name, IntGauge::new(name, help))
+        self.add(name, Kind::Gauge, help, &[], IntGauge::new(name, help))
     }
 
     /// Gauges of integers with labels.
-    pub fn gauges(&self, name: &str, help: &str, labels: &[&str]) -> Result<IntGaugeVec, MetricsError> {
-        self.make(name, IntGaugeVec::new(Opts::new(name, help), labels))
+    pub fn gauges(&self, name: &str, help: &str, labels: &[Label]) -> Result<IntGaugeVec, MetricsError> {
+        self.add(name, Kind::Gauge, help, labels, IntGaugeVec::new(Opts::new(name, help), &names(labels)))
     }
 
     /// A gauge of floating-point numbers, for example seconds.
     pub fn float_gauge(&self, name: &str, help: &str) -> Result<Gauge, MetricsError> {
-        self.make(name, Gauge::new(name, help))
+        self.add(name, Kind::Gauge, help, &[], Gauge::new(name, help))
     }
 
     /// Gauges of floating-point numbers with labels.
-    pub fn float_gauges(&self, name: &str, help: &str, labels: &[&str]) -> Result<GaugeVec, MetricsError> {
-        self.make(name, GaugeVec::new(Opts::new(name, help), labels))
+    pub fn float_gauges(&self, name: &str, help: &str, labels: &[Label]) -> Result<GaugeVec, MetricsError> {
+        self.add(name, Kind::Gauge, help, labels, GaugeVec::new(Opts::new(name, help), &names(labels)))
     }
 
     /// A histogram; `buckets` are upper bounds, in rising order.
     pub fn histogram(&self, name: &str, help: &str, buckets: &[f64]) -> Result<Histogram, MetricsError> {
         let options = HistogramOpts::new(name, help).buckets(buckets.to_vec());
-        self.make(name, Histogram::with_opts(options))
+        self.add(name, Kind::Histogram, help, &[], Histogram::with_opts(options))
     }
 
     /// Histograms with labels; `buckets` are upper bounds, in rising order.
@@ -107,11 +114,19 @@ impl Metrics {
         &self,
         name: &str,
         help: &str,
-        labels: &[&str],
+        labels: &[Label],
         buckets: &[f64],
     ) -> Result<HistogramVec, MetricsError> {
         let options = HistogramOpts::new(name, help).buckets(buckets.to_vec());
-        self.make(name, HistogramVec::new(options, labels))
+        self.add(name, Kind::Histogram, help, labels, HistogramVec::new(options, &names(labels)))
+    }
+
+    /// A table of all registered metrics in Markdown, sorted by name: name, type, labels with their
+    /// values, meaning.
+    pub fn page(&self) -> String {
+        let mut all = self.described.lock().unwrap_or_else(PoisonError::into_inner).clone();
+        all.sort_by(|a, b| a.name.cmp(&b.name));
+        described::table(&all)
     }
 
     /// All metrics in Prometheus' text format 0.0.4, sorted by name.
@@ -123,15 +138,31 @@ impl Metrics {
         text
     }
 
-    fn make<M: Collector + Clone + 'static>(&self, name: &str, made: prometheus::Result<M>) -> Result<M, MetricsError> {
+    fn add<M: Collector + Clone + 'static>(
+        &self,
+        name: &str,
+        kind: Kind,
+        help: &str,
+        labels: &[Label],
+        made: prometheus::Result<M>,
+    ) -> Result<M, MetricsError> {
         let metric = made.map_err(|source| MetricsError { name: name.to_owned(), source })?;
         self.register(name, metric.clone())?;
+        self.describe(Description { name: name.to_owned(), kind, labels: labels.to_vec(), help: help.to_owned() });
         Ok(metric)
+    }
+
+    fn describe(&self, description: Description) {
+        self.described.lock().unwrap_or_else(PoisonError::into_inner).push(description);
     }
 
     fn register(&self, name: &str, collector: impl Collector + 'static) -> Result<(), MetricsError> {
         self.registry.register(Box::new(collector)).map_err(|source| MetricsError { name: name.to_owned(), source })
     }
+}
+
+fn names(labels: &[Label]) -> Vec<&'static str> {
+    labels.iter().map(|label| label.name).collect()
 }
 
 #[cfg(test)]
@@ -142,7 +173,7 @@ mod tests {
     fn every_kind_shows_up_in_the_text() {
         let metrics = Metrics::new().unwrap();
         metrics.counter("a_total", "A").unwrap().inc_by(3);
-        metrics.gauges("b", "B", &["x"]).unwrap().with_label_values(&["y"]).set(-2);
+        metrics.gauges("b", "B", &[Label::listed("x", ["y"])]).unwrap().with_label_values(&["y"]).set(-2);
         metrics.float_gauge("c_seconds", "C").unwrap().set(0.5);
         metrics.histogram("d_seconds", "D", &[0.1, 1.0]).unwrap().observe(0.2);
         let text = metrics.clone().text();
@@ -156,6 +187,21 @@ mod tests {
         ] {
             assert!(text.lines().any(|l| l == line), "no {line:?} in\n{text}");
         }
+    }
+
+    #[test]
+    fn the_page_names_every_metric_with_its_labels() {
+        let metrics = Metrics::new().unwrap();
+        let labels = [Label::listed("outcome", ["ok", "late"]), Label::open("partner", "name of a partner")];
+        metrics.counters("b_total", "Deliveries, by outcome.", &labels).unwrap();
+        metrics.histogram("a_seconds", "Seconds.", &[1.0]).unwrap();
+        let page = metrics.page();
+        let rows = "\
+            | `a_seconds` | histogram |  | Seconds. |\n\
+            | `b_total` | counter | `outcome`: `ok`, `late`; `partner`: name of a partner | Deliveries, by outcome. |\n";
+        assert!(page.contains(rows), "{page}");
+        assert!(page.contains("| `process_cpu_seconds_total` | counter |  |"), "{page}");
+        assert!(page.contains("| `lockstep_consumer_lag_records` | gauge | `group`: name of"), "{page}");
     }
 
     #[test]

@@ -1,8 +1,22 @@
 //! What is counted about sharing.
 
-use runtime::metrics::{Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, MetricsError};
+use casework::{case::State, feedback::Outcome};
+use runtime::metrics::{
+    Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Label, MetricsError,
+};
 
 use crate::store::precision::{By, Judged};
+
+/// Outcomes of flagged clusters.
+const CLUSTERS: [&str; 5] = ["opened", "updated", "known", "rejected", "dead_letter"];
+/// Outcomes of attempts to deliver a webhook.
+const ATTEMPTS: [&str; 4] = ["delivered", "failed", "dead", "disabled"];
+/// Outcomes of tries to log in.
+const LOGINS: [&str; 5] = ["ok", "wrong", "limited", "no_role", "failed"];
+/// Limits that refuse requests and connections.
+const LIMITS: [&str; 5] = ["partner", "token", "stranger", "login", "connection"];
+/// Places of errors.
+const PLACES: [&str; 8] = ["store", "log", "http", "webhook", "feedback", "expiry", "audit", "provider"];
 
 /// The sharing service's metrics, registered once.
 #[derive(Clone)]
@@ -23,7 +37,7 @@ pub(crate) struct Metrics {
     pub seconds: HistogramVec,
     /// Tries to log in, by outcome: ok, wrong, limited, no_role, failed.
     pub logins: IntCounterVec,
-    /// Refused because of too many: partner, stranger, login, connection.
+    /// Requests and connections above a limit: partner, token, stranger, login, connection.
     pub limited: IntCounterVec,
     /// Seconds since a partner got its newest key.
     pub key_age: IntGaugeVec,
@@ -31,7 +45,7 @@ pub(crate) struct Metrics {
     pub key_expires: IntGaugeVec,
     /// When the server's certificate ends.
     pub certificate_expires: IntGauge,
-    /// Errors by place: store, log, decode, policy, http, webhook, feedback, expiry.
+    /// Errors by place.
     pub errors: IntCounterVec,
     /// Attempts to deliver a webhook, by outcome: delivered, failed, dead, disabled.
     pub webhook_attempts: IntCounterVec,
@@ -70,21 +84,25 @@ pub(crate) struct Metrics {
 impl Metrics {
     pub fn new(metrics: &runtime::metrics::Metrics) -> Result<Self, MetricsError> {
         const SECONDS: [f64; 11] = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0, 5.0];
+        let surface = || Label::listed("surface", ["taxii", "console", "api"]);
+        let endpoint = || Label::open("endpoint", "what was asked for, for example `objects`");
+        let partner = || Label::open("partner", "name of a partner");
         let feedback = metrics.counters(
             "lockstep_sharing_feedback_total",
-            "Objects of partners read, by outcome",
-            &["outcome"],
+            "Objects of partners read, by outcome.",
+            &[Label::listed("outcome", Outcome::ALL.map(Outcome::name))],
         )?;
         let webhook_attempts = metrics.counters(
             "lockstep_sharing_webhook_attempts_total",
-            "Attempts to deliver a webhook, by outcome",
-            &["outcome"],
+            "Attempts to deliver a webhook, by outcome. failed: it is tried again; dead: given up; disabled: the endpoint \
+             answered 410.",
+            &[Label::listed("outcome", ATTEMPTS)],
         )?;
         // From the first scrape on, so that a rate sees the first event.
-        for outcome in casework::feedback::Outcome::ALL {
+        for outcome in Outcome::ALL {
             feedback.with_label_values(&[outcome.name()]);
         }
-        for outcome in ["delivered", "failed", "dead", "disabled"] {
+        for outcome in ATTEMPTS {
             webhook_attempts.with_label_values(&[outcome]);
         }
         let made = Self {
@@ -92,100 +110,123 @@ impl Metrics {
             webhook_attempts,
             webhook_seconds: metrics.histogram(
                 "lockstep_sharing_webhook_seconds",
-                "Seconds per attempt to deliver a webhook",
+                "Seconds per attempt to deliver a webhook.",
                 &SECONDS,
             )?,
-            deliveries: metrics.gauges("lockstep_sharing_deliveries", "Webhook deliveries by state", &["state"])?,
+            deliveries: metrics.gauges(
+                "lockstep_sharing_deliveries",
+                "Webhook deliveries by state. pending: not delivered yet; dead: given up.",
+                &[Label::listed("state", ["pending", "dead"])],
+            )?,
             webhooks_disabled: metrics
-                .gauge("lockstep_sharing_webhooks_disabled", "Endpoints that said that they are gone")?,
+                .gauge("lockstep_sharing_webhooks_disabled", "Webhook endpoints that answered 410 and get nothing more.")?,
             retractions: metrics.gauges(
                 "lockstep_sharing_retractions",
-                "Withdrawals that partners have not taken note of: waiting, and of these overdue",
-                &["state"],
+                "Withdrawals that partners have not acknowledged. waiting: all of them; overdue: those past the deadline.",
+                &[Label::listed("state", ["waiting", "overdue"])],
             )?,
             retraction_cases: metrics
-                .gauge("lockstep_sharing_retraction_cases", "Retraction cases that wait for people")?,
+                .gauge("lockstep_sharing_retraction_cases", "Retraction cases that wait for a decision.")?,
             audit_broken: metrics.gauge(
                 "lockstep_sharing_audit_broken",
-                "1 where the last check found the audit log broken, or a case, shared object or key changed outside of the service",
+                "1 if the last check found the audit log broken, or a case, shared object or key changed outside of the service.",
             )?,
             audit_checked: metrics.gauge(
                 "lockstep_sharing_audit_checked_seconds",
-                "When the audit log was last checked, seconds since the Unix epoch; 0 before the first check",
+                "When the audit log was last checked, seconds since the Unix epoch; 0 before the first check.",
             )?,
-            audit_entries: metrics.gauge("lockstep_sharing_audit_entries", "Entries of the audit log at its last check")?,
+            audit_entries: metrics
+                .gauge("lockstep_sharing_audit_entries", "Entries of the audit log at its last check.")?,
             audit_sealed: metrics.gauge(
                 "lockstep_sharing_audit_sealed_entry",
-                "Position of the last entry whose seal was written outside of the database; 0 before the first",
+                "Position of the last entry whose seal was written outside of the database; 0 before the first.",
             )?,
-            running_out: metrics.gauge("lockstep_sharing_flags_running_out", "Cases whose flags run out soon")?,
+            running_out: metrics.gauge("lockstep_sharing_flags_running_out", "Cases whose flags expire soon.")?,
             attention: metrics
-                .gauge("lockstep_sharing_cases_attention", "Shared cases that people should look at again")?,
+                .gauge("lockstep_sharing_cases_attention", "Shared cases that people should look at again.")?,
             open_duties: metrics.gauge(
                 "lockstep_sharing_open_duties",
-                "Duties to notify the Secret Service or a chief election official that are due and have no recorded delivery",
+                "Duties to notify the Secret Service or a chief election official that are due and have no recorded delivery.",
             )?,
             oldest_duty: metrics.gauge(
                 "lockstep_sharing_oldest_open_duty_seconds",
-                "Age of the oldest duty that is due and has no recorded delivery, seconds; 0 without one",
+                "Age of the oldest duty that is due and has no recorded delivery, seconds; 0 if there is none.",
             )?,
             judged: metrics.gauges(
                 "lockstep_sharing_judged_clusters",
-                "Flagged clusters that partners or reviewers said something of in the last 30 days, by what most of them say",
-                &["by", "verdict"],
+                "Flagged clusters with feedback of partners or reviewers in the last 30 days, by the verdict of most of them. \
+                 disputed: as many confirm as reject.",
+                &[
+                    Label::listed("by", By::ALL.map(By::name)),
+                    Label::listed("verdict", Judged::ALL.map(Judged::name)),
+                ],
             )?,
             shared: metrics.clone(),
             clusters: metrics.counters(
                 "lockstep_sharing_clusters_total",
-                "Flagged clusters read, by outcome; what cannot be read is a dead letter",
-                &["outcome"],
+                "Flagged clusters read, by outcome. opened: a new case; updated: a case changed; known: nothing new; \
+                 rejected: it cannot be stored; dead_letter: unreadable, and kept in clusters.dead-letter.",
+                &[Label::listed("outcome", CLUSTERS)],
             )?,
-            cases: metrics.gauges("lockstep_sharing_cases", "Cases by state", &["state"])?,
+            cases: metrics.gauges(
+                "lockstep_sharing_cases",
+                "Cases by state.",
+                &[Label::listed("state", State::ALL.map(State::name))],
+            )?,
             objects: metrics
-                .counter("lockstep_sharing_objects_published_total", "STIX objects added to collections")?,
+                .counter("lockstep_sharing_objects_published_total", "STIX objects added to collections.")?,
             posted: metrics
-                .counter("lockstep_sharing_objects_posted_total", "STIX objects that partners added to collections")?,
+                .counter("lockstep_sharing_objects_posted_total", "STIX objects that partners added to collections.")?,
             requests: metrics.counters(
                 "lockstep_sharing_requests_total",
-                "HTTP requests answered",
-                &["surface", "endpoint", "status"],
+                "HTTP requests answered.",
+                &[surface(), endpoint(), Label::open("status", "status code of the answer")],
             )?,
             seconds: metrics.histograms(
                 "lockstep_sharing_request_seconds",
-                "Seconds to answer an HTTP request",
-                &["surface", "endpoint"],
+                "Seconds to answer an HTTP request.",
+                &[surface(), endpoint()],
                 &SECONDS,
             )?,
-            logins: metrics.counters("lockstep_sharing_logins_total", "Tries to log in, by outcome", &["outcome"])?,
+            logins: metrics.counters(
+                "lockstep_sharing_logins_total",
+                "Login attempts, by outcome. wrong: name, password or answer of the provider; limited: too many attempts; \
+                 no_role: the provider names no role; failed: an error of the service.",
+                &[Label::listed("outcome", LOGINS)],
+            )?,
             limited: metrics.counters(
                 "lockstep_sharing_limited_total",
-                "Requests and connections refused because of too many, by whose limit",
-                &["whose"],
+                "Requests and connections above a limit, by the limit. stranger: requests without a valid key.",
+                &[Label::listed("whose", LIMITS)],
             )?,
             key_age: metrics.gauges(
                 "lockstep_sharing_key_age_seconds",
-                "Seconds since a partner got its newest valid key",
-                &["partner"],
+                "Seconds since a partner got its newest valid key.",
+                &[partner()],
             )?,
             key_expires: metrics.gauges(
                 "lockstep_sharing_key_expires_seconds",
-                "When the last valid key of a partner ends, seconds since the Unix epoch; none where one has no end",
-                &["partner"],
+                "When the last valid key of a partner expires, seconds since the Unix epoch; absent if a key never expires.",
+                &[partner()],
             )?,
             certificate_expires: metrics.gauge(
                 "lockstep_sharing_certificate_expires_seconds",
-                "When the certificate of the listener ends, seconds since the Unix epoch; 0 without TLS",
+                "When the certificate of the listener expires, seconds since the Unix epoch; 0 without TLS.",
             )?,
-            errors: metrics.counters("lockstep_sharing_errors_total", "Errors, by place", &["place"])?,
+            errors: metrics.counters(
+                "lockstep_sharing_errors_total",
+                "Errors, by place.",
+                &[Label::listed("place", PLACES)],
+            )?,
         };
         // A row that has never counted anything says zero, and not nothing.
-        for outcome in ["ok", "wrong", "limited", "no_role", "failed"] {
+        for outcome in LOGINS {
             made.logins.with_label_values(&[outcome]);
         }
-        for outcome in ["opened", "updated", "known", "rejected", "dead_letter"] {
+        for outcome in CLUSTERS {
             made.clusters.with_label_values(&[outcome]);
         }
-        for whose in ["partner", "stranger", "login", "connection"] {
+        for whose in LIMITS {
             made.limited.with_label_values(&[whose]);
         }
         for by in By::ALL {

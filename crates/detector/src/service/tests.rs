@@ -254,7 +254,7 @@ async fn promotions_in_mid_stream_lose_nothing_and_double_nothing() {
     let metrics = running.finish().await.text();
 
     assert!(
-        metrics.contains("lockstep_clusters_untold_total 0\n"),
+        metrics.contains("lockstep_clusters_not_published_total 0\n"),
         "the engine's judge and the model agree\n{metrics}"
     );
     assert_eq!(stand.check().await, ["1".to_owned(), "4".to_owned()].into());
@@ -325,7 +325,7 @@ async fn after_a_crash_what_was_told_counts_whatever_model_is_in_service() {
     running.until_read(stand.posts.len() - first.len()).await;
     let metrics = running.finish().await.text();
     assert!(
-        metrics.contains("lockstep_clusters_untold_total 0\n"),
+        metrics.contains("lockstep_clusters_not_published_total 0\n"),
         "the engine's judge and the model agree\n{metrics}"
     );
     assert_eq!(stand.check().await, ["1".to_owned(), "2".to_owned()].into());
@@ -421,7 +421,7 @@ async fn a_group_too_large_for_a_message_is_counted_and_holds_up_no_other() {
     service.machine.find(group("a", Finding::Coordinated, &[]));
     service.handle(&mut consumer, Event::Read(Vec::new())).await.unwrap();
     assert_eq!(stand.states(CLUSTERS).await.len(), 1);
-    assert!(metrics.text().contains("lockstep_clusters_untold_total 1\n"), "{}", metrics.text());
+    assert!(metrics.text().contains("lockstep_clusters_not_published_total 1\n"), "{}", metrics.text());
 }
 
 fn count(statuses: &BTreeMap<String, Status>, status: Status) -> usize {
@@ -450,7 +450,7 @@ async fn a_shadow_is_counted_and_changes_nothing() {
     let (flagged, organic) = (of(Status::Flagged), of(Status::Coordinated));
     let judged = flagged + organic;
     for row in [
-        "lockstep_clusters_untold_total 0".to_owned(),
+        "lockstep_clusters_not_published_total 0".to_owned(),
         r#"lockstep_model_info{name="cluster",role="active",version="1"} 1"#.to_owned(),
         r#"lockstep_model_info{name="cluster",role="shadow",version="2"} 1"#.to_owned(),
         format!(r#"lockstep_shadow_verdicts_total{{active="inauthentic",shadow="organic"}} {flagged}"#),

@@ -10,9 +10,31 @@ use prometheus::{
     proto::MetricFamily,
 };
 
+use super::{Description, Kind};
+
 /// The unit of times in /proc/PID/stat: USER_HZ, which Linux fixes at 100 on every architecture
 /// that Rust supports.
 const TICKS_PER_SECOND: f64 = 100.0;
+
+const CPU: (&str, &str) = ("process_cpu_seconds_total", "Total user and system CPU time spent in seconds.");
+const RESIDENT: (&str, &str) = ("process_resident_memory_bytes", "Resident memory size in bytes.");
+const VIRTUAL: (&str, &str) = ("process_virtual_memory_bytes", "Virtual memory size in bytes.");
+const OPEN_FDS: (&str, &str) = ("process_open_fds", "Number of open file descriptors.");
+const MAX_FDS: (&str, &str) = ("process_max_fds", "Maximum number of open file descriptors.");
+const START: (&str, &str) = ("process_start_time_seconds", "Start time of the process since unix epoch in seconds.");
+
+/// Descriptions of all metrics of the process.
+pub(super) fn described() -> Vec<Description> {
+    let gauges = [RESIDENT, VIRTUAL, OPEN_FDS, MAX_FDS, START].map(|metric| (metric, Kind::Gauge));
+    let all = gauges.into_iter().chain([(CPU, Kind::Counter)]);
+    let describe = |((name, help), kind): ((&str, &str), Kind)| Description {
+        name: name.to_owned(),
+        kind,
+        labels: Vec::new(),
+        help: help.to_owned(),
+    };
+    all.map(describe).collect()
+}
 
 pub(super) struct Process {
     start_seconds: Option<f64>,
@@ -21,7 +43,7 @@ pub(super) struct Process {
 /// Values read from /proc; `None` if a value could not be read.
 struct Reading {
     cpu_seconds: Option<f64>,
-    gauges: [(&'static str, &'static str, Option<f64>); 5],
+    gauges: [((&'static str, &'static str), Option<f64>); 5],
 }
 
 impl Process {
@@ -40,20 +62,15 @@ impl Process {
                 .zip(stat_field(&stat, 15))
                 .map(|(user, system)| (user + system) / TICKS_PER_SECOND),
             gauges: [
-                ("process_resident_memory_bytes", "Resident memory size in bytes.", kib("VmRSS:")),
-                ("process_virtual_memory_bytes", "Virtual memory size in bytes.", kib("VmSize:")),
+                (RESIDENT, kib("VmRSS:")),
+                (VIRTUAL, kib("VmSize:")),
                 (
-                    "process_open_fds",
-                    "Number of open file descriptors.",
+                    OPEN_FDS,
                     // One of the descriptors is that of the listing itself.
                     fs::read_dir("/proc/self/fd").ok().map(|list| list.count().saturating_sub(1) as f64),
                 ),
-                ("process_max_fds", "Maximum number of open file descriptors.", field(&limits, "Max open files")),
-                (
-                    "process_start_time_seconds",
-                    "Start time of the process since unix epoch in seconds.",
-                    self.start_seconds,
-                ),
+                (MAX_FDS, field(&limits, "Max open files")),
+                (START, self.start_seconds),
             ],
         }
     }
@@ -68,12 +85,12 @@ impl Collector for Process {
     fn collect(&self) -> Vec<MetricFamily> {
         let reading = self.read();
         let mut families = Vec::new();
-        let cpu = Counter::new("process_cpu_seconds_total", "Total user and system CPU time spent in seconds.");
+        let cpu = Counter::new(CPU.0, CPU.1);
         if let (Ok(counter), Some(seconds)) = (cpu, reading.cpu_seconds) {
             counter.inc_by(seconds);
             families.extend(counter.collect());
         }
-        for (name, help, value) in reading.gauges {
+        for ((name, help), value) in reading.gauges {
             if let (Ok(gauge), Some(value)) = (Gauge::new(name, help), value) {
                 gauge.set(value);
                 families.extend(gauge.collect());
