@@ -30,6 +30,9 @@ pub fn brokers() -> String {
 }
 
 /// The built `lockstep` command, of the profile that these tests were built with. Builds it where that is still to be done.
+///
+/// It is the program that `cargo test --workspace` builds for the tests of the command line: asked for in any other way, it and much of
+/// what it needs would be compiled again with other features.
 pub fn lockstep() -> &'static Path {
     static BUILT: OnceLock<PathBuf> = OnceLock::new();
     BUILT.get_or_init(|| {
@@ -37,7 +40,7 @@ pub fn lockstep() -> &'static Path {
         let test = std::env::current_exe().unwrap();
         let profile = test.parent().and_then(Path::parent).unwrap();
         let mut cargo = Command::new(env!("CARGO"));
-        cargo.args(["build", "--quiet", "--package", "lockstep", "--bin", "lockstep", "--target-dir"]);
+        cargo.args(["test", "--quiet", "--no-run", "--workspace", "--test", "cli", "--target-dir"]);
         cargo.arg(profile.parent().unwrap()).current_dir(root());
         if profile.ends_with("release") {
             cargo.arg("--release");
