@@ -31,7 +31,11 @@ pub(crate) struct Metrics {
     pub key_expires: IntGaugeVec,
     /// When the server's certificate ends.
     pub certificate_expires: IntGauge,
-    /// Errors by place: store, log, decode, policy, http, webhook, feedback, expiry.
+    /// Posts behind findings, by outcome: kept, gone, deleted.
+    pub evidence: IntCounterVec,
+    /// Posts that are kept.
+    pub evidence_posts: IntGauge,
+    /// Errors by place: store, log, decode, policy, http, webhook, feedback, evidence, expiry.
     pub errors: IntCounterVec,
     /// Attempts to deliver a webhook, by outcome: delivered, failed, dead, disabled.
     pub webhook_attempts: IntCounterVec,
@@ -176,6 +180,13 @@ impl Metrics {
                 "lockstep_sharing_certificate_expires_seconds",
                 "When the certificate of the listener ends, seconds since the Unix epoch; 0 without TLS",
             )?,
+            evidence: metrics.counters(
+                "lockstep_sharing_evidence_posts_total",
+                "Posts behind new versions of cases: kept, gone from the log before they were kept (once a version); and kept posts deleted for age or erasure",
+                &["outcome"],
+            )?,
+            evidence_posts: metrics
+                .gauge("lockstep_sharing_evidence_posts", "Posts behind findings that are kept in the database")?,
             errors: metrics.counters("lockstep_sharing_errors_total", "Errors, by place", &["place"])?,
         };
         // A row that has never counted anything says zero, and not nothing.
@@ -187,6 +198,9 @@ impl Metrics {
         }
         for whose in ["partner", "stranger", "login", "connection"] {
             made.limited.with_label_values(&[whose]);
+        }
+        for outcome in ["kept", "gone", "deleted"] {
+            made.evidence.with_label_values(&[outcome]);
         }
         for by in By::ALL {
             for word in Judged::ALL {
