@@ -15,6 +15,10 @@ const LOCKSTEP: Sources<'static> = Sources {
     settings: None,
 };
 
+fn texts(warnings: &[Warning]) -> Vec<String> {
+    warnings.iter().map(ToString::to_string).collect()
+}
+
 #[derive(Debug, Default, Deserialize)]
 #[serde(default)]
 struct Settings {
@@ -195,7 +199,7 @@ fn a_renamed_key_is_read_under_its_old_name_with_a_warning() {
         std::fs::write(&path, text).unwrap();
         let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         load_from::<Settings>(&Sources { file: Some(&path), renamed: &renamed, ..LOCKSTEP }, env)
-            .map(|loaded| (loaded.value.detector.window, loaded.warnings, loaded.origins))
+            .map(|loaded| (loaded.value.detector.window, texts(&loaded.warnings), loaded.origins))
             .map_err(|error| error.to_string())
             .map_err(|error| error.replace(&format!("{}/", dir.path().display()), ""))
     };
@@ -229,12 +233,7 @@ fn retired_keys_are_warnings_that_say_what_is_instead_and_others_stay_errors() {
         std::fs::write(&path, text).unwrap();
         let env = env.iter().map(|(name, value)| ((*name).to_owned(), (*value).to_owned()));
         load_from::<Settings>(&Sources { file: Some(&path), retired: &retired, unused: &unused, ..LOCKSTEP }, env)
-            .map(|loaded| {
-                (
-                    loaded.value.detector.window,
-                    loaded.warnings.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n"),
-                )
-            })
+            .map(|loaded| (loaded.value.detector.window, texts(&loaded.warnings).join("\n")))
             .map_err(|error| error.to_string())
             .map_err(|error| error.replace(&format!("{}/", dir.path().display()), ""))
     };
