@@ -9,6 +9,7 @@ use serde_json::json;
 use crate::{
     config::ConfigFile,
     partners::{operator, with},
+    progress::counted,
 };
 
 /// Erases posts that are kept as evidence.
@@ -71,8 +72,8 @@ impl Evidence {
                 writeln!(
                     std::io::stdout(),
                     "erased {} of {platform}:{id}, and their texts in {}; its posts are not kept again",
-                    text_format::count(erased.posts, "kept post"),
-                    text_format::count(erased.objects, "shared object"),
+                    counted(erased.posts, "kept post"),
+                    counted(erased.objects, "shared object"),
                 )?;
             }
             if erased.objects > 0 {

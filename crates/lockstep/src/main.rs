@@ -53,7 +53,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 #[cfg(not(feature = "services"))]
 use self::without_services::{
-    audit, deliveries, demo, documents, encryption, evidence, ingest, open, partners, policy, producers, serve, tokens, users,
+    audit, deliveries, demo, documents, encryption, evidence, ingest, open, partners, policy, producers, serve, tokens,
+    users,
 };
 
 /// The engine allocates and frees many small objects; on a dense simulated world this allocator

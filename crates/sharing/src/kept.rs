@@ -46,6 +46,7 @@ impl KeptPosts {
         self.0.get(&(platform.to_owned(), id.to_owned()))
     }
 
+    #[cfg(test)]
     pub fn len(&self) -> usize {
         self.0.len()
     }

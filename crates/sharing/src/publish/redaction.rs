@@ -45,12 +45,7 @@ pub(crate) struct Texts<'a> {
 
 /// All kinds of things, in the order of a notice. `platform` is the recipient's own, if it is one. What the recipient will see is worked
 /// out as the feed and the documents do.
-pub(crate) fn beside(
-    record: &CaseRecord,
-    shows: &Redaction,
-    platform: Option<&str>,
-    texts: Texts,
-) -> Vec<Beside> {
+pub(crate) fn beside(record: &CaseRecord, shows: &Redaction, platform: Option<&str>, texts: Texts) -> Vec<Beside> {
     let c = &record.cluster;
     let shared = &without(c, &record.case.left_out);
     let before = record.released.as_ref();
@@ -159,7 +154,11 @@ pub(crate) fn beside(
     let texts = c.evidence.iter().flat_map(|e| &e.posts).filter(|post| texts.kept.of(post).is_some()).count();
     let known_texts = match posts - texts {
         0 => text_format::count(texts as u64, "text"),
-        gone => format!("{}, of {} the text is gone", text_format::count(texts as u64, "text"), text_format::count(gone as u64, "post")),
+        gone => format!(
+            "{}, of {} the text is gone",
+            text_format::count(texts as u64, "text"),
+            text_format::count(gone as u64, "post")
+        ),
     };
     rows.push(row(
         "Texts of these posts",
@@ -216,7 +215,8 @@ mod tests {
         for class in Class::ALL {
             let shows = rules.class(class).shows;
             let platform = (class == Class::Platform).then_some("twitter");
-            let seen: String = beside(&record, &shows, platform, NO_TEXTS).iter().map(|row| format!("{}\n", row.seen)).collect();
+            let seen: String =
+                beside(&record, &shows, platform, NO_TEXTS).iter().map(|row| format!("{}\n", row.seen)).collect();
             let may_name = |platform: &str| match shows.account_ids {
                 AccountIds::All => true,
                 AccountIds::OwnPlatform => platform == "twitter",

@@ -68,8 +68,7 @@ pub(crate) async fn look_up(sharing: &Sharing, mut wanted: Vec<Wanted>) -> Posts
     };
     let Some(log) = sharing.inner.log.get() else {
         let which = these(missing.len());
-        return posts
-            .with_remark(format!("The content of {which} is not shown yet: the service is still starting."));
+        return posts.with_remark(format!("The content of {which} is not shown yet: the service is still starting."));
     };
     let (unplaced, places): (Vec<Wanted>, Vec<Wanted>) = missing.into_iter().partition(|post| post.at.is_none());
     let of_log: BTreeMap<(i32, i64), &Wanted> =
@@ -88,10 +87,8 @@ pub(crate) async fn look_up(sharing: &Sharing, mut wanted: Vec<Wanted>) -> Posts
         Ok(Err(error)) => {
             tracing::warn!(%error, "posts in evidence cannot be read from the log");
             sharing.inner.metrics.errors.with_label_values(&["log"]).inc();
-            return posts.with_remark(format!(
-                "The content of {} cannot be read from the log: {error}.",
-                these(places.len())
-            ));
+            return posts
+                .with_remark(format!("The content of {} cannot be read from the log: {error}.", these(places.len())));
         }
         Err(_) => {
             return posts.with_remark(format!(

@@ -89,10 +89,7 @@ impl Store {
     }
 
     /// The kept posts of these, given as platform and id.
-    pub fn kept_posts<'a>(
-        &self,
-        posts: impl IntoIterator<Item = (&'a str, &'a str)>,
-    ) -> Result<KeptPosts, StoreError> {
+    pub fn kept_posts<'a>(&self, posts: impl IntoIterator<Item = (&'a str, &'a str)>) -> Result<KeptPosts, StoreError> {
         let keys: BTreeSet<(&str, &str)> = posts.into_iter().collect();
         let keys: Vec<String> = keys.into_iter().map(|(platform, id)| digest(&account_key(platform, id))).collect();
         self.read(|db| {

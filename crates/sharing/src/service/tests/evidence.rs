@@ -18,12 +18,8 @@ on_both_databases!(async fn posts_outlive_the_log, the_task_keeps_posts_and_ends
 async fn log_of(mut cluster: ClusterMessage) -> (tempfile::TempDir, runtime::Log, ClusterMessage) {
     let folder = tempfile::tempdir().unwrap();
     let log = runtime::Log::open_embedded(folder.path()).await.unwrap();
-    let topic = runtime::TopicSpec {
-        name: topics::POSTS,
-        partitions: 1,
-        cleanup: runtime::Cleanup::Delete,
-        retention: None,
-    };
+    let topic =
+        runtime::TopicSpec { name: topics::POSTS, partitions: 1, cleanup: runtime::Cleanup::Delete, retention: None };
     log.create_topics(&[topic]).await.unwrap();
     let mut records = Vec::new();
     for (offset, post) in cluster.evidence.iter_mut().flat_map(|evidence| &mut evidence.posts).enumerate() {
@@ -129,7 +125,10 @@ async fn posts_outlive_the_log((_folder, place): Place) {
     let sharing = open(&place, Reviewers::People, Tlp::Amber);
     let wanted: Vec<Wanted> = all.iter().map(|post| Wanted::from(*post)).take(50).collect();
     let shown = look_up(&sharing, wanted).await;
-    assert_eq!((shown.get(&all[0].platform, &all[0].id).unwrap().text.clone(), shown.remark()), (text_of(all[0]), None));
+    assert_eq!(
+        (shown.get(&all[0].platform, &all[0].id).unwrap().text.clone(), shown.remark()),
+        (text_of(all[0]), None)
+    );
     // So does the partner, of its own accounts.
     release(&sharing).await;
     let text = feed(&sharing).concat();
@@ -306,7 +305,10 @@ async fn what_is_kept_after_the_approval_is_not_sent((_folder, place): Place) {
     let first = feed(&sharing);
     assert!(!first.concat().contains("words of post") && first.concat().contains("\"text_status\":\"gone\""));
     // Nor by a renewal of what is shared. With the next approval they are sent.
-    sharing.inner.act("a", None, Act::ProposeRenewal { reason: "goes on".to_owned() }, "ann", Timestamp::now()).unwrap();
+    sharing
+        .inner
+        .act("a", None, Act::ProposeRenewal { reason: "goes on".to_owned() }, "ann", Timestamp::now())
+        .unwrap();
     sharing.inner.act("a", None, Act::Renew, "bob", Timestamp::now()).unwrap();
     assert!(feed(&sharing).len() > first.len() && !feed(&sharing).concat().contains("words of post"));
     let newer = ClusterMessage { version: 2, ..cluster.clone() };

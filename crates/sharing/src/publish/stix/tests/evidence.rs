@@ -193,7 +193,8 @@ fn texts_are_bounded_and_can_be_erased() {
 
     let account = &cluster.accounts[0].account_id;
     let body = |object: &&NewObject| without_texts_of(&object.body, account);
-    let erased: Vec<Value> = objects.iter().filter_map(|o| body(&o)).map(|b| serde_json::from_str(&b).unwrap()).collect();
+    let erased: Vec<Value> =
+        objects.iter().filter_map(|o| body(&o)).map(|b| serde_json::from_str(&b).unwrap()).collect();
     assert!(!erased.is_empty());
     for post in keys(&erased).iter().flat_map(|(_, key)| &key.posts) {
         let is_gone = (post.text_status, &post.text) == (Some(TextStatus::Gone), &None);
