@@ -4,6 +4,8 @@
 //! Defines the fields of a case and its steps. [`Case::take`] checks a step and returns its audit
 //! entry.
 
+mod undo;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fmt,
@@ -19,8 +21,9 @@ use crate::{
     feedback::Says,
     handover::{OpenDuty, RecordedHandover},
     recipients::{Class, Recipient},
-    undo::Undo,
 };
+
+pub use undo::Undo;
 
 /// State of a case.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]

@@ -31,12 +31,11 @@ mod steps;
 pub mod techniques;
 mod tlp;
 mod typed;
-mod undo;
 
 pub use act::Act;
+pub use case::Undo;
 pub use record::{CaseRecord, Effects, Notice, Publish, Settings};
 pub use reviewers::{DEMO_NOTICE, Reviewers};
 pub use role::{Holding, Role, Task};
 pub use steps::Label;
 pub use tlp::Tlp;
-pub use undo::Undo;

@@ -6,11 +6,10 @@ use jiff::Timestamp;
 
 use crate::{
     audit::Entry,
-    case::{Case, Illegal, State, Step, Versions, Word},
+    case::{Case, Illegal, State, Step, Undo, Versions, Word},
     facts::{Recorded, SignOff, is_same_person},
     feedback::Says,
     policy::{self, Terms},
-    undo::Undo,
 };
 
 impl Case {

@@ -290,7 +290,7 @@ mod tests {
         let (config, warnings) = sources.load::<WithoutServices>().unwrap();
         assert_eq!(config.detector.engine.params(), detection::Config::default().engine.params());
         assert_eq!(warnings.len(), detection::SERVICE_KEYS.len(), "{warnings:?}");
-        assert!(warnings[0].contains("log is not used here: it is for the services"), "{}", warnings[0]);
+        assert!(warnings[0].contains("log is not used here: it belongs to the services"), "{}", warnings[0]);
     }
 
     const FILE_INTRODUCTION: &str = "\

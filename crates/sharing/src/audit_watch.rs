@@ -222,6 +222,12 @@ mod tests {
                 "insert into objects (number, collection, date_added, id, type, spec_version, version, is_first, is_last, body)
                  select 999999, collection, 1, 'x', 'x', '2.1', 1, 1, 1, '{}' from partners",
                 "delete from objects where number = 999999",
+                "shared with birds",
+            ),
+            (
+                "insert into objects (number, collection, date_added, id, type, spec_version, version, is_first, is_last, body)
+                 select 999999, collection, 9000000000000000, 'x', 'x', '2.1', 1, 1, 1, '{}' from partners",
+                "delete from objects where number = 999999",
                 "no entry tells of",
             ),
         ] {
@@ -244,7 +250,12 @@ mod tests {
         let posted = std::thread::spawn(move || {
             let (mut stream, _) = listener.accept().unwrap();
             let mut request = Vec::new();
-            while !request.ends_with(b"}}") {
+            // The body is one JSON object, with another one in it.
+            let whole = |request: &[u8]| {
+                let open = request.iter().filter(|&&byte| byte == b'{').count();
+                open > 0 && open == request.iter().filter(|&&byte| byte == b'}').count()
+            };
+            while !whole(&request) {
                 let mut part = [0; 4096];
                 let n = stream.read(&mut part).unwrap();
                 request.extend_from_slice(&part[..n]);

@@ -3,10 +3,8 @@
 
 use std::{collections::BTreeSet, fmt};
 
-use messages::cluster::ClusterMessage;
 use serde::{Deserialize, Serialize};
 
-use super::terms::Terms;
 use crate::{
     Tlp,
     recipients::{Class, Partner, Recipient},
@@ -265,11 +263,6 @@ pub struct Policy {
 }
 
 impl Policy {
-    /// The terms for a decision about this finding.
-    pub fn terms<'a>(&'a self, cluster: &'a ClusterMessage) -> Terms<'a> {
-        Terms { cluster, recipients: &self.recipients, rules: &self.rules, rendered: None }
-    }
-
     /// The platforms. Each has its own TAXII collection.
     pub fn partners(&self) -> Vec<Partner> {
         let platforms = self.recipients.iter().filter_map(|recipient| Some((recipient, recipient.platform.clone()?)));

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use messages::cluster::ClusterMessage;
 
-use super::rules::Rules;
+use super::rules::{Policy, Rules};
 use crate::{case::Case, recipients::Recipient};
 
 /// SHA-256, in hex, of the objects that each recipient would receive by a release, by the recipient's
@@ -22,6 +22,13 @@ pub struct Terms<'a> {
     pub rules: &'a Rules,
     /// What a release would send now; `None` where it is not rendered, as for automatic reviewers.
     pub rendered: Option<&'a Rendered>,
+}
+
+impl Policy {
+    /// The terms for a decision about this finding.
+    pub fn terms<'a>(&'a self, cluster: &'a ClusterMessage) -> Terms<'a> {
+        Terms { cluster, recipients: &self.recipients, rules: &self.rules, rendered: None }
+    }
 }
 
 impl<'a> Terms<'a> {

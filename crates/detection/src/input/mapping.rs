@@ -70,7 +70,7 @@ mod tests {
         for (wrong, want) in [
             ("accuont_id = \"x\"", "\"accuont_id\" is not a field of a post; expected id, platform, account_id"),
             ("id = 5", "`id` is 5"),
-            ("timezone = \"Mars\"", "\"Mars\" is no time zone"),
+            ("timezone = \"Mars\"", "\"Mars\" is not a time zone"),
         ] {
             let error = take(wrong.parse().unwrap(), &mut Mapping::default()).unwrap_err();
             assert!(error.contains(want), "{error}");

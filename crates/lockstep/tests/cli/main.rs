@@ -448,7 +448,7 @@ fn the_arithmetic_of_a_cluster_is_printed_and_checked() {
         "begin with \"c-\"",
         least,
     ]);
-    workspace.run(&["explain", "x"]).ends(1).says(&["has no cluster \"x\": there is"]);
+    workspace.run(&["explain", "x"]).ends(1).says(&["has no cluster \"x\": it has"]);
     workspace.run(&["explain", "x", "--from", "nowhere"]).ends(1).says(&["cannot open nowhere", "--from"]);
     workspace.run(&["explain", &first, "--account", "nobody"]).ends(1).says(&["has no account \"nobody\""]);
     workspace.run(&["explain"]).ends(2).says(&["<CLUSTER>"]);

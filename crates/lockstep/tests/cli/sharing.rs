@@ -48,7 +48,7 @@ fn documents_are_what_the_policy_lets_a_recipient_have() {
     let unknown = documents("nobody", "demo-public", &[]).ends(1).prints_nothing();
     let case = unknown.err.split("about ").nth(1).unwrap().split(',').next().unwrap().trim().to_owned();
     documents(&case, "nobody", &[]).ends(1).says(&["there is no recipient \"nobody\"", "demo-public"]);
-    documents(&case, "demo-public", &[]).ends(1).says(&["demo-public is not told", "policy explain"]);
+    documents(&case, "demo-public", &[]).ends(1).says(&["demo-public is not notified", "policy explain"]);
     let recipients = workspace.read("d/sharing.toml");
     // Of the demo's platforms, one that the case concerns.
     let policy = workspace.run(&["policy", "explain", &case, "--config", "c.toml"]).ends(0).out;

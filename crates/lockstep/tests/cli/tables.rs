@@ -83,7 +83,7 @@ fn wrong_settings_of_tables_are_wrong_usage() {
     let workspace = Workspace::new();
     workspace.write("posts.csv", table("", ""));
     for (flag, value, words) in [
-        ("--column", "text", "is no pair"),
+        ("--column", "text", "is not a pair"),
         ("--column", "txet=a", "is no field of a post; there are id, platform"),
         ("--time-format", "noon", "is no time format"),
         ("--timezone", "Mars", "is no time zone"),

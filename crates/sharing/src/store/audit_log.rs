@@ -4,11 +4,10 @@ use std::{collections::BTreeMap, path::Path};
 
 use super::{
     Store, StoreError,
-    contents::{Covered, Covers},
     database::{Row, Session, values},
 };
 use crate::seals;
-use casework::audit::{self, Broken, Chain, Entry, Sealed};
+use casework::audit::{self, Broken, Entry, Sealed};
 
 /// The audit log of a database, to be checked or exported beside a running service.
 pub struct AuditLog(Store);
@@ -122,95 +121,6 @@ impl Store {
     pub fn audit_end(&self) -> Result<(i64, String), StoreError> {
         self.read(|db| end_of(db))
     }
-
-    /// Checks the whole audit log, and the contents that it covers: how many entries it has and the last seal, or what is wrong. It must
-    /// hold the seal `expected`, where one is given.
-    pub fn verify_audit(&self, expected: Option<&str>) -> Result<Result<(i64, String), Broken>, StoreError> {
-        self.verify_audit_with(expected, &BTreeMap::new())
-    }
-
-    /// The same, and it must hold the seals that were kept elsewhere, by position.
-    pub fn verify_audit_with(
-        &self,
-        expected: Option<&str>,
-        kept: &BTreeMap<i64, String>,
-    ) -> Result<Result<(i64, String), Broken>, StoreError> {
-        let mut checking = Checking { chain: Chain::new().expecting(expected), covered: Covered::default(), kept };
-        // What stands outside the chain would be shown in a case's history all the same.
-        let before: Option<i64> = self.read(|db| db.value("select count(*) from audit where seq < 1", values![]))?;
-        if before != Some(0) {
-            return Ok(Err(Broken { seq: 0, what: "there are entries before the first".into() }));
-        }
-        for _ in 0..UNDISTURBED_TRIES {
-            let found = self.read(|db| checking.go_on(db).and_then(|found| checking.compare(db, found)))?;
-            // Somebody may have stored something between two statements: then the contents are of different moments.
-            if found.is_ok() || self.audit_end()?.0 == checking.chain.len() {
-                return Ok(checking.end(found));
-            }
-        }
-        // Nobody stores anything in the meantime.
-        let found = self.write(|tx| checking.go_on(tx).and_then(|found| checking.compare(tx, found)))?;
-        Ok(checking.end(found))
-    }
-}
-
-/// How often contents are compared while others store, before everybody has to wait for it.
-const UNDISTURBED_TRIES: usize = 3;
-
-/// A check of the log that goes on where it was.
-struct Checking<'a> {
-    chain: Chain,
-    covered: Covered,
-    kept: &'a BTreeMap<i64, String>,
-}
-
-impl Checking<'_> {
-    /// Checks the entries that were not checked yet.
-    fn go_on(&mut self, db: &mut dyn Session) -> Result<Result<(), Broken>, StoreError> {
-        loop {
-            let page = after(db, self.chain.len(), PAGE)?;
-            if page.is_empty() {
-                return Ok(Ok(()));
-            }
-            for entry in page {
-                let (seq, covers, seal) = (entry.seq, entry.covers.clone(), entry.seal.clone());
-                if let Err(broken) = self.chain.check(entry) {
-                    return Ok(Err(broken));
-                }
-                if self.kept.get(&seq).is_some_and(|kept| *kept != seal) {
-                    let what =
-                        "its seal is not the one that was kept outside of the database: the log was written anew"
-                            .into();
-                    return Ok(Err(Broken { seq, what }));
-                }
-                if let Some(covers) = covers {
-                    self.covered.take(seq, &covers)?;
-                }
-            }
-        }
-    }
-
-    fn compare(&self, db: &mut dyn Session, found: Result<(), Broken>) -> Result<Result<(), Broken>, StoreError> {
-        match found {
-            Ok(()) => self.covered.compare(db, self.chain.len()),
-            broken => Ok(broken),
-        }
-    }
-
-    fn end(self, found: Result<(), Broken>) -> Result<(i64, String), Broken> {
-        found?;
-        let len = self.chain.len();
-        match self.kept.last_key_value() {
-            Some((last, _)) if *last > len => Err(Broken {
-                seq: len + 1,
-                what: format!(
-                    "entries were cut off at the end: the seal of entry {last} was kept outside of the database"
-                )
-                .into(),
-            }),
-            _ => self.chain.end(),
-        }
-    }
 }
 
 fn end_of(db: &mut dyn Session) -> Result<(i64, String), StoreError> {
@@ -218,7 +128,7 @@ fn end_of(db: &mut dyn Session) -> Result<(i64, String), StoreError> {
     last.map_or(Ok((0, audit::GENESIS.to_owned())), |mut row| Ok((row.take(0)?, row.take(1)?)))
 }
 
-fn after(db: &mut dyn Session, seq: i64, limit: i64) -> Result<Vec<Sealed>, StoreError> {
+pub(super) fn after(db: &mut dyn Session, seq: i64, limit: i64) -> Result<Vec<Sealed>, StoreError> {
     let rows = db.rows(
         "select seq, at, actor, subject, action, text, covers, seal from audit where seq > ?1 order by seq limit ?2",
         values![seq, limit],
@@ -228,15 +138,20 @@ fn after(db: &mut dyn Session, seq: i64, limit: i64) -> Result<Vec<Sealed>, Stor
 
 /// Seals entries and puts them at the end.
 pub(super) fn append_audit(tx: &mut dyn Session, entries: Vec<Entry>) -> Result<(), StoreError> {
-    append_covering(tx, entries, &Covers::default())
+    append_covering(tx, entries, None)
 }
 
-/// The same; the last of the entries covers this.
-pub(super) fn append_covering(tx: &mut dyn Session, entries: Vec<Entry>, covers: &Covers) -> Result<(), StoreError> {
+/// The same; the last of the entries covers this, as [`super::contents::Covers::text`] writes it.
+pub(super) fn append_covering(
+    tx: &mut dyn Session,
+    entries: Vec<Entry>,
+    covers: Option<String>,
+) -> Result<(), StoreError> {
     let (mut seq, mut before) = end_of(tx)?;
     let count = entries.len();
+    let mut covers = covers;
     for (n, mut entry) in entries.into_iter().enumerate() {
-        let covers = if n + 1 == count { covers.text()? } else { None };
+        let covers = if n + 1 == count { covers.take() } else { None };
         // PostgreSQL's text has no NUL, and what was sealed must come back as it was.
         for text in [&mut entry.actor, &mut entry.subject, &mut entry.action, &mut entry.text] {
             if text.contains('\0') {

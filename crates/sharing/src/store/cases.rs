@@ -163,7 +163,7 @@ impl Store {
                     published.push((collection, objects, before));
                 }
                 covers.cases.extend([contents::case(tx, &change.stored.case.cluster_id)?]);
-                append_covering(tx, entries_of(change, now), &covers)?;
+                append_covering(tx, entries_of(change, now), covers.text()?)?;
                 for (collection, objects, before) in published {
                     let due = self.retraction_due;
                     retractions::after_publish(tx, change, *collection, objects, before, due, now)?;

@@ -57,6 +57,7 @@ pub(super) struct Published {
 }
 
 impl Covers {
+    /// As entries hold it. `None` if nothing is covered.
     pub fn text(&self) -> Result<Option<String>, StoreError> {
         if *self == Covers::default() { Ok(None) } else { to_json(self).map(Some) }
     }
@@ -333,7 +334,7 @@ impl Store {
                     action: "contents_covered".to_owned(),
                     text: text.to_owned(),
                 };
-                append_covering(tx, vec![entry], covers)?;
+                append_covering(tx, vec![entry], covers.text()?)?;
             }
             Ok(!all.is_empty())
         })

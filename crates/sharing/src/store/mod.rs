@@ -23,6 +23,7 @@ mod retractions;
 mod search_terms;
 mod sessions;
 mod tokens;
+mod verification;
 
 pub use audit_log::AuditLog;
 pub(crate) use audit_log::PAGE as AUDIT_PAGE;

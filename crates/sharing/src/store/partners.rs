@@ -144,7 +144,7 @@ impl Store {
                 values![key_id, partner, hash, created_at, expires_at],
             )?;
             let covers = Covers { keys: Some(contents::keys(tx)?), ..Covers::default() };
-            append_covering(tx, entries, &covers)
+            append_covering(tx, entries, covers.text()?)
         })
     }
 
@@ -156,7 +156,7 @@ impl Store {
                 values![key_id, now],
             )?;
             let covers = Covers { keys: Some(contents::keys(tx)?), ..Covers::default() };
-            append_covering(tx, vec![entry], &covers)
+            append_covering(tx, vec![entry], covers.text()?)
         })
     }
 

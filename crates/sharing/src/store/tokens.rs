@@ -42,7 +42,7 @@ impl Store {
                 ],
             )?;
             let covers = Covers { tokens: Some(contents::tokens(tx)?), ..Covers::default() };
-            append_covering(tx, vec![entry], &covers)
+            append_covering(tx, vec![entry], covers.text()?)
         })
     }
 
@@ -70,7 +70,7 @@ impl Store {
                 values![id, now],
             )?;
             let covers = Covers { tokens: Some(contents::tokens(tx)?), ..Covers::default() };
-            append_covering(tx, vec![entry], &covers)
+            append_covering(tx, vec![entry], covers.text()?)
         })
     }
 

@@ -296,7 +296,7 @@ fn what_a_line_does_not_hold_is_said_and_not_guessed() {
     let text = explained.to_string();
     for words in [
         "9.5000 recorded; from another candidate, whose trials are not in this line: an older version of Lockstep wrote it; the trials \
-         here come to 8.5841",
+         here sum to 8.5841",
         "score, their sum: 0.2500 recorded; the model's intercept is not in this line",
         "could not be recomputed here: 2;",
     ] {

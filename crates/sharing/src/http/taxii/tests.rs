@@ -173,7 +173,12 @@ impl Server {
     }
     /// All objects by paging.
     fn all(&self, endpoint: &str, filter: &str, limit: usize) -> Vec<String> {
-        let (mut ids, mut next) = (Vec::new(), String::new());
+        self.all_after(endpoint, filter, limit, None)
+    }
+    /// The same from the page on that `next` stands for.
+    fn all_after(&self, endpoint: &str, filter: &str, limit: usize, next: Option<&str>) -> Vec<String> {
+        let mut ids = Vec::new();
+        let mut next = next.map_or_else(String::new, |next| format!("&next={next}"));
         loop {
             let reply = self.col(&format!("{endpoint}/?limit={limit}{filter}{next}"));
             assert_eq!(reply.status, 200, "{}", reply.text);

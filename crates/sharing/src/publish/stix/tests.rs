@@ -380,7 +380,7 @@ fn every_object_of_ours_has_one_tlp_marking_and_those_of_disarm_are_as_published
                     assert_eq!(object, original, "only DISARM may change its objects");
                     published += 1;
                 } else if object["type"] != "marking-definition" {
-                    let fixed = object["created"] == EPOCH;
+                    let fixed = object["created"] == EPOCH || object["type"] == "extension-definition";
                     let marks = if fixed { Tlp::Clear } else { tlp };
                     assert_eq!(object["object_marking_refs"], json!([id_of(&marking(marks))]), "{what} {object}");
                 }
@@ -446,7 +446,11 @@ fn without_its_objects_disarms_techniques_are_named_on_the_campaign() {
                     reference["external_id"].as_str().unwrap()
                 })
                 .collect();
-            assert_eq!(named, Technique::ALL.map(|technique| technique.number()), "{what}");
+            let all = Technique::ALL.map(|technique| technique.number());
+            // After the first release the ties are gone, and with them the techniques that rest on pace.
+            let some: Vec<&str> = all.iter().copied().filter(|number| named.contains(number)).collect();
+            assert_eq!(named, some, "{what}");
+            assert!(named == all || what != "released" && named.len() >= 3, "{what}: {named:?}");
         }
     }
 }

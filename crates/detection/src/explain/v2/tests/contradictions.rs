@@ -115,7 +115,7 @@ fn what_is_wrong_is_named() {
         ("/accounts/3/dropped/0/nats", json!(-4.0), "a source that is evidence against it is dropped"),
         ("/accounts/1/naming", json!(1), "account chirp:b: there is no naming 2"),
         ("/accounts/1/naming", json!(null), "account chirp:b: has no naming"),
-        ("/accounts/1/elsewhere", json!(true), "and yet from elsewhere"),
+        ("/accounts/1/elsewhere", json!(true), "is from elsewhere, but"),
         ("/namings/0/share_others", json!(0.02), "account chirp:d: a posterior"),
         ("/namings/0/share_proposed", json!(1.5), "naming 1: shares of"),
         ("/namings/0/group/0", json!(21), "account chirp:a: 23.0"),

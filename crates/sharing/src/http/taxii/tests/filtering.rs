@@ -90,7 +90,7 @@ fn point_19_paging() {
     let published = s.runtime.block_on(s.sharing.on_clusters(batch)).unwrap().published;
     assert!(published > 0);
     let mut ids: Vec<String> = first["objects"].as_array().unwrap().iter().map(|o| o["id"].to_string()).collect();
-    let rest = s.all("objects", &format!("&next={}", first["next"].as_str().unwrap()), 200);
+    let rest = s.all_after("objects", "", 200, first["next"].as_str());
     ids.extend(rest.into_iter().map(|id| Value::from(id).to_string()));
     let unique: BTreeSet<&String> = ids.iter().collect();
     assert_eq!(unique.len(), ids.len());

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use crate::case::{Case, State, Step, Word};
+use super::{Case, State, Step, Word};
 
 /// The last decision, and the case before it. A later step and a new version of the finding clear it.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -24,7 +24,7 @@ pub struct Undo {
     /// Who gets what by that approval.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approved_scope: Option<String>,
-    /// Digests of the objects that this approval covers.
+    /// SHA-256 of the objects of each recipient by that approval.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub approved_objects: BTreeMap<String, String>,
 }
@@ -63,10 +63,10 @@ impl Case {
 
     /// Undoes the last decision, if there is one. Returns the text for the audit log.
     pub(crate) fn undo_decision(&mut self) -> String {
-        let Some(Undo { decision, by, at, state, approved, approved_scope, approved_objects }) = self.undo.take()
-        else {
+        let Some(undo) = self.undo.take() else {
             return String::new();
         };
+        let Undo { decision, by, at, state, approved, approved_scope, approved_objects } = undo;
         (self.state, self.approved) = (state, approved);
         (self.approved_scope, self.approved_objects) = (approved_scope, approved_objects);
         format!("{decision} by {by} at {at} is undone; the case is {state} again")
