@@ -167,7 +167,7 @@ impl Store {
             let found = rewritten_objects(tx, platform, without_texts)?;
             let erased = Erased { posts, objects: found.len() as u64 };
             let covers = if found.is_empty() { Covers::default() } else { rewrite(tx, &found)? };
-            append_covering(tx, vec![entry(erased)], &covers)?;
+            append_covering(tx, vec![entry(erased)], covers.text()?)?;
             Ok(erased)
         })
     }

@@ -204,6 +204,7 @@ fn what_was_posted_is_read_from_the_log_when_somebody_looks() {
     s.runtime.block_on(log.shutdown()).unwrap();
     let (status, page) = s.get("/clusters/told");
     assert!(status == 200 && page.contains("cannot be read from the log"), "{page}");
+    assert!((0..posts).all(|n| page.contains(&quoted(n)) == kept.contains(&quoted(n))));
 }
 
 #[test]
