@@ -17,6 +17,8 @@ mod documents;
 #[cfg(feature = "services")]
 mod encryption;
 mod evaluate;
+#[cfg(feature = "services")]
+mod evidence;
 mod explain;
 #[cfg(feature = "services")]
 mod ingest;
@@ -51,7 +53,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 #[cfg(not(feature = "services"))]
 use self::without_services::{
-    audit, deliveries, demo, documents, encryption, ingest, open, partners, policy, producers, serve, tokens, users,
+    audit, deliveries, demo, documents, encryption, evidence, ingest, open, partners, policy, producers, serve, tokens,
+    users,
 };
 
 /// The engine allocates and frees many small objects; on a dense simulated world this allocator
@@ -98,6 +101,7 @@ enum Command {
     Documents(documents::Documents),
     Retractions(deliveries::Retractions),
     Audit(audit::Audit),
+    Evidence(evidence::Evidence),
     Encryption(encryption::Encryption),
     Evaluate(evaluate::Evaluate),
     Dataset(dataset::DatasetCommand),
@@ -134,6 +138,7 @@ fn main() -> ExitCode {
         Command::Documents(documents) => documents.run(),
         Command::Retractions(retractions) => retractions.run(),
         Command::Audit(audit) => audit.run(),
+        Command::Evidence(evidence) => evidence.run(),
         Command::Encryption(encryption) => encryption.run(),
         Command::Evaluate(evaluate) => evaluate.run(),
         Command::Dataset(dataset) => dataset.run(),
@@ -175,6 +180,7 @@ impl Command {
             | Command::Documents(_)
             | Command::Retractions(_)
             | Command::Audit(_)
+            | Command::Evidence(_)
             | Command::Encryption(_) => true,
             Command::Detect(_)
             | Command::Open(_)

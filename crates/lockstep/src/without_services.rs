@@ -37,6 +37,7 @@ absent! {
     demo::Demo is "demo",
     documents::Documents is "documents",
     encryption::Encryption is "encryption",
+    evidence::Evidence is "evidence",
     ingest::Ingest is "ingest",
     open::Open is "open",
     partners::Partners is "partners",

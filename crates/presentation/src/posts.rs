@@ -6,6 +6,7 @@ use std::collections::HashMap;
 #[derive(Debug, Clone, Default)]
 pub struct Posts {
     contents: HashMap<(String, String), PostContent>,
+    missing: HashMap<(String, String), &'static str>,
     remark: Option<String>,
 }
 
@@ -23,6 +24,19 @@ impl Posts {
     /// Adds a post.
     pub fn insert(&mut self, platform: &str, id: &str, post: PostContent) {
         self.contents.insert((platform.to_owned(), id.to_owned()), post);
+    }
+
+    /// Adds a post without content, and what stands in its place.
+    pub fn insert_missing(&mut self, platform: &str, id: &str, what: &'static str) {
+        self.missing.insert((platform.to_owned(), id.to_owned()), what);
+    }
+
+    /// What stands in place of the content of a post, where this is known.
+    pub fn missing(&self, platform: &str, id: &str) -> Option<&'static str> {
+        if self.missing.is_empty() {
+            return None;
+        }
+        self.missing.get(&(platform.to_owned(), id.to_owned())).copied()
     }
 
     /// Content of a post. `None` if it is not known.

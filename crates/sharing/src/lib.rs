@@ -1,6 +1,6 @@
 //! The service from flagged clusters to partners.
 //!
-//! In layers, one direction: `config`, `encryption`, `key` and `object` below all; `store` (rows of both databases) and `publish` (STIX, documents:
+//! In layers, one direction: `config`, `encryption`, `kept`, `key` and `object` below all; `store` (rows of both databases) and `publish` (STIX, documents:
 //! rendering) beside each other; `service`, the only place that has both; `webhooks` and `http` above it. What is decided, by which rule and
 //! by whom, is [`casework`]'s.
 //!
@@ -23,6 +23,7 @@ mod config;
 mod encryption;
 mod fault_injection;
 mod http;
+mod kept;
 mod key;
 mod metrics;
 mod object;
@@ -49,6 +50,6 @@ pub use service::{
     users::{SHORTEST_PASSWORD, Users, UsersError},
 };
 pub use store::{
-    AuditLog, Delivery, DeliveryQuery, DeliveryState, FeedbackRow, Retraction, RetractionCase, StoreError,
+    AuditLog, Delivery, DeliveryQuery, DeliveryState, Erased, FeedbackRow, Retraction, RetractionCase, StoreError,
 };
 pub use token::{Scope, Token};

@@ -16,7 +16,10 @@ const LOGINS: [&str; 5] = ["ok", "wrong", "limited", "no_role", "failed"];
 /// Limits that refuse requests and connections.
 const LIMITS: [&str; 5] = ["partner", "token", "stranger", "login", "connection"];
 /// Places of errors.
-const PLACES: [&str; 8] = ["store", "log", "http", "webhook", "feedback", "expiry", "audit", "provider"];
+const PLACES: [&str; 9] =
+    ["store", "log", "http", "webhook", "feedback", "evidence", "expiry", "audit", "provider"];
+/// What became of posts behind findings.
+const EVIDENCE: [&str; 3] = ["kept", "gone", "deleted"];
 
 /// The sharing service's metrics, registered once.
 #[derive(Clone)]
@@ -45,6 +48,10 @@ pub(crate) struct Metrics {
     pub key_expires: IntGaugeVec,
     /// When the server's certificate ends.
     pub certificate_expires: IntGauge,
+    /// Posts behind findings, by outcome.
+    pub evidence: IntCounterVec,
+    /// Posts that are kept.
+    pub evidence_posts: IntGauge,
     /// Errors by place.
     pub errors: IntCounterVec,
     /// Attempts to deliver a webhook, by outcome: delivered, failed, dead, disabled.
@@ -218,6 +225,14 @@ impl Metrics {
                 "Errors, by place.",
                 &[Label::listed("place", PLACES)],
             )?,
+            evidence: metrics.counters(
+                "lockstep_sharing_evidence_posts_total",
+                "Posts behind new versions of cases: kept, gone from the log before they were kept (once a version); and kept posts deleted for \
+                 age or erasure.",
+                &[Label::listed("outcome", EVIDENCE)],
+            )?,
+            evidence_posts: metrics
+                .gauge("lockstep_sharing_evidence_posts", "Posts behind findings that are kept in the database.")?,
         };
         // A row that has never counted anything says zero, and not nothing.
         for outcome in LOGINS {
@@ -228,6 +243,9 @@ impl Metrics {
         }
         for whose in LIMITS {
             made.limited.with_label_values(&[whose]);
+        }
+        for outcome in EVIDENCE {
+            made.evidence.with_label_values(&[outcome]);
         }
         for by in By::ALL {
             for word in Judged::ALL {

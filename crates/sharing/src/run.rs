@@ -4,18 +4,19 @@ use runtime::shutdown::Shutdown;
 
 use crate::{
     audit_watch,
-    service::{Sharing, SharingError, audit_events, expiry, feedback},
+    service::{Sharing, SharingError, audit_events, evidence, expiry, feedback},
     webhooks,
 };
 
 impl Sharing {
-    /// Reads `clusters.flagged`, sends webhooks, takes feedback and looks after what runs out, until `shutdown`.
+    /// Reads `clusters.flagged`, keeps the posts behind findings, sends webhooks, takes feedback and looks after what runs out, until `shutdown`.
     pub async fn run(&self, log: runtime::Log, shutdown: Shutdown) -> Result<(), SharingError> {
         if self.inner.log.set(log.clone()).is_err() {
             tracing::debug!("the service runs again; posts are read from the log of its first run");
         }
         tokio::try_join!(
             self.read_clusters(&log, &shutdown),
+            evidence::run(self, &log, &shutdown),
             webhooks::run(self, &shutdown),
             feedback::run(self, &log, &shutdown),
             expiry::run(self, &shutdown),

@@ -45,6 +45,8 @@ pub(super) struct PostView {
     pub(super) gave: Gave,
     /// Its text, if it is known.
     pub(super) text: Option<String>,
+    /// What stands in place of its content.
+    pub(super) missing: Option<&'static str>,
     /// Its links and picture hashes, if they are known. Links are plain text, so that nobody opens the
     /// link of a hostile post by mistake.
     pub(super) links: Option<String>,
@@ -184,6 +186,7 @@ pub(super) fn keys(
                                 .get(&post.platform, &post.id)
                                 .and_then(|said| quotation(&said.text))
                                 .filter(|text| said_above.as_ref() != Some(text)),
+                            missing: said.missing(&post.platform, &post.id),
                             links: attached(said.get(&post.platform, &post.id).map(|said| &*said.links), &evidence.key),
                             media: attached(said.get(&post.platform, &post.id).map(|said| &*said.media), &evidence.key),
                             link: link(&post.platform, &post.id),

@@ -95,6 +95,11 @@ pub struct Config {
     /// Time after it was shared, or shared again, until a flag expires by itself.
     #[schemars(range(min = 1, max = 3650), extend("unit" = "days"))]
     pub valid_days: u32,
+    /// Time for which the posts behind a finding (text, links, time) are kept in the database after they were read
+    /// from the log, so that they outlive the platform and the log. Then they are deleted; objects that were shared
+    /// keep the texts that they have.
+    #[schemars(range(min = 1, max = 3650), extend("unit" = "days"))]
+    pub evidence_days: u32,
     /// Objects in a TAXII page when the client names no limit.
     #[schemars(range(min = 1, max = 10_000), extend("unit" = "objects"))]
     pub taxii_page: usize,
@@ -143,6 +148,7 @@ impl Default for Config {
             tlp: Tlp::Amber,
             disarm_objects: true,
             valid_days: 30,
+            evidence_days: 180,
             taxii_page: 100,
             taxii_page_max: 1000,
             console_page: 50,

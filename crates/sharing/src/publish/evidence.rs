@@ -1,12 +1,14 @@
 //! What of a finding's evidence a platform gets: the keys and the posts of its own accounts, by which it can check the finding.
 //!
-//! The feed and the page on which people approve it use the same selection, so that the page shows what is sent.
+//! The feed and the page on which people approve it use the same selection, so that the page shows what is sent. A platform gets the texts
+//! of these posts where its class sees posts by their ids and texts, as long as they are kept.
 
 use std::collections::HashSet;
 
 use messages::cluster::{ClusterMessage, Evidence, PostRef};
 
 use super::hidden::Hidden;
+use crate::kept::{KeptPost, KeptPosts};
 use casework::policy::{AccountIds, Redaction};
 
 /// Most keys of a finding that a platform gets. Weaker ones are left out, and counted.
@@ -32,18 +34,50 @@ pub(crate) struct SelectedKey<'a> {
     /// `None` where the class does not see sources, or the source names something that is hidden.
     pub source: Option<&'a str>,
     /// By time. Empty where the class does not see posts.
-    pub posts: Vec<&'a PostRef>,
+    pub posts: Vec<SelectedPost<'a>>,
     /// All posts of the platform's accounts on the key, by time.
     pub own_posts: Vec<&'a PostRef>,
 }
 
+/// One post, as the platform sees it.
+#[derive(Clone, Copy)]
+pub(crate) struct SelectedPost<'a> {
+    pub post: &'a PostRef,
+    pub text: Text<'a>,
+}
+
+/// What the platform gets of a post's text and links.
+#[derive(Clone, Copy)]
+pub(crate) enum Text<'a> {
+    Shown(&'a KeptPost),
+    /// The class does not see texts, or the text or a link names something that is hidden.
+    Withheld,
+    /// It was not kept when the version was approved.
+    Gone,
+}
+
+impl<'a> Text<'a> {
+    fn new(post: &PostRef, kept: &'a KeptPosts, hidden: &Hidden, shows: &Redaction) -> Text<'a> {
+        match kept.of(post) {
+            _ if !shows.keys => Text::Withheld,
+            None => Text::Gone,
+            Some(kept) => {
+                let mut texts = std::iter::once(&kept.text).chain(&kept.links);
+                if texts.any(|text| hidden.is_in(text)) { Text::Withheld } else { Text::Shown(kept) }
+            }
+        }
+    }
+}
+
 impl<'a> Selection<'a> {
-    /// The evidence of `cluster` for a platform. `before` is the version that it had: accounts that have left the group stay hidden.
+    /// The evidence of `cluster` for a platform. `before` is the version that it had: accounts that have left the group stay hidden. `kept`
+    /// are the posts of which there are texts.
     pub fn new(
         cluster: &'a ClusterMessage,
         before: Option<&'a ClusterMessage>,
         platform: &str,
         shows: &Redaction,
+        kept: &'a KeptPosts,
     ) -> Selection<'a> {
         let hidden = Hidden::from_platform(cluster, before, platform, shows);
         let mut selection = Selection::of_keys(cluster, platform);
@@ -55,7 +89,9 @@ impl<'a> Selection<'a> {
             key.key = seen(key.evidence.kind, &key.evidence.key).filter(|_| shows.keys);
             key.source = seen(key.evidence.source_kind, &key.evidence.source).filter(|_| shows.source_names);
             if shows.post_ids {
-                key.posts = strongest(&key.own_posts);
+                let text = |post: &PostRef| Text::new(post, kept, &hidden, shows);
+                let posts = strongest(&key.own_posts).into_iter();
+                key.posts = posts.map(|post| SelectedPost { post, text: text(post) }).collect();
             }
         }
         selection
@@ -86,7 +122,20 @@ impl<'a> Selection<'a> {
         self.keys.iter().map(|key| key.posts.len()).sum()
     }
 
-    /// What is shared and what is left out, in a sentence.
+    /// Shown posts by what the platform gets of their texts: shown, withheld, gone.
+    pub fn texts(&self) -> [usize; 3] {
+        let mut counts = [0; 3];
+        for post in self.keys.iter().flat_map(|key| &key.posts) {
+            counts[match post.text {
+                Text::Shown(_) => 0,
+                Text::Withheld => 1,
+                Text::Gone => 2,
+            }] += 1;
+        }
+        counts
+    }
+
+    /// What is shared and what is left out, in sentences.
     pub fn summary(&self) -> String {
         if self.keys.is_empty() {
             return "None of the posts and of what they have in common is in the feed.".to_owned();
@@ -96,8 +145,22 @@ impl<'a> Selection<'a> {
             left => format!(", {} left out", text_format::count(left as u64, one)),
         };
         let (posts, keys) = (self.posts(), self.keys.len());
+        let texts = match self.texts() {
+            [0, 0, 0] => String::new(),
+            [0, _, 0] => " Texts of posts are withheld.".to_owned(),
+            [0, 0, _] => " The texts of these posts are gone: none was kept when this was approved.".to_owned(),
+            [shown, withheld, gone] => {
+                let part = |count: usize, what: &str| match count {
+                    0 => String::new(),
+                    count => format!(", {} {what}", text_format::thousands(count as u64)),
+                };
+                let (shown, withheld, gone) =
+                    (text_format::thousands(shown as u64), part(withheld, "are withheld"), part(gone, "are gone"));
+                format!(" Of the texts of these posts {shown} are in the feed{withheld}{gone}.")
+            }
+        };
         format!(
-            "{}{} and {}{} are in the feed, the strongest first; a post counts once for each key.",
+            "{}{} and {}{} are in the feed, the strongest first; a post counts once for each key.{texts}",
             text_format::count(keys as u64, "key"),
             left_out(self.keys_in_all, keys, "weaker key"),
             text_format::count(posts as u64, "post"),
@@ -132,7 +195,7 @@ mod tests {
     #[test]
     fn the_strongest_keys_and_posts_are_taken_and_the_rest_is_counted() {
         let cluster = fixtures::sized("c", 1, 120, 70);
-        let selection = Selection::new(&cluster, None, "twitter", &shows());
+        let selection = Selection::new(&cluster, None, "twitter", &shows(), KeptPosts::NONE);
         assert_eq!((selection.keys.len(), selection.keys_in_all), (KEYS, 70));
         let weakest = selection.keys.iter().map(|key| key.evidence.nats).fold(f64::INFINITY, f64::min);
         let shown: HashSet<&str> = selection.keys.iter().map(|key| &*key.evidence.key).collect();
@@ -141,7 +204,7 @@ mod tests {
         }
         assert!(selection.keys.iter().any(|key| key.own_posts.len() > POSTS && key.posts.len() == POSTS));
         for key in &selection.keys {
-            assert!(key.posts.windows(2).all(|two| two[0].created_at <= two[1].created_at));
+            assert!(key.posts.windows(2).all(|two| two[0].post.created_at <= two[1].post.created_at));
             assert!(key.own_posts.iter().all(|post| post.platform == "twitter"));
         }
         let left_out =
@@ -153,9 +216,9 @@ mod tests {
     #[test]
     fn each_switch_of_the_class_takes_its_part_away() {
         let cluster = fixtures::cluster("c", 1);
-        let all = Selection::new(&cluster, None, "twitter", &shows());
+        let all = Selection::new(&cluster, None, "twitter", &shows(), KeptPosts::NONE);
         assert!(all.keys.iter().all(|key| key.key.is_some() && key.source.is_some() && !key.posts.is_empty()));
-        let part = |shows| Selection::new(&cluster, None, "twitter", &shows);
+        let part = |shows| Selection::new(&cluster, None, "twitter", &shows, KeptPosts::NONE);
         assert!(part(Redaction { keys: false, ..shows() }).keys.iter().all(|k| k.key.is_none() && !k.posts.is_empty()));
         assert!(
             part(Redaction { post_ids: false, ..shows() }).keys.iter().all(|k| k.key.is_some() && k.posts.is_empty())
@@ -173,14 +236,14 @@ mod tests {
         cluster.evidence[0].source = stranger.account_id;
         let strongest = cluster.evidence[0].nats + 100.0;
         cluster.evidence[0].nats = strongest;
-        let selection = Selection::new(&cluster, None, "twitter", &shows());
+        let selection = Selection::new(&cluster, None, "twitter", &shows(), KeptPosts::NONE);
         assert_eq!((selection.keys[0].key, selection.keys[0].source), (None, None));
         assert!(!selection.keys[0].posts.is_empty());
         // Also after that account has left the group.
         let mut later = cluster.clone();
         later.accounts.retain(|account| account.account_name != stranger.account_name);
         later.evidence[0].posts.retain(|post| post.platform == "twitter");
-        assert!(Selection::new(&later, None, "twitter", &shows()).keys[0].key.is_some());
-        assert_eq!(Selection::new(&later, Some(&cluster), "twitter", &shows()).keys[0].key, None);
+        assert!(Selection::new(&later, None, "twitter", &shows(), KeptPosts::NONE).keys[0].key.is_some());
+        assert_eq!(Selection::new(&later, Some(&cluster), "twitter", &shows(), KeptPosts::NONE).keys[0].key, None);
     }
 }

@@ -8,6 +8,7 @@ use super::{
     evidence::Selection,
     hidden::{Hidden, gone},
 };
+use crate::kept::KeptPosts;
 use casework::{
     CaseRecord,
     accounts::{key_of_account, without},
@@ -33,9 +34,18 @@ pub(crate) struct Beside {
     pub label: &'static str,
 }
 
+/// The posts of which there are texts.
+#[derive(Clone, Copy)]
+pub(crate) struct Texts<'a> {
+    /// All that are kept.
+    pub kept: &'a KeptPosts,
+    /// Those that a release would take.
+    pub sent: &'a KeptPosts,
+}
+
 /// All kinds of things, in the order of a notice. `platform` is the recipient's own, if it is one. What the recipient will see is worked
 /// out as the feed and the documents do.
-pub(crate) fn beside(record: &CaseRecord, shows: &Redaction, platform: Option<&str>) -> Vec<Beside> {
+pub(crate) fn beside(record: &CaseRecord, shows: &Redaction, platform: Option<&str>, texts: Texts) -> Vec<Beside> {
     let c = &record.cluster;
     let shared = &without(c, &record.case.left_out);
     let before = record.released.as_ref();
@@ -105,12 +115,13 @@ pub(crate) fn beside(record: &CaseRecord, shows: &Redaction, platform: Option<&s
         listed(c.sources.iter().map(|one| source(&one.source)), c.sources.len()),
     );
     // What a platform gets of the evidence is what the feed selects; everybody else gets documents.
-    let (seen_posts, keys, sources): (usize, Vec<String>, BTreeSet<String>) = match platform {
+    let (seen_posts, seen_texts, keys, sources): (usize, usize, Vec<String>, BTreeSet<String>) = match platform {
         Some(platform) => {
-            let selection = Selection::new(shared, before, platform, shows);
+            let selection = Selection::new(shared, before, platform, shows, texts.sent);
             let keys = selection.keys.iter();
             (
                 selection.posts(),
+                selection.texts()[0],
                 keys.clone().filter_map(|one| Some(key(one.key?))).collect(),
                 keys.filter_map(|one| Some(source(one.source?))).collect(),
             )
@@ -122,6 +133,7 @@ pub(crate) fn beside(record: &CaseRecord, shows: &Redaction, platform: Option<&s
             let of_named = evidence().flat_map(|e| &e.posts).filter(|post| shows.post_ids && sees(&post.platform));
             (
                 if named.is_empty() { 0 } else { of_named.count() },
+                0,
                 evidence().filter(|e| shows.keys && quoted(e.kind, &e.key)).map(|e| key(&e.key)).collect(),
                 evidence()
                     .filter(|e| shows.source_names && quoted(e.source_kind, &e.source))
@@ -138,6 +150,21 @@ pub(crate) fn beside(record: &CaseRecord, shows: &Redaction, platform: Option<&s
         text_format::count(posts as u64, "post"),
         if seen_posts > 0 { text_format::count(seen_posts as u64, "post") } else { nothing() },
         extent(seen_posts, posts),
+    ));
+    let texts = c.evidence.iter().flat_map(|e| &e.posts).filter(|post| texts.kept.of(post).is_some()).count();
+    let known_texts = match posts - texts {
+        0 => text_format::count(texts as u64, "text"),
+        gone => format!(
+            "{}, of {} the text is gone",
+            text_format::count(texts as u64, "text"),
+            text_format::count(gone as u64, "post")
+        ),
+    };
+    rows.push(row(
+        "Texts of these posts",
+        known_texts,
+        if seen_texts > 0 { text_format::count(seen_texts as u64, "text") } else { nothing() },
+        extent(seen_texts, texts),
     ));
     rows.push(row("Links, hashtags and texts", known.0, seen_of(&keys), extent(keys.len(), c.evidence.len())));
     rows.push(row("Sources", known.1, seen_of(&sources), extent(sources.len(), c.sources.len())));
@@ -177,6 +204,8 @@ mod tests {
     use messages::cluster::TraceKind;
     use presentation::fixtures;
 
+    const NO_TEXTS: Texts<'static> = Texts { kept: KeptPosts::NONE, sent: KeptPosts::NONE };
+
     #[test]
     fn nothing_that_is_redacted_stands_in_the_right_column() {
         let cluster = fixtures::cluster("c", 1);
@@ -186,7 +215,8 @@ mod tests {
         for class in Class::ALL {
             let shows = rules.class(class).shows;
             let platform = (class == Class::Platform).then_some("twitter");
-            let seen: String = beside(&record, &shows, platform).iter().map(|row| format!("{}\n", row.seen)).collect();
+            let seen: String =
+                beside(&record, &shows, platform, NO_TEXTS).iter().map(|row| format!("{}\n", row.seen)).collect();
             let may_name = |platform: &str| match shows.account_ids {
                 AccountIds::All => true,
                 AccountIds::OwnPlatform => platform == "twitter",
@@ -207,7 +237,7 @@ mod tests {
             assert_eq!(others || class == Class::Platform && some(TraceKind::Text), shows.keys, "{class}: {seen}");
             assert_eq!(seen.contains("nats"), shows.model_internals, "{class}");
         }
-        let platform = beside(&record, &rules.class(Class::Platform).shows, Some("twitter"));
+        let platform = beside(&record, &rules.class(Class::Platform).shows, Some("twitter"), NO_TEXTS);
         assert_eq!(
             (platform[0].extent, platform[2].seen.as_str()),
             ("part", "2 on bluesky, by pseudonyms that only it gets")

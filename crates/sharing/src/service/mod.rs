@@ -7,6 +7,7 @@ mod database;
 mod deliveries;
 mod encryption;
 mod error;
+pub(crate) mod evidence;
 pub(crate) mod expiry;
 pub(crate) mod feedback;
 pub(crate) mod keys;
@@ -204,8 +205,11 @@ impl Inner {
             return Err(StoreError::Conflict(record.case.id).into());
         }
         let was_approved = record.case.approved.is_some();
-        let covers = matches!(act, Act::Step(Step::Approve { .. } | Step::Release | Step::Update));
-        let rendered = if covers { Some(self.rendered(&record)?) } else { None };
+        let rendered = match &act {
+            Act::Step(Step::Approve { .. }) => Some(self.rendered_anew(&record)?),
+            Act::Step(Step::Release | Step::Update) => Some(self.rendered(&record)?),
+            _ => None,
+        };
         let settings = Settings { rendered: rendered.as_ref(), ..self.settings() };
         let effects = record.on_act(act, by, &settings, now)?;
         let took_approval_back = was_approved && effects.record.case.approved.is_none();

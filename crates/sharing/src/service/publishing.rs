@@ -1,13 +1,13 @@
 //! Carries out what a case's effects say of partners: renders the objects that each of them gets.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use casework::{
     CaseRecord, Effects, Notice, Publish, Settings,
     accounts::without,
     case::{Case, State},
     partners::note_shared,
-    policy::{self, Class, Rendered},
+    policy::{self, Class, Decision, Rendered},
 };
 use jiff::Timestamp;
 use messages::cluster::ClusterMessage;
@@ -15,9 +15,13 @@ use sha2::{Digest, Sha256};
 
 use super::{Inner, SharingError};
 use crate::{
+    kept::KeptPosts,
     key,
     object::NewObject,
-    publish::stix::{Publication, withdrawal::withdrawal},
+    publish::{
+        redaction::{self, Beside, Texts},
+        stix::{Publication, withdrawal::withdrawal},
+    },
     store::{Change, PartnerRow, Published},
 };
 
@@ -51,13 +55,18 @@ impl Inner {
         now: Timestamp,
     ) -> Result<Vec<Published>, SharingError> {
         let given = self.store.references_of(&publish.case.id)?;
+        let kept = self.sent_evidence(&publish.case, &publish.cluster)?;
         let to_partner = |partner: &PartnerRow| {
             let reference = match given.get(&partner.collection) {
                 Some(given) => given.clone(),
                 None => key::case_reference(&partner.pseudonym_key, &publish.case.id),
             };
             let before = publish.before_of(&partner.name);
-            let publication = self.publication(partner, &reference, &publish.case, &publish.cluster, before, now);
+            let publication = Publication {
+                before,
+                kept: &kept,
+                ..self.publication(partner, &reference, &publish.case, &publish.cluster, now)
+            };
             let objects = match &publish.what {
                 Notice::Shared => publication.objects(),
                 Notice::Withdrawn => publication.retraction(),
@@ -75,7 +84,6 @@ impl Inner {
         reference: &'a str,
         case: &'a Case,
         cluster: &'a ClusterMessage,
-        before: Option<&'a ClusterMessage>,
         now: Timestamp,
     ) -> Publication<'a> {
         let rule = self.policy.rules.class(Class::Platform);
@@ -91,9 +99,32 @@ impl Inner {
             case,
             reference,
             cluster,
-            before,
+            before: None,
+            kept: KeptPosts::NONE,
             now,
         }
+    }
+
+    /// The kept posts of which a platform may get the texts.
+    fn sent_evidence(&self, case: &Case, cluster: &ClusterMessage) -> Result<KeptPosts, SharingError> {
+        Ok(as_approved(self.store.kept_evidence(cluster)?, case, cluster))
+    }
+
+    /// What a recipient will see of a case, beside what is known.
+    pub(crate) fn beside(
+        &self,
+        record: &CaseRecord,
+        decisions: &[&Decision],
+    ) -> Result<BTreeMap<String, Vec<Beside>>, SharingError> {
+        let kept = self.store.kept_evidence(&record.cluster)?;
+        let sent = as_approved(kept.clone(), &record.case, &record.cluster);
+        let texts = Texts { kept: &kept, sent: &sent };
+        let platform = |name: &str| self.policy.recipients.iter().find(|known| known.name == name)?.platform.as_deref();
+        let of = |decision: &&Decision| {
+            let beside = redaction::beside(record, &decision.shows, platform(&decision.recipient), texts);
+            (decision.recipient.clone(), beside)
+        };
+        Ok(decisions.iter().map(of).collect())
     }
 
     /// What each platform would get if the case were released at `at`. Only times depend on `at`.
@@ -133,8 +164,22 @@ impl Inner {
         Ok(sent.into_iter().map(|(name, objects)| (name, digest(&objects))).collect())
     }
 
+    /// The same for a new approval: with all posts that are kept now.
+    pub(super) fn rendered_anew(&self, record: &CaseRecord) -> Result<Rendered, SharingError> {
+        self.rendered(&CaseRecord { case: Case { approved: None, ..record.case.clone() }, ..record.clone() })
+    }
+
     /// The case about a cluster.
     pub(super) fn record(&self, cluster_id: &str) -> Result<CaseRecord, SharingError> {
         self.store.case(cluster_id)?.ok_or_else(|| SharingError::NoCase(cluster_id.to_owned()))
+    }
+}
+
+/// What is approved is what is sent: posts that were kept after this version was approved, or else released, are not in it.
+fn as_approved(kept: KeptPosts, case: &Case, cluster: &ClusterMessage) -> KeptPosts {
+    let words = [&case.approved, &case.released_by].into_iter().flatten();
+    match words.into_iter().find(|word| word.version == cluster.version) {
+        Some(word) => kept.until(word.at),
+        None => kept,
     }
 }

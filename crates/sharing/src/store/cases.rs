@@ -13,7 +13,7 @@ use super::{
     case_references,
     contents::{self, Covers},
     database::{Session, Value, values},
-    feedback, from_json, objects, retractions,
+    evidence, feedback, from_json, objects, retractions,
     search_terms::terms,
     to_json,
 };
@@ -169,6 +169,7 @@ impl Store {
                     retractions::after_publish(tx, change, *collection, objects, before, due, now)?;
                 }
                 retractions::after_change(tx, change)?;
+                evidence::after_change(tx, change)?;
                 feedback::take_label(tx, change)?;
             }
             Ok(added)

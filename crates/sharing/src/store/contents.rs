@@ -17,6 +17,8 @@ use super::{
 
 /// Cases in one entry, where an entry covers what was stored before entries covered anything.
 const CASES_AT_ONCE: i64 = 500;
+/// Entries read at a time.
+const ENTRIES_AT_ONCE: i64 = 500;
 
 /// What an entry covers.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -27,6 +29,9 @@ pub(super) struct Covers {
     pub cases: BTreeMap<String, String>,
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub published: Vec<Published>,
+    /// Objects that earlier entries cover, as they are since texts were erased from them.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub rewritten: Vec<Published>,
     /// SHA-256 of all API keys of partners.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub keys: Option<String>,
@@ -129,6 +134,12 @@ pub(super) fn published(
     Ok(Some(Published { to: to.unwrap_or_default(), collection, after, until, objects, sha256: digest.end() }))
 }
 
+/// Whether objects are still as an entry covers them.
+pub(super) fn is_as_told(tx: &mut dyn Session, told: &Published) -> Result<bool, StoreError> {
+    let digest = objects(tx, told.collection, told.after, told.until)?;
+    Ok(digest.count == told.objects && digest.end() == told.sha256)
+}
+
 fn objects(tx: &mut dyn Session, collection: i64, after: i64, until: i64) -> Result<Rows, StoreError> {
     Rows::of(tx.rows(
         "select date_added, id, type, spec_version, version, body from objects
@@ -161,11 +172,41 @@ pub(super) struct Covered {
 }
 
 impl Covered {
+    /// What the whole log of a database covers; whether the log itself is whole is not checked.
+    pub fn read(db: &mut dyn Session) -> Result<Self, StoreError> {
+        let (mut covered, mut last) = (Self::default(), i64::MIN);
+        loop {
+            let page = "select seq, covers from audit where covers is not null and seq > ?1 order by seq limit ?2";
+            let rows = db.rows(page, values![last, ENTRIES_AT_ONCE])?;
+            if rows.is_empty() {
+                return Ok(covered);
+            }
+            for mut row in rows {
+                last = row.take(0)?;
+                covered.take(last, &row.take::<String>(1)?)?;
+            }
+        }
+    }
+
+    /// The objects that entries cover, by partner and time.
+    pub fn published(&self) -> impl Iterator<Item = &Published> {
+        self.published.iter().map(|(_, published)| published)
+    }
+
     pub fn take(&mut self, seq: i64, covers: &str) -> Result<(), StoreError> {
         let covers: Covers = from_json("what an audit entry covers", covers)?;
         self.any = true;
         self.cases.extend(covers.cases.into_iter().map(|(case, digest)| (case, (seq, digest))));
         self.published.extend(covers.published.into_iter().map(|published| (seq, published)));
+        for new in covers.rewritten {
+            let is_same =
+                |old: &Published| (old.collection, old.after, old.until) == (new.collection, new.after, new.until);
+            match self.published.iter_mut().find(|(_, old)| is_same(old)) {
+                Some(told) => *told = (seq, new),
+                // Nobody was told of them: there are more objects than entries tell of, which the comparison finds.
+                None => self.published.push((seq, new)),
+            }
+        }
         self.keys = covers.keys.map(|digest| (seq, digest)).or(self.keys.take());
         self.tokens = covers.tokens.map(|digest| (seq, digest)).or(self.tokens.take());
         Ok(())
@@ -208,9 +249,8 @@ impl Covered {
         }
         let mut counts: BTreeMap<i64, u64> = BTreeMap::new();
         for (seq, told) in &self.published {
-            let digest = objects(db, told.collection, told.after, told.until)?;
             *counts.entry(told.collection).or_default() += told.objects;
-            if digest.count != told.objects || digest.end() != told.sha256 {
+            if !is_as_told(db, told)? {
                 return broken(
                     *seq,
                     format!("objects that were shared with {} were changed outside of the service since then", told.to),

@@ -21,7 +21,6 @@ use crate::{
         filters::{DELIVERIES_ON_A_PAGE, WantedCases, WantedDeliveries},
         respond::{counted, json_error, json_failed, json_response},
     },
-    publish::redaction,
     service::{Inner, Sharing, SharingError},
     store::{Delivery, DeliveryState, Retraction, RetractionCase, StoreError},
     token::Scope,
@@ -29,7 +28,7 @@ use crate::{
 use casework::{
     Act, Role, Task,
     case::State,
-    policy::{self, Policy},
+    policy::{self, Decision, Policy},
 };
 
 mod bodies;
@@ -188,15 +187,8 @@ async fn outcome(Shared(server): Shared<Server>, Id(id): Id) -> Response<Body> {
         let rendered = inner.rendered(&stored)?;
         let terms = inner.policy.terms(&stored.cluster).with_rendered(Some(&rendered));
         let outcome = policy::decide(&stored.case, &terms, Timestamp::now());
-        let platform =
-            |name: &str| inner.policy.recipients.iter().find(|recipient| recipient.name == name)?.platform.as_deref();
-        let beside = outcome
-            .told()
-            .map(|decision| {
-                let seen = redaction::beside(&stored, &decision.shows, platform(&decision.recipient));
-                (decision.recipient.clone(), seen)
-            })
-            .collect();
+        let told: Vec<&Decision> = outcome.told().collect();
+        let beside = inner.beside(&stored, &told)?;
         let who_may_sign_off = outcome
             .sign_offs
             .iter()

@@ -284,7 +284,7 @@ fn case_page(
         judged: cluster.model.is_some(),
         review_forms,
         over,
-        recipients: recipients(&stored, &outcome, &inner.policy, rendered.as_ref()),
+        recipients: recipients(inner, &stored, &outcome, rendered.as_ref())?,
         missing: outcome.missing.iter().map(|missing| text_format::shorten(&missing.text, 400)).collect(),
         approvals: outcome
             .approvals
@@ -333,26 +333,33 @@ fn title(cluster: &ClusterMessage) -> String {
 }
 
 fn recipients(
+    inner: &Inner,
     stored: &CaseRecord,
     outcome: &Outcome,
-    policy: &Policy,
     rendered: Option<&Rendered>,
-) -> Vec<RecipientView> {
+) -> Result<Vec<RecipientView>, SharingError> {
+    let open: Vec<&Decision> = outcome.recipients.iter().filter(|decision| is_open(decision)).collect();
+    let mut beside = inner.beside(stored, &open)?;
     let mut views: Vec<RecipientView> = outcome
         .recipients
         .iter()
-        .map(|decision| {
-            let sent = rendered.and_then(|rendered| documents::sent(stored, decision, rendered));
-            RecipientView { sent, ..recipient(stored, decision, policy) }
+        .map(|decision| RecipientView {
+            sent: rendered.and_then(|rendered| documents::sent(stored, decision, rendered)),
+            comparison: beside.remove(&decision.recipient).unwrap_or_default(),
+            ..recipient(stored, decision, &inner.policy)
         })
         .collect();
     // Recipients that are notified come first: the reviewer has to check what they see.
     views.sort_by_key(|view| !view.open);
-    views
+    Ok(views)
+}
+
+/// Whether the page shows at once what the recipient will see.
+fn is_open(decision: &Decision) -> bool {
+    decision.told || !decision.blocks.is_empty()
 }
 
 fn recipient(stored: &CaseRecord, decision: &Decision, policy: &Policy) -> RecipientView {
-    let platform = policy.recipients.iter().find(|r| r.name == decision.recipient).and_then(|r| r.platform.as_deref());
     let (verdict, badge) = match (decision.told, decision.must, decision.blocks.is_empty()) {
         (_, _, false) => ("blocked", "single"),
         (true, true, _) => ("mandatory", "good"),
@@ -360,13 +367,12 @@ fn recipient(stored: &CaseRecord, decision: &Decision, policy: &Policy) -> Recip
         (false, ..) => ("not notified", ""),
     };
     let products: Vec<&str> = decision.products.iter().map(|product| product.label()).collect();
-    let open = decision.told || !decision.blocks.is_empty();
     RecipientView {
         name: decision.recipient.clone(),
         class: decision.class.to_string(),
         verdict,
         badge,
-        open,
+        open: is_open(decision),
         products: text_format::list(&products),
         tlp: decision.tlp.label(),
         because: decision.because.iter().map(|b| (b.number, text_format::shorten(&b.text, 300))).collect(),
@@ -375,7 +381,7 @@ fn recipient(stored: &CaseRecord, decision: &Decision, policy: &Policy) -> Recip
         before: decision.has_version.map(|version| format!("already has version {version}")),
         documents: documents::links(stored, decision, policy),
         sent: None,
-        comparison: if open { redaction::beside(stored, &decision.shows, platform) } else { Vec::new() },
+        comparison: Vec::new(),
     }
 }
 

@@ -192,13 +192,19 @@ fn what_was_posted_is_read_from_the_log_when_somebody_looks() {
     look("console-texts.html", &page);
     let shown: Vec<usize> = (0..posts).filter(|n| page.contains(&quoted(*n))).collect();
     assert!(shown.len() > posts / 3 && (0..3).all(|n| !shown.contains(&n)), "{shown:?} of {posts}");
-    assert!(page.contains("The content of 2 of these") && page.contains("is no longer on the log."), "{page}");
+    assert!(page.contains("The text of 2 of these") && page.contains("it is no longer on the log."), "{page}");
+    assert_eq!(page.matches("<small>Text is gone</small>").count(), 2);
+    // What is kept is shown without the log.
+    s.runtime.block_on(s.sharing.keep_evidence(&log)).unwrap();
+    let (_, kept) = s.get("/clusters/told");
+    assert!((0..posts).all(|n| page.contains(&quoted(n)) == kept.contains(&quoted(n))));
     // A finding of before, and a log that is closed.
     let (_, page) = s.get("/clusters/old");
     assert!(page.contains("does not say where they are on the log"));
     s.runtime.block_on(log.shutdown()).unwrap();
     let (status, page) = s.get("/clusters/told");
     assert!(status == 200 && page.contains("cannot be read from the log"), "{page}");
+    assert!((0..posts).all(|n| page.contains(&quoted(n)) == kept.contains(&quoted(n))));
 }
 
 #[test]

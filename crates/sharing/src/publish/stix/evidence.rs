@@ -11,7 +11,7 @@ use super::{
     Publication, hmac,
     object::{finite, id_of, millis, revoke},
 };
-use crate::publish::evidence::{SelectedKey, Selection};
+use crate::publish::evidence::{SelectedKey, SelectedPost, Selection, Text};
 use messages::cluster::{ClusterMessage, PostRef};
 use presentation::links;
 
@@ -23,6 +23,9 @@ pub(super) const SCHEMA: &str = "urn:lockstep:stix:evidence:1";
 const VERSION: &str = "1.0.0";
 /// When this version was defined; part of the definition's content.
 const DEFINED: &str = "2026-12-01T00:00:00.000Z";
+/// Most characters of a text or a link, and most links of a post.
+const TEXT_CHARS: usize = 5_000;
+const LINKS: usize = 20;
 
 /// By which posts a finding can be checked. What is absent is not known, is not shown to the recipient's class, or would name an
 /// account or a post on another platform.
@@ -75,18 +78,89 @@ pub(crate) struct Post {
     pub account_id: String,
     /// When it was posted.
     pub created_at: String,
+    /// What there is of its text and links. Absent in objects from before texts were kept.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text_status: Option<TextStatus>,
+    /// Its text, as it was when Lockstep read it. A longer one ends after 5,000 characters with an ellipsis; a NUL is written
+    /// as U+FFFD.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub text: Option<String>,
+    /// The first 20 of its links.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub links: Vec<String>,
+    /// SHA-256, in hex, of the record as the producer received it: the producer can show later that it is the same.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub record_sha256: Option<String>,
+}
+
+/// What there is of a post's text and links.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
+#[serde(rename_all = "snake_case")]
+pub(crate) enum TextStatus {
+    /// They are here.
+    Shown,
+    /// The recipient's class does not see them, or they would name an account or a post on another platform.
+    Withheld,
+    /// The text is gone: it was not kept when the sharing of this version was approved, or it was erased since.
+    Gone,
 }
 
 impl Post {
-    fn new(post: &PostRef) -> Post {
-        Post { id: post.id.clone(), account_id: post.account_id.clone(), created_at: millis(post.created_at) }
+    fn new(SelectedPost { post, text }: &SelectedPost) -> Post {
+        let made = Post {
+            id: post.id.clone(),
+            account_id: post.account_id.clone(),
+            created_at: millis(post.created_at),
+            text_status: None,
+            text: None,
+            links: Vec::new(),
+            record_sha256: None,
+        };
+        match text {
+            Text::Withheld => Post { text_status: Some(TextStatus::Withheld), ..made },
+            Text::Gone => Post { text_status: Some(TextStatus::Gone), ..made },
+            Text::Shown(kept) => Post {
+                text_status: Some(TextStatus::Shown),
+                text: Some(written(&kept.text)),
+                links: kept.links.iter().take(LINKS).map(|link| written(link)).collect(),
+                record_sha256: Some(kept.record_sha256.clone()),
+                ..made
+            },
+        }
     }
+}
+
+/// A text for the feed. Databases of readers refuse a NUL.
+fn written(text: &str) -> String {
+    let mut chars = text.chars().map(|c| if c == '\0' { '\u{fffd}' } else { c });
+    let mut written: String = chars.by_ref().take(TEXT_CHARS).collect();
+    if chars.next().is_some() {
+        written.push('…');
+    }
+    written
+}
+
+/// A shared object without the texts, links and digests of the account's posts; nothing where it has none.
+pub(crate) fn without_texts_of(body: &str, account_id: &str) -> Option<String> {
+    let mut object: Value = serde_json::from_str(body).ok()?;
+    let posts = object.get_mut("extensions")?.get_mut(EXTENSION)?.get_mut("posts")?.as_array_mut()?;
+    let mut erased = false;
+    for post in posts.iter_mut().filter_map(Value::as_object_mut) {
+        if post.get("account_id").is_some_and(|id| id == account_id) {
+            let taken = ["text", "links", "record_sha256"].map(|name| post.remove(name).is_some());
+            if taken.contains(&true) {
+                post.insert("text_status".to_owned(), json!(TextStatus::Gone));
+                erased = true;
+            }
+        }
+    }
+    erased.then(|| object.to_string())
 }
 
 impl Publication<'_> {
     /// What the recipient gets of the evidence.
     pub(super) fn selection(&self) -> Selection<'_> {
-        Selection::new(self.cluster, self.before, self.platform, &self.shows)
+        Selection::new(self.cluster, self.before, self.platform, &self.shows, self.kept)
     }
 
     /// All posts of the evidence on the platform, as one object.
@@ -147,7 +221,7 @@ impl Publication<'_> {
         // A key may name somebody on another platform, and whoever guesses it must not find the guess confirmed by the id.
         let name = format!("evidence\u{1f}{}\u{1f}{}", evidence.kind.name(), evidence.key);
         let seed = format!("evidence\u{1f}{}", hmac(self.pseudonym_key, &name));
-        let posts: Vec<Post> = key.posts.iter().map(|post| Post::new(post)).collect();
+        let posts: Vec<Post> = key.posts.iter().map(Post::new).collect();
         let mut object = self.platform_object(
             "observed-data",
             &seed,
@@ -159,7 +233,7 @@ impl Publication<'_> {
             }),
         );
         if !posts.is_empty() {
-            object["external_references"] = key.posts.iter().map(|post| reference(post)).collect();
+            object["external_references"] = key.posts.iter().map(|selected| reference(selected.post)).collect();
         }
         let extension = Evidence {
             kind: Some(evidence.kind.name().to_owned()),

@@ -34,7 +34,7 @@ use serde_json::{Value, json};
 use sha2::Sha256;
 use uuid::Uuid;
 
-use crate::object::NewObject;
+use crate::{kept::KeptPosts, object::NewObject};
 use casework::{
     Tlp,
     accounts::key_of_account,
@@ -76,6 +76,8 @@ pub(crate) struct Publication<'a> {
     pub cluster: &'a ClusterMessage,
     /// The version that the partner had before.
     pub before: Option<&'a ClusterMessage>,
+    /// The posts of which there are texts.
+    pub kept: &'a KeptPosts,
     /// When it is shared.
     pub now: Timestamp,
 }

@@ -55,6 +55,7 @@ fn publication<'a>(case: &'a Case, cluster: &'a ClusterMessage, platform: &'a st
         reference: &case.id,
         cluster,
         before: None,
+        kept: KeptPosts::NONE,
         now: time(4),
     }
 }

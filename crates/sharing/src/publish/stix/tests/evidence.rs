@@ -1,7 +1,7 @@
 //! The posts and keys by which a platform can check a finding.
 
 use super::{
-    super::evidence::{EXTENSION as EVIDENCE, Evidence},
+    super::evidence::{EXTENSION as EVIDENCE, Evidence, TextStatus, without_texts_of},
     *,
 };
 use crate::publish::evidence::KEYS;
@@ -146,6 +146,61 @@ fn a_key_that_is_gone_is_withdrawn_and_holds_nothing() {
     for (object, found) in keys(&retracted) {
         assert!(object["revoked"] == true && found.key.is_none() && found.posts.is_empty());
     }
+}
+
+/// A text is cut, a NUL is replaced, and what is erased is gone.
+#[test]
+fn texts_are_bounded_and_can_be_erased() {
+    let cluster = fixtures::cluster("c", 1);
+    let case = released(&cluster);
+    let posts = cluster.evidence.iter().flat_map(|evidence| &evidence.posts);
+    let kept = posts.map(|post| crate::kept::KeptPost {
+        platform: post.platform.clone(),
+        id: post.id.clone(),
+        account_id: post.account_id.clone(),
+        created_at: post.created_at,
+        text: format!("\0{}", "a".repeat(6_000)),
+        links: (0..30).map(|n| format!("https://example.org/{n}")).collect(),
+        media: Vec::new(),
+        record_sha256: "0f".repeat(32),
+        kept_at: Timestamp::default(),
+    });
+    let kept: KeptPosts = kept.collect();
+    let with = |classes: fn(&mut Redaction)| {
+        let mut publication = Publication { kept: &kept, ..publication(&case, &cluster, "twitter") };
+        classes(&mut publication.shows);
+        publication.objects()
+    };
+    let objects = with(|_| ());
+    let shared = values(&objects);
+    for post in keys(&shared).iter().flat_map(|(_, key)| &key.posts) {
+        let text = post.text.as_ref().unwrap();
+        assert!(text.starts_with("\u{fffd}a") && text.ends_with('…') && text.chars().count() == 5_001);
+        assert_eq!((post.text_status, post.links.len()), (Some(TextStatus::Shown), 20));
+        assert_eq!(post.record_sha256, Some("0f".repeat(32)));
+    }
+    let says = |objects: &[Value], what: &str| {
+        of(objects, "note").iter().any(|note| note["content"].as_str().unwrap().contains(what))
+    };
+    assert!(says(&shared, "are in the feed."));
+    let withheld = values(&with(|shows| shows.keys = false));
+    assert!(says(&withheld, "Texts of posts are withheld."));
+    let all = keys(&withheld);
+    let mut posts = all.iter().flat_map(|(_, key)| &key.posts);
+    assert!(posts.all(|post| (post.text_status, &post.text) == (Some(TextStatus::Withheld), &None)));
+    let gone = values(&publication(&case, &cluster, "twitter").objects());
+    assert!(says(&gone, "The texts of these posts are gone"));
+
+    let account = &cluster.accounts[0].account_id;
+    let body = |object: &&NewObject| without_texts_of(&object.body, account);
+    let erased: Vec<Value> =
+        objects.iter().filter_map(|o| body(&o)).map(|b| serde_json::from_str(&b).unwrap()).collect();
+    assert!(!erased.is_empty());
+    for post in keys(&erased).iter().flat_map(|(_, key)| &key.posts) {
+        let is_gone = (post.text_status, &post.text) == (Some(TextStatus::Gone), &None);
+        assert_eq!(is_gone, post.account_id == *account);
+    }
+    assert!(erased.iter().all(|object| without_texts_of(&object.to_string(), account).is_none()));
 }
 
 /// Whoever guesses a key that is withheld must not be able to tell by the id that the guess is right.
