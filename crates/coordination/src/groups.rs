@@ -12,6 +12,7 @@ use crate::{
     network::Network,
     params::Params,
     ticks::Ticks,
+    trace::TraceKind,
     uses::{KeyId, Trial},
 };
 
@@ -51,7 +52,8 @@ impl ThreadGroups {
             let mut member = Touches::MEMBER;
             for (place, used) in trial.uses.iter().enumerate() {
                 let holds = Touches::holds(place);
-                if used.recent as usize <= params.popular + *largest {
+                // A text is somebody's own words, however many use it.
+                if used.name.kind == TraceKind::Text || used.recent as usize <= params.popular + *largest {
                     touched.extend(holders.get(&used.key).into_iter().flatten().map(|id| (*id, holds)));
                 } else {
                     // More accounts outside any group than can say anything: only a member's groups look at it.
@@ -130,9 +132,12 @@ impl ThreadGroups {
     }
 }
 
+/// Takes a group off an entry, whose groups are in no order.
 fn release<K: std::hash::Hash + Eq>(table: &mut Map<K, SmallVec<[GroupId; 2]>>, entry: K, id: GroupId) {
     if let hashbrown::hash_map::Entry::Occupied(mut ids) = table.entry(entry) {
-        ids.get_mut().retain(|known| *known != id);
+        if let Some(place) = ids.get().iter().position(|known| *known == id) {
+            ids.get_mut().swap_remove(place);
+        }
         if ids.get().is_empty() {
             ids.remove();
         }

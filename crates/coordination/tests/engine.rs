@@ -142,6 +142,30 @@ fn accounts_that_repeat_one_another_are_found_and_nobody_else_is_named() {
     assert!(cluster.log_e_leave_one_source_out >= cluster.terms.bar);
 }
 
+#[test]
+fn everybody_who_repeats_a_popular_text_counts_as_crowd() {
+    let mut dice = Rng::with_seed(17);
+    let mut posts = crowd(&mut dice);
+    let op = copiers("op", 8, 12, &mut dice);
+    // In the hours after, twenty others write each text, every one of them once.
+    for (n, of) in op.chunks(8).enumerate() {
+        for other in 0..20 {
+            let at = of[0].created_at + 2 * HOUR + dice.u64(..HOUR as u64) as Millis;
+            let name = format!("other-{n}-{other}");
+            let own = format!("https://{name}.example/");
+            posts.push(Post { text: of[0].text.clone(), ..post(name.clone(), name, at, own) });
+        }
+    }
+    posts.extend(op);
+    let found = run_with(Params { popular: 10, ..Params::default() }, &sorted(posts));
+    let op = found.iter().find(|cluster| cluster.finding == Finding::Coordinated).unwrap();
+    assert_eq!(names(op).len(), 8);
+    // The group was proposed after a few of the twelve texts.
+    let [.., day] = &op.windows[..] else { panic!("no window") };
+    let repeated = day.crowd[TrialOutcome::OwnWords as usize];
+    assert!((190..=240).contains(&repeated), "{repeated}");
+}
+
 /// Ten accounts share eight fresh articles, seven of them at a time and within a minute; five of
 /// the articles are on a site of their own. What else they share is what everybody shares.
 fn cell(dice: &mut Rng) -> Vec<Post<'static>> {

@@ -16,8 +16,7 @@ const LOGINS: [&str; 5] = ["ok", "wrong", "limited", "no_role", "failed"];
 /// Limits that refuse requests and connections.
 const LIMITS: [&str; 5] = ["partner", "token", "stranger", "login", "connection"];
 /// Places of errors.
-const PLACES: [&str; 9] =
-    ["store", "log", "http", "webhook", "feedback", "evidence", "expiry", "audit", "provider"];
+const PLACES: [&str; 9] = ["store", "log", "http", "webhook", "feedback", "evidence", "expiry", "audit", "provider"];
 /// What became of posts behind findings.
 const EVIDENCE: [&str; 3] = ["kept", "gone", "deleted"];
 

@@ -185,7 +185,7 @@ fn partners_get_keys_that_are_shown_once_and_users_a_file_of_their_own() {
     typed(&["users", "password", "eve"], "yet another password").ends(1).says(&["no user \"eve\""]);
     run(&["users", "roles", "bob", "--role", "admin"]).ends(0);
     run(&["users", "remove", "ann"]).ends(0);
-    assert_eq!(run(&["users", "list"]).ends(0).out, "bob  admin\n");
+    assert_eq!(run(&["users", "list"]).ends(0).out, "bob  admin\ncy  reviewer, signs off as public affairs\n");
     workspace.run(&["users", "list"]).ends(1).says(&["[sharing.login]", "--config"]);
 }
 

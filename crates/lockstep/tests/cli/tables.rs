@@ -84,9 +84,9 @@ fn wrong_settings_of_tables_are_wrong_usage() {
     workspace.write("posts.csv", table("", ""));
     for (flag, value, words) in [
         ("--column", "text", "is not a pair"),
-        ("--column", "txet=a", "is no field of a post; there are id, platform"),
-        ("--time-format", "noon", "is no time format"),
-        ("--timezone", "Mars", "is no time zone"),
+        ("--column", "txet=a", "is not a field of a post; expected id, platform"),
+        ("--time-format", "noon", "is not a time format"),
+        ("--timezone", "Mars", "is not a time zone"),
         ("--encoding", "klingon", "is no encoding"),
     ] {
         workspace.run(&["detect", "posts.csv", flag, value]).ends(2).says(&[flag, words]);
@@ -95,7 +95,7 @@ fn wrong_settings_of_tables_are_wrong_usage() {
     workspace
         .run(&["detect", "posts.csv", "--map", "map.toml"])
         .ends(1)
-        .says(&["the mapping map.toml", "\"txet\" is no field of a post"]);
+        .says(&["the mapping map.toml", "\"txet\" is not a field of a post"]);
     workspace.run(&["detect", "posts.csv", "--map", "none.toml"]).ends(1).says(&["cannot read the mapping none.toml"]);
 }
 

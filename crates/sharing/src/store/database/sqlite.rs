@@ -7,7 +7,7 @@ use std::{
 };
 
 use deadpool::managed::{Manager, Metrics, Pool, RecycleResult};
-use rusqlite::{Connection, TransactionBehavior, params_from_iter, types};
+use rusqlite::{Connection, OpenFlags, TransactionBehavior, params_from_iter, types};
 
 use super::{Database, Dialect, Row, Session, Value, Work, migrate, pool};
 use crate::store::StoreError;
@@ -30,7 +30,8 @@ impl Manager for Readers {
     type Error = StoreError;
 
     async fn create(&self) -> Result<Connection, StoreError> {
-        let reader = connect(&self.path)?;
+        // A file that is gone must not be made again: it would look like an empty database.
+        let reader = connect(&self.path, OpenFlags::default() - OpenFlags::SQLITE_OPEN_CREATE)?;
         reader.pragma_update(None, "query_only", true)?;
         Ok(reader)
     }
@@ -49,7 +50,7 @@ impl Sqlite {
                 refuse(format!("its folder cannot be made: {e}; set sharing.database to a place that can be written"))
             })?;
         }
-        let mut writer = connect(path)?;
+        let mut writer = connect(path, OpenFlags::default())?;
         writer.pragma_update(None, "journal_mode", "wal")?;
         // A case must be on the disk before the offset that brought it is committed, also when the power fails.
         writer.pragma_update(None, "synchronous", "full")?;
@@ -106,8 +107,8 @@ fn file_number(path: &Path) -> std::io::Result<Option<(u64, u64)>> {
     std::fs::metadata(path).map(|_| None)
 }
 
-fn connect(path: &Path) -> Result<Connection, StoreError> {
-    let connection = Connection::open(path).map_err(|e| StoreError::Open {
+fn connect(path: &Path, flags: OpenFlags) -> Result<Connection, StoreError> {
+    let connection = Connection::open_with_flags(path, flags).map_err(|e| StoreError::Open {
         path: path.display().to_string(),
         why: format!("{e}; check the path and its permissions"),
     })?;
