@@ -11,6 +11,7 @@
 
 use std::{
     fs::{self, File},
+    io::Write,
     path::{Path, PathBuf},
     process::{Command, Stdio},
 };
@@ -170,7 +171,7 @@ fn blocks_that_are_not_run_are_listed_with_their_reason() {
     let listed: Vec<(String, String)> =
         NOT_RUN.iter().map(|(page, reason)| ((*page).to_owned(), (*reason).to_owned())).collect();
     for block in &found {
-        println!("docs/{} is not run in part: {}", block.0, block.1);
+        writeln!(std::io::stdout(), "docs/{} is not run in part: {}", block.0, block.1).unwrap();
     }
     assert_eq!(sorted(found), sorted(listed));
 }
@@ -285,7 +286,7 @@ fn run_page(page: &str) {
         .unwrap();
     let said = String::from_utf8_lossy(&fs::read(&said).unwrap()).into_owned();
     assert!(status.success(), "docs/{page} does not run as it is printed:\n{said}");
-    println!("{said}");
+    std::io::stdout().write_all(said.as_bytes()).unwrap();
 }
 
 /// All pages of the book, in its order.

@@ -202,7 +202,8 @@ fn with_other_words(post: &Value) -> Value {
         _ => other_word(word),
     };
     let text = |text: &str| text.split(' ').map(word).collect::<Vec<_>>().join(" ");
-    let of: [(&str, &dyn Fn(&str) -> String); 6] = [
+    type Turn<'a> = &'a dyn Fn(&str) -> String;
+    let of: [(&str, Turn<'_>); 6] = [
         ("text", &text),
         ("account_name", &other_word),
         ("client", &other_word),

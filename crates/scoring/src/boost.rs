@@ -2,9 +2,9 @@
 //! direction of effect is known.
 //!
 //! Second-order boosting of the logistic loss on histograms (Chen and Guestrin 2016; Ke et al.
-//! 2017): each tree is fitted to gradient p - y and curvature p (1 - p); a leaf's weight is -G / (H
-//! + l2). linfa 0.8's own trees give hard labels only, so none of its ensembles has a probability
-//! that could be calibrated.
+//! 2017): each tree is fitted to gradient p - y and curvature p (1 - p); a leaf's weight is
+//! `-G / (H + l2)`. linfa 0.8's own trees give hard labels only, so none of its ensembles has a
+//! probability that could be calibrated.
 //!
 //! - At each split, a value that is not known (NaN) goes to the side that fits better, the same in
 //!   training and in scoring. If a split saw no unknown value in training, it goes to the side with
