@@ -169,7 +169,7 @@ mod tests {
             (object("note", json!({"modified": "yesterday"})), "modified"),
             (object("note", json!({"labels": ["actioned", "rejected"]})), "labels say two"),
             (object("note", json!({"labels": ["x", "rejected"]})), "labels has \"x\""),
-            (object("opinion", json!({"opinion": "disagree", "labels": ["rejcted"]})), "labels has \"rejcted\""),
+            (object("opinion", json!({"opinion": "disagree", "labels": ["declined"]})), "labels has \"declined\""),
             (object("note", json!({"labels": [7]})), "labels has 7"),
             (object("note", json!({"extensions": {EXTENSION: {"verdict": 7}}})), "verdict is 7"),
         ] {
