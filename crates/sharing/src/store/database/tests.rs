@@ -227,8 +227,8 @@ fn probabilities_outlive_the_column_they_were_in((_folder, place): Place) {
     database
         .write(&mut |tx| {
             let dialect = tx.dialect();
-            // Terms refer to cases, and PostgreSQL keeps a table that others refer to.
-            tx.script("drop table case_terms; drop table cases")?;
+            // Terms and evidence refer to cases, and PostgreSQL keeps a table that others refer to.
+            tx.script("drop table evidence_of_cases; drop table case_terms; drop table cases")?;
             let table = MIGRATIONS[0].split("create table collections").next().unwrap_or_default();
             tx.script(&part_for(dialect, table))?;
             let case = "insert into cases values
