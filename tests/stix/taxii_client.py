@@ -34,9 +34,13 @@ one = collection.get_object(indicators[0]["id"])["objects"]
 assert one == [indicators[0]]
 assert collection.object_versions(indicators[0]["id"])["versions"]
 
-dates = [o["date_added"] for o in collection.get_manifest(limit=1000)["objects"]]
+def of_all_pages(read, **filters):
+    return [item for page in as_pages(read, per_request=1000, **filters) for item in page.get("objects", [])]
+
+
+dates = [o["date_added"] for o in of_all_pages(collection.get_manifest)]
 middle = dates[len(dates) // 2]
-later = collection.get_objects(added_after=middle, limit=1000)["objects"]
+later = of_all_pages(collection.get_objects, added_after=middle)
 assert len(later) == sum(date > middle for date in dates)
 
 (feedback,) = [c for c in root.collections if c.can_write]

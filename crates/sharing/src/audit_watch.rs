@@ -174,7 +174,7 @@ mod tests {
         store::database::tests::{Place, on_both_databases},
     };
 
-    on_both_databases!(async fn what_is_changed_outside_of_the_service_is_noticed, what_is_cut_off_the_end_is_noticed_by_the_seal_outside);
+    on_both_databases!(async fn what_is_changed_in_the_database_is_noticed, what_is_cut_off_the_end_is_noticed_by_the_kept_seal);
 
     /// A service that has shared a case with a partner that has a key.
     async fn shared(folder: &Path, place: &str, change: impl FnOnce(&mut Audit)) -> Sharing {
@@ -195,7 +195,7 @@ mod tests {
         sharing
     }
 
-    async fn what_is_changed_outside_of_the_service_is_noticed((folder, place): Place) {
+    async fn what_is_changed_in_the_database_is_noticed((folder, place): Place) {
         let sharing = shared(folder.path(), &place, |_| ()).await;
         let check = || sharing.inner.check_audit(Timestamp::now()).unwrap();
         let broken = || sharing.inner.metrics.audit_broken.get();
@@ -244,7 +244,7 @@ mod tests {
         assert!(check());
     }
 
-    async fn what_is_cut_off_the_end_is_noticed_by_the_seal_outside((folder, place): Place) {
+    async fn what_is_cut_off_the_end_is_noticed_by_the_kept_seal((folder, place): Place) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let url = format!("http://{}/seals", listener.local_addr().unwrap());
         let posted = std::thread::spawn(move || {
