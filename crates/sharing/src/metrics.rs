@@ -243,6 +243,9 @@ impl Metrics {
         for whose in LIMITS {
             made.limited.with_label_values(&[whose]);
         }
+        for place in PLACES {
+            made.errors.with_label_values(&[place]);
+        }
         for outcome in EVIDENCE {
             made.evidence.with_label_values(&[outcome]);
         }
