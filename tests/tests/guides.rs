@@ -12,11 +12,11 @@
 use std::{
     fs::{self, File},
     io::Write,
-    path::{Path, PathBuf},
+    path::PathBuf,
     process::{Command, Stdio},
 };
 
-use end_to_end::{free_port, lockstep, root};
+use end_to_end::{copy_folder, free_port, lockstep, root};
 
 /// The blocks that are not run, by page.
 const NOT_RUN: &[(&str, &str)] = &[
@@ -240,7 +240,7 @@ fn run_page(page: &str) {
     let place = tempfile::Builder::new().prefix("lockstep-guide-").tempdir().unwrap();
     let folder = place.path().join("work");
     for part in ["config", "models", "tests/stix"] {
-        copy(&root().join(part), &folder.join(part));
+        copy_folder(&root().join(part), &folder.join(part));
     }
     let [sharing, intake, admin, other] = [(); 4].map(|()| format!("127.0.0.1:{}", free_port()));
     let mut script = PRELUDE.to_owned();
@@ -339,17 +339,4 @@ fn read(page: &str) -> String {
 fn sorted<T: Ord>(mut list: Vec<T>) -> Vec<T> {
     list.sort();
     list
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        let to = to.join(path.file_name().unwrap());
-        if path.is_dir() {
-            copy(&path, &to);
-        } else {
-            fs::copy(&path, &to).unwrap();
-        }
-    }
 }

@@ -7,7 +7,7 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-use end_to_end::{Place, Service, lockstep, root};
+use end_to_end::{Place, Service, copy_folder, lockstep, root};
 use futures::TryStreamExt;
 use messages::{
     cluster::{ClusterMessage, Status},
@@ -57,7 +57,7 @@ fn the_guide_leads_from_feedback_to_a_model_in_service() {
     });
 
     // While the service goes on.
-    copy(&root().join("models"), &place.path("models"));
+    copy_folder(&root().join("models"), &place.path("models"));
     fs::write(place.path("posts.jsonl"), world.posts.join(&b'\n')).unwrap();
     let mut ran = BTreeSet::new();
     for command in commands() {
@@ -264,17 +264,4 @@ fn clusters(file: &Path) -> Vec<ClusterMessage> {
     let text = fs::read_to_string(file).unwrap();
     let all = text.lines().map(|line| ClusterMessage::decode(line.as_bytes()).unwrap());
     all.filter(|cluster| cluster.status == Status::Flagged).collect()
-}
-
-fn copy(from: &Path, to: &Path) {
-    fs::create_dir_all(to).unwrap();
-    for entry in fs::read_dir(from).unwrap() {
-        let path = entry.unwrap().path();
-        let to = to.join(path.file_name().unwrap());
-        if path.is_dir() {
-            copy(&path, &to);
-        } else {
-            fs::copy(&path, &to).unwrap();
-        }
-    }
 }

@@ -22,6 +22,7 @@ use crate::{
     identity::{Identities, Identity},
     judge::Judge,
     naming::{Judged, name},
+    params::Params,
     passed::{Discovered, Passed},
     post::{DAY, Millis},
     uses::Spans,
@@ -103,15 +104,7 @@ impl Findings {
                     continue;
                 }
                 some = true;
-                let terms = Terms {
-                    alpha: params.alpha,
-                    safety: params.safety,
-                    proposed: group.members.len(),
-                    born: group.born,
-                    number: id,
-                    discoveries: self.discoveries[place],
-                    bar,
-                };
+                let terms = terms(group, id, self.discoveries[place], params);
                 if !self.discovered[place].knows(&group.members, params.same_campaign) {
                     self.discoveries[place] += 1;
                 }
@@ -420,4 +413,17 @@ fn keep_used_namings(cluster: &mut Cluster) {
 /// The members as a shared slice.
 pub(crate) fn shared(members: Vec<AccountId>) -> Members {
     Arc::from(members)
+}
+
+/// By which terms a group is judged after so many discoveries.
+fn terms(group: &Group, number: GroupId, discoveries: u64, params: &Params) -> Terms {
+    Terms {
+        alpha: params.alpha,
+        safety: params.safety,
+        proposed: group.members.len(),
+        born: group.born,
+        number,
+        discoveries,
+        bar: e_lond_bar(number, discoveries, params.alpha),
+    }
 }

@@ -4,9 +4,10 @@ use std::collections::BTreeMap;
 
 use serde::{Deserialize, Serialize};
 
+use super::terms;
 use crate::{
     accounts::AccountId,
-    cluster::{Cluster, Finding, Terms},
+    cluster::{Cluster, Finding},
     described::{Moment, member, numbers, proposed, ties},
     error_control::e_lond_bar,
     group::{Group, GroupId},
@@ -72,15 +73,7 @@ impl NearMisses {
             reported.push(group.members.clone());
             self.distance.insert(id, short);
             self.reported += 1;
-            let terms = Terms {
-                alpha: params.alpha,
-                safety: params.safety,
-                proposed: group.members.len(),
-                born: group.born,
-                number: id,
-                discoveries,
-                bar: e_lond_bar(id, discoveries, params.alpha),
-            };
+            let terms = terms(group, id, discoveries, params);
             let mut cluster = numbers(group, terms, Finding::NearMiss, moment);
             cluster.id = near_miss_id(group, moment);
             cluster.members = group

@@ -89,12 +89,8 @@ async fn without_demo_reviewers_a_case_waits_and_nothing_leaves((_folder, place)
     assert_eq!(sharing.step("a", retract, "ann").await.unwrap(), State::Retracted);
     let partner = &sharing.inner.store.partners().unwrap()[0];
     let query = crate::store::ObjectQuery {
-        ids: Vec::new(),
-        kinds: vec!["indicator".to_owned()],
-        spec_versions: Vec::new(),
         versions: crate::store::Versions::Some { first: false, last: true, at: Vec::new() },
-        after: crate::store::Position::START,
-        limit: 100,
+        ..crate::store::ObjectQuery::every_version(&["indicator"])
     };
     let (indicators, _) = sharing.inner.store.objects(partner.collection, &query).unwrap();
     assert_eq!(indicators.len(), 10);
@@ -337,12 +333,8 @@ async fn only_platforms_that_the_policy_tells_get_objects_and_exactly_those_get_
         let partners = sharing.inner.store.partners().unwrap();
         let partner = partners.iter().find(|partner| partner.name == name).unwrap();
         let query = crate::store::ObjectQuery {
-            ids: Vec::new(),
-            kinds: vec!["indicator".to_owned()],
-            spec_versions: Vec::new(),
             versions: crate::store::Versions::Some { first: false, last: true, at: Vec::new() },
-            after: crate::store::Position::START,
-            limit: 100,
+            ..crate::store::ObjectQuery::every_version(&["indicator"])
         };
         let found = sharing.inner.store.objects(partner.collection, &query).unwrap().0;
         let revoked = found.iter().filter(|object| object.body.contains("\"revoked\":true")).count();
@@ -404,14 +396,7 @@ async fn who_joins_later_was_not_reported_before() {
     sharing.on_clusters(vec![first]).await.unwrap();
     sharing.on_clusters(vec![second]).await.unwrap();
     let partner = &sharing.inner.store.partners().unwrap()[0];
-    let query = crate::store::ObjectQuery {
-        ids: Vec::new(),
-        kinds: vec!["indicator".to_owned()],
-        spec_versions: Vec::new(),
-        versions: crate::store::Versions::All,
-        after: crate::store::Position::START,
-        limit: 100,
-    };
+    let query = crate::store::ObjectQuery::every_version(&["indicator"]);
     let versions = sharing.inner.store.objects(partner.collection, &query).unwrap().0;
     assert_eq!(versions.len(), 9 + 10);
     let mut firsts = BTreeMap::new();
@@ -442,18 +427,20 @@ async fn rule_8_is_in_every_notice_that_a_platform_pulls() {
     let sharing = Sharing::open(config, &runtime::metrics::Metrics::new().unwrap()).unwrap();
     sharing.on_clusters(vec![fixtures::cluster("a", 1)]).await.unwrap();
     let partner = &sharing.inner.store.partners().unwrap()[0];
-    let query = crate::store::ObjectQuery {
-        ids: Vec::new(),
-        kinds: vec!["indicator".to_owned(), "note".to_owned()],
-        spec_versions: Vec::new(),
-        versions: crate::store::Versions::All,
-        after: crate::store::Position::START,
-        limit: 100,
-    };
+    let query = crate::store::ObjectQuery::every_version(&["indicator", "note"]);
     let notices = sharing.inner.store.objects(partner.collection, &query).unwrap().0;
     assert!(notices.len() > 10, "ten accounts, and why");
     // The licence of a technique's name is no notice of an account.
     for notice in notices.iter().filter(|notice| !notice.body.contains("CC BY-SA")) {
         assert!(notice.body.contains(casework::policy::VOLUNTARY), "{}", notice.body);
+    }
+}
+
+/// Records for the newest version what the rules need.
+async fn record_facts(sharing: &Sharing) {
+    let check = Step::CheckSourcesAndMethods { finding: "public posts only".to_owned() };
+    sharing.step("a", check, "ann").await.unwrap();
+    for fact in casework::fixtures::facts() {
+        sharing.step("a", Step::Record(fact), "ann").await.unwrap();
     }
 }

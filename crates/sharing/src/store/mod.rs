@@ -247,6 +247,21 @@ pub(crate) struct ObjectQuery {
     pub limit: usize,
 }
 
+#[cfg(test)]
+impl ObjectQuery {
+    /// Every version of the objects of these kinds, or of all where none is named.
+    pub fn every_version(kinds: &[&str]) -> ObjectQuery {
+        ObjectQuery {
+            ids: Vec::new(),
+            kinds: kinds.iter().map(|kind| (*kind).to_owned()).collect(),
+            spec_versions: Vec::new(),
+            versions: Versions::All,
+            after: Position::START,
+            limit: 10_000,
+        }
+    }
+}
+
 /// An object as read.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct ObjectRow {

@@ -174,14 +174,7 @@ async fn what_is_added_to_a_collection_reaches_the_endpoint_signed((_folder, pla
 
     // The very objects of its collection, of its own platform only.
     let row = &sharing.inner.store.partners().unwrap()[0];
-    let query = crate::store::ObjectQuery {
-        ids: Vec::new(),
-        kinds: Vec::new(),
-        spec_versions: Vec::new(),
-        versions: crate::store::Versions::All,
-        after: crate::store::Position::START,
-        limit: 1_000,
-    };
+    let query = crate::store::ObjectQuery::every_version(&[]);
     let stored = sharing.inner.store.objects(row.collection, &query).unwrap().0;
     let stored: Vec<Value> = stored.iter().map(|object| serde_json::from_str(&object.body).unwrap()).collect();
     assert!(!stored.is_empty());

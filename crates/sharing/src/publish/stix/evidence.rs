@@ -296,25 +296,10 @@ pub(super) fn definition(project: &str, marking: &Value) -> Value {
 
 #[cfg(test)]
 mod tests {
-    use std::path::PathBuf;
-
-    use super::*;
+    use super::{super::check_schema, *};
 
     #[test]
     fn the_committed_schema_is_that_of_the_type() {
-        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("schemas/stix-evidence.v1.json");
-        let schema = schemars::schema_for!(Evidence);
-        assert_eq!(schema.as_value()["$id"], SCHEMA);
-        let text = format!("{}\n", serde_json::to_string_pretty(schema.as_value()).unwrap());
-        if std::env::var_os("UPDATE_SCHEMAS").is_some() {
-            std::fs::write(&path, text).unwrap();
-        } else {
-            let old = std::fs::read_to_string(&path).unwrap_or_default();
-            assert!(
-                old == text,
-                "run `UPDATE_SCHEMAS=1 cargo test --workspace --lib -- schema` and commit {}",
-                path.display()
-            );
-        }
+        check_schema("stix-evidence.v1.json", SCHEMA, &schemars::schema_for!(Evidence));
     }
 }

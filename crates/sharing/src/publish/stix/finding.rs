@@ -247,21 +247,12 @@ pub(super) const REVIEW_STATES: [&str; 9] = [
 mod tests {
     use std::path::PathBuf;
 
-    use super::*;
+    use super::{super::check_schema, *};
     use casework::case::State;
 
     #[test]
     fn the_committed_schema_is_that_of_the_type() {
-        let path = PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("schemas/stix-finding.v2.json");
-        let schema = schemars::schema_for!(Finding);
-        assert_eq!(schema.as_value()["$id"], SCHEMA);
-        let text = format!("{}\n", serde_json::to_string_pretty(schema.as_value()).unwrap());
-        if std::env::var_os("UPDATE_SCHEMAS").is_some() {
-            std::fs::write(&path, text).unwrap();
-        } else {
-            let old = std::fs::read_to_string(&path).unwrap_or_default();
-            assert!(old == text, "run `UPDATE_SCHEMAS=1 cargo test -p sharing schema` and commit {}", path.display());
-        }
+        check_schema("stix-finding.v2.json", SCHEMA, &schemars::schema_for!(Finding));
     }
 
     /// Partners keep objects of version 1, and read them by its schema.

@@ -457,5 +457,20 @@ fn on_platform<'a>(cluster: &'a ClusterMessage, platform: &str) -> Vec<&'a Clust
     cluster.accounts.iter().filter(|account| account.platform == platform).collect()
 }
 
+/// Compares a committed JSON Schema with that of its type, or writes it with UPDATE_SCHEMAS.
+#[cfg(test)]
+fn check_schema(file: &str, id: &str, schema: &schemars::Schema) {
+    let path = std::path::PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("schemas").join(file);
+    assert_eq!(schema.as_value()["$id"], id);
+    let text = format!("{}\n", serde_json::to_string_pretty(schema.as_value()).unwrap());
+    if std::env::var_os("UPDATE_SCHEMAS").is_some() {
+        std::fs::write(&path, text).unwrap();
+    } else {
+        let old = std::fs::read_to_string(&path).unwrap_or_default();
+        let how = "run `UPDATE_SCHEMAS=1 cargo test --workspace --lib -- schema` and commit";
+        assert!(old == text, "{how} {}", path.display());
+    }
+}
+
 #[cfg(test)]
 mod tests;

@@ -1,10 +1,7 @@
 //! What is approved is what is sent.
 
 use super::*;
-use crate::{
-    object::NewObject,
-    store::{ObjectQuery, Position, Versions},
-};
+use crate::{object::NewObject, store::ObjectQuery};
 use casework::CaseRecord;
 
 on_both_databases!(async fn what_is_released_is_what_was_approved, other_objects_than_the_approved_ones_are_not_sent);
@@ -13,11 +10,7 @@ on_both_databases!(async fn what_is_released_is_what_was_approved, other_objects
 async fn approved(sharing: &Sharing) -> CaseRecord {
     sharing.on_clusters(vec![fixtures::cluster("a", 1)]).await.unwrap();
     sharing.step("a", Step::BeginReview, "ann").await.unwrap();
-    let check = Step::CheckSourcesAndMethods { finding: "public posts only".to_owned() };
-    sharing.step("a", check, "ann").await.unwrap();
-    for fact in casework::fixtures::facts() {
-        sharing.step("a", Step::Record(fact), "ann").await.unwrap();
-    }
+    record_facts(sharing).await;
     sharing.step("a", approve(), "ann").await.unwrap();
     record(sharing)
 }
@@ -37,14 +30,7 @@ fn bodies(objects: Vec<NewObject>) -> Vec<String> {
 /// Everything in the collection of the only partner, in its order.
 fn published(sharing: &Sharing) -> Vec<String> {
     let store = &sharing.inner.store;
-    let query = ObjectQuery {
-        ids: Vec::new(),
-        kinds: Vec::new(),
-        spec_versions: Vec::new(),
-        versions: Versions::All,
-        after: Position::START,
-        limit: 1_000,
-    };
+    let query = ObjectQuery::every_version(&[]);
     let (objects, _) = store.objects(store.partners().unwrap()[0].collection, &query).unwrap();
     objects.into_iter().map(|object| object.body).collect()
 }

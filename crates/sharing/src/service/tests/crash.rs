@@ -66,14 +66,7 @@ async fn open_log(folder: &Path) -> runtime::Log {
 
 fn all(sharing: &Sharing, kinds: &[&str], versions: Versions) -> Vec<Value> {
     let row = &sharing.inner.store.partners().unwrap()[0];
-    let query = ObjectQuery {
-        ids: Vec::new(),
-        kinds: kinds.iter().map(|kind| (*kind).to_owned()).collect(),
-        spec_versions: Vec::new(),
-        versions,
-        after: crate::store::Position::START,
-        limit: 10_000,
-    };
+    let query = ObjectQuery { versions, ..ObjectQuery::every_version(kinds) };
     let rows = sharing.inner.store.objects(row.collection, &query).unwrap().0;
     rows.iter().map(|object| serde_json::from_str(&object.body).unwrap()).collect()
 }

@@ -7,7 +7,7 @@ use crate::{
         evidence,
         posts::{Wanted, look_up},
     },
-    store::{Erased, ObjectQuery, Position, Versions},
+    store::{Erased, ObjectQuery},
 };
 use messages::cluster::{LogPosition, PostRef};
 use sha2::{Digest, Sha256};
@@ -52,14 +52,7 @@ fn kept(sharing: &Sharing, cluster: &ClusterMessage) -> KeptPosts {
 /// All bodies of the only partner's evidence, newest version of each.
 fn feed(sharing: &Sharing) -> Vec<String> {
     let store = &sharing.inner.store;
-    let query = ObjectQuery {
-        ids: Vec::new(),
-        kinds: vec!["observed-data".to_owned()],
-        spec_versions: Vec::new(),
-        versions: Versions::All,
-        after: Position::START,
-        limit: 1_000,
-    };
+    let query = ObjectQuery::every_version(&["observed-data"]);
     let (objects, _) = store.objects(store.partners().unwrap()[0].collection, &query).unwrap();
     objects.into_iter().map(|object| object.body).collect()
 }
@@ -68,15 +61,6 @@ async fn approve(sharing: &Sharing) {
     sharing.step("a", Step::BeginReview, "ann").await.unwrap();
     record_facts(sharing).await;
     sharing.step("a", clear(), "ann").await.unwrap();
-}
-
-/// Records for the newest version what the rules need.
-async fn record_facts(sharing: &Sharing) {
-    let check = Step::CheckSourcesAndMethods { finding: "public posts only".to_owned() };
-    sharing.step("a", check, "ann").await.unwrap();
-    for fact in casework::fixtures::facts() {
-        sharing.step("a", Step::Record(fact), "ann").await.unwrap();
-    }
 }
 
 fn clear() -> Step {

@@ -129,12 +129,8 @@ async fn record(sharing: &Sharing, id: &str) {
 fn seen(sharing: &Sharing, partner: &str, kind: &str) -> Vec<Value> {
     let row = sharing.inner.store.partners().unwrap().into_iter().find(|row| row.name == partner).unwrap();
     let query = ObjectQuery {
-        ids: Vec::new(),
-        kinds: vec![kind.to_owned()],
-        spec_versions: Vec::new(),
         versions: Versions::Some { first: false, last: true, at: Vec::new() },
-        after: crate::store::Position::START,
-        limit: 1_000,
+        ..ObjectQuery::every_version(&[kind])
     };
     let objects = sharing.inner.store.objects(row.collection, &query).unwrap().0;
     objects.iter().map(|object| serde_json::from_str(&object.body).unwrap()).collect()

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use serde_json::Value;
 
 use super::*;
-use crate::store::{ObjectQuery, Position, Versions};
+use crate::store::ObjectQuery;
 
 fn open_for_two(place: &str) -> Sharing {
     let partner = |name: &str, platform: &str| Partner {
@@ -26,14 +26,7 @@ fn open_for_two(place: &str) -> Sharing {
 /// Every version of every object that a partner has.
 fn objects(sharing: &Sharing, partner: &str) -> Vec<Value> {
     let row = sharing.inner.store.partners().unwrap().into_iter().find(|row| row.name == partner).unwrap();
-    let query = ObjectQuery {
-        ids: Vec::new(),
-        kinds: Vec::new(),
-        spec_versions: Vec::new(),
-        versions: Versions::All,
-        after: Position::START,
-        limit: 1_000,
-    };
+    let query = ObjectQuery::every_version(&[]);
     let rows = sharing.inner.store.objects(row.collection, &query).unwrap().0;
     rows.iter().map(|row| serde_json::from_str(&row.body).unwrap()).collect()
 }

@@ -56,14 +56,7 @@ fn the_page_shows_the_objects_that_a_release_sends() {
         .runtime
         .block_on(s.sharing.blocking(|inner| {
             let partners = inner.store.partners()?;
-            let query = crate::store::ObjectQuery {
-                ids: Vec::new(),
-                kinds: Vec::new(),
-                spec_versions: Vec::new(),
-                versions: crate::store::Versions::All,
-                after: crate::store::Position::START,
-                limit: 1_000,
-            };
+            let query = crate::store::ObjectQuery::every_version(&[]);
             let (objects, _) = inner.store.objects(partners[0].collection, &query)?;
             Ok((partners, objects))
         }))
