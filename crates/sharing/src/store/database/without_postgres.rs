@@ -23,4 +23,8 @@ impl Database for Postgres {
     fn read(&self, _: Work<'_>) -> Result<(), StoreError> {
         match *self {}
     }
+
+    fn is_in_place(&self) -> Result<(), StoreError> {
+        match *self {}
+    }
 }
