@@ -259,7 +259,41 @@ def keys():
     b.arrives(console, "u leads back")
 
 
-def everywhere(address):
+def watch():
+    """A reviewer decides about groups that are not flagged, with and without the script."""
+    log_in("ann")
+    b.get(console + "watch")
+    groups = [link.get_attribute("href") for link in b.all("#groups td.group a")]
+    if not b.expect(len(groups) >= 2, f"there are only {len(groups)} groups on the watch list: {b.text()[:300]!r}"):
+        return
+    for scripts, address in [(True, groups[-1]), (False, groups[-2])]:
+        name = f"watch-{'script' if scripts else 'noscript'}"
+        b.show(WIDE, scripts=scripts)
+        b.get(address)
+        b.look(f"{name}-1-group")
+        send("dismiss", scripts, reason=" ")
+        refused(f"{name}-2-refused", "the reason is empty")
+        send("watch", scripts, reason="until Friday")
+        b.expect("Kept on the list as watched" in b.text(), f"{name}: not watched: {b.text()[:300]!r}")
+        send("dismiss", scripts, reason="a choir’s own posts")
+        b.expect("The group is off the list" in b.text(), f"{name}: not dismissed: {b.text()[:300]!r}")
+        b.get(console + "watch")
+        b.expect(address not in [link.get_attribute("href") for link in b.all("#groups td.group a")], f"{name}: it is still listed")
+        b.get(address)
+        send("put_back", scripts, reason="the wrong row")
+        b.expect("Back on the list" in b.text(), f"{name}: not put back: {b.text()[:300]!r}")
+    b.show(WIDE)
+    b.get(console + "watch/sample")
+    b.expect("not of operations that it never proposed" in b.text(), "the sample does not say what its recall is of")
+    b.get(groups[-1])
+    send("open_case", True, reason="the same server")
+    b.expect("/clusters/" in b.driver.current_url and state() == "nominated", f"no case was opened: {b.driver.current_url}")
+    b.look("watch-case")
+    # The first one stays on the list, for the pages in every width.
+    return groups[0]
+
+
+def everywhere(address, group):
     """Light, dark and narrow: no sideways scroll, contrast, focus, and no link to a refusal."""
     ids = [link.split("/clusters/")[1] for link in cases]
     pages = [
@@ -271,6 +305,9 @@ def everywhere(address):
         ("recipients", console + "partners"),
         ("audit", console + "audit?verify=1"),
         ("help", console + "help"),
+        ("watch", console + "watch"),
+        ("watch-group", group),
+        ("watch-sample", console + "watch/sample"),
         ("compare", f"{console}cases/compare?case={ids[0]}&case={ids[1]}"),
     ]
     for width, scheme in [(WIDE, "light"), (WIDE, "dark"), (TELEPHONE, "light"), (TELEPHONE, "dark")]:
@@ -318,10 +355,11 @@ try:
         one_case(cases[1], False)
         b.show(WIDE)
         many()
+        group = watch()
         log_in("eve")
         b.get(cases[2])
         send("begin", True)
-        everywhere(cases[2])
+        everywhere(cases[2], group or console + "watch")
         drawings(cases[2])
         keys()
         conflict(cases[2])

@@ -31,6 +31,7 @@ mod steps;
 pub mod techniques;
 mod tlp;
 mod typed;
+pub mod watch;
 
 pub use act::Act;
 pub use case::Undo;

@@ -75,6 +75,8 @@ pub enum Task {
     AcknowledgeWithdrawal,
     /// Decides about a partner's rejection.
     DecideRejection,
+    /// Decides about a group of the watch list, or answers about one of the sample.
+    DecideGroup,
 }
 
 impl Task {
@@ -84,6 +86,7 @@ impl Task {
             Task::ManageDeliveries => &[Role::Admin],
             Task::AcknowledgeWithdrawal => &[Role::Admin, Role::Approver],
             Task::DecideRejection => &[Role::Approver],
+            Task::DecideGroup => &[Role::Reviewer],
         }
     }
 }

@@ -39,7 +39,8 @@ pub mod topics {
     pub const CLUSTERS: &str = "clusters";
     /// Flagged clusters, keyed by cluster.
     pub const CLUSTERS_FLAGGED: &str = "clusters.flagged";
-    /// Records of `clusters.flagged` that could not be read, unchanged, with the reason.
+    /// Records of `clusters` and `clusters.flagged` that sharing could not read, unchanged, with the
+    /// reason.
     pub const CLUSTERS_DEAD_LETTER: &str = "clusters.dead-letter";
     /// Findings of partners and reviewers about clusters, keyed by cluster; compacted.
     pub const FEEDBACK: &str = "feedback";

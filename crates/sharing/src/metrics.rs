@@ -1,11 +1,14 @@
 //! What is counted about sharing.
 
+mod watch;
+
 use casework::{case::State, feedback::Outcome};
 use runtime::metrics::{
     Histogram, HistogramVec, IntCounter, IntCounterVec, IntGauge, IntGaugeVec, Label, MetricsError,
 };
 
 use crate::store::precision::{By, Judged};
+pub(crate) use watch::WatchMetrics;
 
 /// Outcomes of flagged clusters.
 const CLUSTERS: [&str; 5] = ["opened", "updated", "known", "rejected", "dead_letter"];
@@ -16,7 +19,8 @@ const LOGINS: [&str; 5] = ["ok", "wrong", "limited", "no_role", "failed"];
 /// Limits that refuse requests and connections.
 const LIMITS: [&str; 5] = ["partner", "token", "stranger", "login", "connection"];
 /// Places of errors.
-const PLACES: [&str; 9] = ["store", "log", "http", "webhook", "feedback", "evidence", "expiry", "audit", "provider"];
+const PLACES: [&str; 10] =
+    ["store", "log", "http", "webhook", "feedback", "evidence", "expiry", "audit", "provider", "watch"];
 /// What became of posts behind findings.
 const EVIDENCE: [&str; 3] = ["kept", "gone", "deleted"];
 
@@ -85,6 +89,8 @@ pub(crate) struct Metrics {
     pub oldest_duty: IntGauge,
     /// Clusters that somebody said something of lately, by who and what.
     pub judged: IntGaugeVec,
+    /// The watch list.
+    pub watch: WatchMetrics,
 }
 
 impl Metrics {
@@ -167,6 +173,7 @@ impl Metrics {
                     Label::listed("verdict", Judged::ALL.map(Judged::name)),
                 ],
             )?,
+            watch: WatchMetrics::new(metrics)?,
             shared: metrics.clone(),
             clusters: metrics.counters(
                 "lockstep_sharing_clusters_total",

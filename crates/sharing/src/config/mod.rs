@@ -5,6 +5,7 @@ mod audit;
 pub(crate) mod database_url;
 mod encryption;
 pub(crate) mod policy;
+mod watch;
 pub mod webhooks;
 
 use std::{net::SocketAddr, path::PathBuf};
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use audit::Audit;
 pub use encryption::Encryption;
+pub use watch::Watch;
 
 use access::{Limits, Login, Tls};
 use casework::{
@@ -120,6 +122,9 @@ pub struct Config {
     pub retraction_due_h: u32,
     /// The audit log: how often it is checked, and where its seals are kept outside of the database.
     pub audit: Audit,
+    /// The watch list: groups that the detector reports without flagging them, and the sample that reviewers are
+    /// asked about.
+    pub watch: Watch,
     /// Webhooks: how objects are delivered to partners that have one, signed by the Standard Webhooks
     /// scheme.
     pub webhooks: webhooks::Config,
@@ -156,6 +161,7 @@ impl Default for Config {
             expiry_notice_days: 7,
             retraction_due_h: 24,
             audit: Audit::default(),
+            watch: Watch::default(),
             webhooks: webhooks::Config::default(),
         }
     }

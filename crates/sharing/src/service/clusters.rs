@@ -210,7 +210,7 @@ impl Inner {
 
 /// The dead letter of a record: its value, key and headers, with the reason. Headers that would make it too large for the log are left
 /// out; they still stand where the record came from.
-fn dead_letter(record: &Record, value: &[u8], error: &DecodeError, now: Timestamp) -> NewRecord {
+pub(super) fn dead_letter(record: &Record, value: &[u8], error: &DecodeError, now: Timestamp) -> NewRecord {
     let source = Source::Record { topic: record.topic.to_string(), partition: record.partition, offset: record.offset };
     let letter = DeadLetter::new(value, error, source, now);
     let own = letter.headers();

@@ -20,6 +20,7 @@ mod seed;
 pub(crate) mod site;
 mod tokens;
 pub(crate) mod users;
+pub(crate) mod watch;
 
 use std::sync::{Arc, OnceLock};
 

@@ -3,6 +3,7 @@ mod crash;
 mod evidence;
 mod feedback;
 mod references;
+mod watch;
 
 use std::{collections::BTreeMap, time::Duration};
 
@@ -233,7 +234,8 @@ async fn clusters_come_from_the_log_and_bad_ones_hold_up_nothing((folder, place)
         retention: None,
     };
     let dead = runtime::TopicSpec { name: topics::CLUSTERS_DEAD_LETTER, partitions: 1, ..topic.clone() };
-    log.create_topics(&[topic, dead]).await.unwrap();
+    let all = runtime::TopicSpec { name: topics::CLUSTERS, partitions: 1, ..topic.clone() };
+    log.create_topics(&[topic, dead, all]).await.unwrap();
     let record = |cluster: &ClusterMessage| {
         runtime::NewRecord::new(topics::CLUSTERS_FLAGGED, cluster.cluster_id.as_bytes(), cluster.encode().unwrap())
     };

@@ -4,7 +4,7 @@ mod filter;
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use messages::cluster::ClusterMessage;
 
 use super::{
@@ -147,34 +147,41 @@ impl Store {
 
     /// Stores changes in one transaction; returns how many objects were added.
     pub fn commit(&self, changes: &[Change], now: Timestamp) -> Result<usize, StoreError> {
-        self.write(|tx| {
-            let mut added = 0;
-            for change in changes {
-                put_case(tx, &change.stored)?;
-                let mut covers = Covers::default();
-                let mut published = Vec::new();
-                for Published { collection, reference, objects } in &change.publish {
-                    case_references::keep(tx, *collection, &change.stored.case.id, reference)?;
-                    let demo = change.stored.case.demo;
-                    let before = retractions::last_added(tx, *collection)?;
-                    added += objects::publish(tx, *collection, objects, demo, now.as_microsecond())?;
-                    let until = retractions::last_added(tx, *collection)?;
-                    covers.published.extend(contents::published(tx, *collection, before, until)?);
-                    published.push((collection, objects, before));
-                }
-                covers.cases.extend([contents::case(tx, &change.stored.case.cluster_id)?]);
-                append_covering(tx, entries_of(change, now), covers.text()?)?;
-                for (collection, objects, before) in published {
-                    let due = self.retraction_due;
-                    retractions::after_publish(tx, change, *collection, objects, before, due, now)?;
-                }
-                retractions::after_change(tx, change)?;
-                evidence::after_change(tx, change)?;
-                feedback::take_label(tx, change)?;
-            }
-            Ok(added)
-        })
+        self.write(|tx| commit_in(tx, changes, self.retraction_due, now))
     }
+}
+
+/// Stores changes as part of a transaction; returns how many objects were added.
+pub(super) fn commit_in(
+    tx: &mut dyn Session,
+    changes: &[Change],
+    due: SignedDuration,
+    now: Timestamp,
+) -> Result<usize, StoreError> {
+    let mut added = 0;
+    for change in changes {
+        put_case(tx, &change.stored)?;
+        let mut covers = Covers::default();
+        let mut published = Vec::new();
+        for Published { collection, reference, objects } in &change.publish {
+            case_references::keep(tx, *collection, &change.stored.case.id, reference)?;
+            let demo = change.stored.case.demo;
+            let before = retractions::last_added(tx, *collection)?;
+            added += objects::publish(tx, *collection, objects, demo, now.as_microsecond())?;
+            let until = retractions::last_added(tx, *collection)?;
+            covers.published.extend(contents::published(tx, *collection, before, until)?);
+            published.push((collection, objects, before));
+        }
+        covers.cases.extend([contents::case(tx, &change.stored.case.cluster_id)?]);
+        append_covering(tx, entries_of(change, now), covers.text()?)?;
+        for (collection, objects, before) in published {
+            retractions::after_publish(tx, change, *collection, objects, before, due, now)?;
+        }
+        retractions::after_change(tx, change)?;
+        evidence::after_change(tx, change)?;
+        feedback::take_label(tx, change)?;
+    }
+    Ok(added)
 }
 
 /// The entries of a change; one that says nothing by itself still covers the case.
@@ -267,7 +274,7 @@ fn put_terms(tx: &mut dyn Session, case: &Case, cluster: &ClusterMessage) -> Res
 }
 
 /// A stored finding; one of an older version of the schema as one of today's.
-fn cluster_of(text: &str) -> Result<ClusterMessage, StoreError> {
+pub(super) fn cluster_of(text: &str) -> Result<ClusterMessage, StoreError> {
     ClusterMessage::decode(text.as_bytes())
         .map_err(|error| StoreError::Unreadable { what: "a cluster", why: error.to_string() })
 }

@@ -274,6 +274,46 @@ fn put_label(
     .map(drop)
 }
 
+/// How the id begins that stands for a case where a label is about a group of the watch list.
+pub(super) const GROUP: &str = "group ";
+
+/// Keeps a reviewer's label of a group of the watch list, about which there is no case; without a verdict it is taken back.
+pub(super) fn put_group_label(
+    tx: &mut dyn Session,
+    cluster_id: &str,
+    by: &str,
+    verdict: Option<Verdict>,
+    note: Option<&str>,
+    at: Timestamp,
+) -> Result<(), StoreError> {
+    let number: i64 = tx.value("select coalesce(max(number), 0) + 1 from feedback", values![])?.unwrap_or(1);
+    tx.run(
+        "insert into feedback (number, partner, case_id, cluster_id, verdict, said_at, note, published)
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, 0)",
+        values![
+            number,
+            format!("{REVIEWER}{by}"),
+            format!("{GROUP}{cluster_id}"),
+            cluster_id,
+            verdict.map(verdict_name),
+            at,
+            note
+        ],
+    )
+    .map(drop)
+}
+
+/// The reviewers whose labels of a group of the watch list stand.
+pub(super) fn group_labels(tx: &mut dyn Session, cluster_id: &str) -> Result<Vec<String>, StoreError> {
+    let mut standing: BTreeMap<String, bool> = BTreeMap::new();
+    let sql = "select partner, verdict from feedback where case_id = ?1 order by number";
+    for mut row in tx.rows(sql, values![format!("{GROUP}{cluster_id}")])? {
+        standing.insert(row.take(0)?, row.take::<Option<String>>(1)?.is_some());
+    }
+    let names = standing.into_iter().filter(|(_, stands)| *stands);
+    Ok(names.filter_map(|(name, _)| name.strip_prefix(REVIEWER).map(str::to_owned)).collect())
+}
+
 struct Target {
     case_id: String,
     cluster_id: String,

@@ -24,6 +24,7 @@ mod search_terms;
 mod sessions;
 mod tokens;
 mod verification;
+pub(crate) mod watch;
 
 pub use audit_log::AuditLog;
 pub(crate) use audit_log::PAGE as AUDIT_PAGE;

@@ -55,7 +55,7 @@ impl Store {
     pub fn judged_since(&self, since: Timestamp) -> Result<BTreeMap<(By, Judged), i64>, StoreError> {
         let rows = self.read(|db| {
             let sql = "select f.cluster_id, f.partner, f.verdict from feedback f
-                       where f.said_at >= ?1 and f.verdict is not null and not exists (
+                       where f.said_at >= ?1 and f.verdict is not null and f.case_id not like 'group %' and not exists (
                            select 1 from feedback g
                            where g.case_id = f.case_id and g.number > f.number and g.partner = f.partner
                              and coalesce(g.account, '') = coalesce(f.account, ''))";

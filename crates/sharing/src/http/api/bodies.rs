@@ -4,7 +4,7 @@ use messages::cluster::ClusterMessage;
 use serde::{Deserialize, Serialize};
 use utoipa::{
     ToSchema,
-    openapi::{Ref, RefOr, Schema},
+    openapi::{ObjectBuilder, OneOfBuilder, Ref, RefOr, Schema, schema::Type},
 };
 
 use crate::{
@@ -259,6 +259,12 @@ pub(super) struct VerificationBody {
     /// What is wrong.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub error: Option<String>,
+}
+
+/// The same, or nothing.
+pub(super) fn finding_or_null() -> RefOr<Schema> {
+    let null = ObjectBuilder::new().schema_type(Type::Null);
+    RefOr::T(Schema::OneOf(OneOfBuilder::new().item(finding()).item(null).build()))
 }
 
 /// The schema of a finding, which the description has from `messages`.

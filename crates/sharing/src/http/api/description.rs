@@ -21,6 +21,7 @@ use super::bodies::ErrorBody;
         super::description, super::person, super::list, super::one, super::outcome, super::step,
         super::partners::deliveries, super::partners::resend, super::partners::discard, super::partners::retractions,
         super::partners::acknowledgement, super::partners::retraction_cases, super::partners::decision,
+        super::watch::groups, super::watch::group, super::watch::decide_group, super::watch::sample,
         super::recipients, super::audit, super::verification
     ),
     components(schemas(ErrorBody)),

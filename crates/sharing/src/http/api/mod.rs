@@ -34,6 +34,7 @@ use casework::{
 mod bodies;
 mod description;
 mod partners;
+mod watch;
 
 use bodies::*;
 use partners::*;
@@ -57,6 +58,10 @@ pub(crate) fn routes() -> Router<Server> {
         .route("/api/retractions/{number}/acknowledgement", post(acknowledgement))
         .route("/api/retraction_cases", get(retraction_cases))
         .route("/api/retraction_cases/{number}/decision", post(decision))
+        .route("/api/watch/groups", get(watch::groups))
+        .route("/api/watch/groups/{id}", get(watch::group))
+        .route("/api/watch/groups/{id}/decisions", post(watch::decide_group))
+        .route("/api/watch/sample", get(watch::sample))
         .route("/api/recipients", get(recipients))
         .route("/api/audit", get(audit))
         .route("/api/audit/verification", get(verification))

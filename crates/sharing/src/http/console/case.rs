@@ -58,7 +58,12 @@ pub(super) struct Asked {
 }
 
 impl Asked {
-    fn shown(&self, links: bool) -> cluster::Shown {
+    /// What was done, as the address says it.
+    pub(super) fn done(&self) -> Option<&str> {
+        self.done.as_deref()
+    }
+
+    pub(super) fn shown(&self, links: bool) -> cluster::Shown {
         let number = |text: &Option<String>| text.as_deref().and_then(|text| text.parse().ok());
         cluster::Shown {
             account: number(&self.account),

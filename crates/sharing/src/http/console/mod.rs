@@ -10,6 +10,7 @@ mod pages;
 mod queue;
 mod retractions;
 mod review;
+mod watch;
 
 use axum::{
     Router,
@@ -47,6 +48,9 @@ pub(crate) fn routes() -> Router<Server> {
         .route("/retractions", get(retractions::page))
         .route("/retractions/{number}/acknowledge", post(retractions::acknowledge))
         .route("/retractions/cases/{number}", post(retractions::decide))
+        .route("/watch", get(watch::page))
+        .route("/watch/sample", get(watch::sample::page))
+        .route("/watch/groups/{id}", get(watch::group).post(watch::decide))
         .route("/partners", get(pages::partners))
         .route("/audit", get(pages::audit))
         .route("/help", get(pages::help))

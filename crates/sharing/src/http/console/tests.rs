@@ -6,6 +6,7 @@ mod objects;
 mod retractions;
 mod sign_offs;
 mod steps;
+mod watch;
 
 use futures::TryStreamExt;
 use messages::cluster::{ClusterMessage, LogPosition, PostRef};

@@ -60,7 +60,9 @@ fn config(place: &str, url: &str) -> Config {
 async fn open_log(folder: &Path) -> runtime::Log {
     let log = runtime::Log::open_embedded(&folder.join("log")).await.unwrap();
     let topic = |name| runtime::TopicSpec { name, partitions: 1, cleanup: runtime::Cleanup::Delete, retention: None };
-    log.create_topics(&[topic(topics::FEEDBACK), topic(topics::CLUSTERS_FLAGGED)]).await.unwrap();
+    log.create_topics(&[topic(topics::FEEDBACK), topic(topics::CLUSTERS_FLAGGED), topic(topics::CLUSTERS)])
+        .await
+        .unwrap();
     log
 }
 

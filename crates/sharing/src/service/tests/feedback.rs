@@ -185,7 +185,9 @@ async fn on_topic(log: &runtime::Log) -> Vec<(String, Option<Feedback>)> {
 async fn log(folder: &tempfile::TempDir) -> runtime::Log {
     let log = runtime::Log::open_embedded(&folder.path().join("log")).await.unwrap();
     let topic = |name| runtime::TopicSpec { name, partitions: 1, cleanup: runtime::Cleanup::Compact, retention: None };
-    log.create_topics(&[topic(topics::FEEDBACK), topic(topics::CLUSTERS_FLAGGED)]).await.unwrap();
+    log.create_topics(&[topic(topics::FEEDBACK), topic(topics::CLUSTERS_FLAGGED), topic(topics::CLUSTERS)])
+        .await
+        .unwrap();
     log
 }
 

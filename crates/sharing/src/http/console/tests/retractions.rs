@@ -9,7 +9,7 @@ use crate::{DeliveryState, config::webhooks::Config as WebhooksConfig, webhooks}
 const NASTY: &str = "<script>alert(1)</script>\"><img src=x onerror=alert(1)>\u{202E}{{ 7*7 }}";
 
 /// One partner that gets objects, letters and calls of its webhook.
-fn with_partner(ids: &[&str]) -> Server {
+pub(super) fn with_partner(ids: &[&str]) -> Server {
     server_with(Reviewers::People, ids, |config, folder| {
         let path = folder.join("recipients.toml");
         let text = "[classes.platform]\nproducts = ['platform_feed', 'notification_letter']\n\
@@ -23,7 +23,7 @@ fn with_partner(ids: &[&str]) -> Server {
     })
 }
 
-fn released(s: &Server, id: &str) {
+pub(super) fn released(s: &Server, id: &str) {
     let (ann, eve, bob) = (s.cookie.clone(), people::log_in(&s.base, "eve"), people::log_in(&s.base, "bob"));
     assert_eq!(send(s, &ann, id, &[("step", "begin")]).0, 303);
     for record in RECORDS {
@@ -35,24 +35,24 @@ fn released(s: &Server, id: &str) {
 }
 
 /// A form of any page.
-fn post(s: &Server, cookie: &str, path: &str, fields: &[(&str, &str)]) -> (u16, String) {
+pub(super) fn post(s: &Server, cookie: &str, path: &str, fields: &[(&str, &str)]) -> (u16, String) {
     let token = field(&s.get_as(cookie, "/help").1, "csrf").unwrap();
     let mut form: Vec<(&str, &str)> = vec![("csrf", &token)];
     form.extend_from_slice(fields);
     post_bare(s, cookie, path, &form)
 }
 
-fn post_bare(s: &Server, cookie: &str, path: &str, form: &[(&str, &str)]) -> (u16, String) {
+pub(super) fn post_bare(s: &Server, cookie: &str, path: &str, form: &[(&str, &str)]) -> (u16, String) {
     let request = s.posting.post(format!("{}{path}", s.base)).header("cookie", cookie);
     let mut response = request.send_form(form.to_vec()).unwrap();
     (response.status().as_u16(), response.body_mut().read_to_string().unwrap())
 }
 
-fn json_of(s: &Server, path: &str) -> Value {
+pub(super) fn json_of(s: &Server, path: &str) -> Value {
     serde_json::from_str(&s.get(path).1).unwrap()
 }
 
-fn call(s: &Server, cookie: &str, path: &str, body: Option<Value>) -> (u16, Value) {
+pub(super) fn call(s: &Server, cookie: &str, path: &str, body: Option<Value>) -> (u16, Value) {
     let who: Value = serde_json::from_str(&s.get_as(cookie, "/api/person").1).unwrap();
     let request = s
         .agent
