@@ -21,6 +21,7 @@ mod near_miss;
 pub mod network;
 mod outcomes;
 pub mod periods;
+pub mod plain_words;
 pub mod posts;
 pub mod report;
 mod svg;

@@ -105,6 +105,8 @@ struct CasePage {
     left_out: usize,
     case_id: String,
     cluster_id: String,
+    /// Whether documents are made as PDF, too.
+    pdf: bool,
     /// Ids of related clusters, as examples to compare with.
     related: Vec<String>,
     history: Vec<StepView>,
@@ -315,6 +317,7 @@ fn case_page(
         feedback: feedback.into_iter().rev().take(FEEDBACK).map(feedback_view).collect(),
         case_id: case.id.clone(),
         cluster_id: path_segment(&cluster.cluster_id),
+        pdf: cfg!(feature = "pdf"),
         related: cluster
             .lineage
             .iter()

@@ -188,8 +188,18 @@ async fn made(
         )?;
         Ok(made.into_iter().next().map(|(_, document)| (reference, document)))
     });
-    match found.await {
-        Ok(Some((reference, document))) if pdf => as_pdf(&format!("{reference}-{to}-{slug}"), document),
+    answer(sharing, found.await, &format!("{to}-{slug}"), pdf)
+}
+
+/// A document that was made, or why not.
+fn answer(
+    sharing: &Sharing,
+    made: Result<Option<(String, Document)>, SharingError>,
+    name: &str,
+    pdf: bool,
+) -> Response<Body> {
+    match made {
+        Ok(Some((reference, document))) if pdf => as_pdf(&format!("{reference}-{name}"), document),
         Ok(Some((_, document))) => {
             let mut response = respond(StatusCode::OK, "text/html; charset=utf-8", document.html);
             // Only the document's own style is allowed, and nothing of the console.
@@ -208,6 +218,53 @@ async fn made(
         }
         Err(error) => failed(sharing, &error),
     }
+}
+
+/// Parameters of an explanation.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct ExplanationAsked {
+    /// Of the newest version, even if an earlier one was released.
+    newest: Option<String>,
+    /// With the id under which this recipient knows the case.
+    recipient: Option<String>,
+}
+
+/// The case in plain words: HTML to view, PDF to download.
+pub(super) async fn explanation(
+    Shared(sharing): Shared<Sharing>,
+    Path((id, file)): Path<(String, String)>,
+    asked: Result<Query<ExplanationAsked>, QueryRejection>,
+) -> Response<Body> {
+    let began = Instant::now();
+    let asked = asked.map(|Query(asked)| asked).unwrap_or_default();
+    let pdf = file == "explanation.pdf" && cfg!(feature = "pdf");
+    let response = match pdf || file == "explanation.html" {
+        false => {
+            no_document(StatusCode::NOT_FOUND, "There is no such document: the page of the case links to each.".into())
+        }
+        true => {
+            let found = sharing.blocking(move |inner| {
+                let stored = inner.store.case(&id)?.ok_or(SharingError::NoCase(id))?;
+                let reference = match asked.recipient.as_deref().filter(|name| !name.contains('\0')) {
+                    Some(recipient) => inner.store.reference_for(recipient, &stored.case.id)?,
+                    None => stored.case.id.clone(),
+                };
+                let newest = asked.newest.as_deref() == Some("1");
+                let document = documents::render_explanation(&documents::Explained {
+                    identity: &inner.config.identity,
+                    contact: &inner.config.contact,
+                    case: &stored.case,
+                    reference: &reference,
+                    cluster: stored.released.as_ref().filter(|_| !newest).unwrap_or(&stored.cluster),
+                    tlp: inner.config.tlp,
+                })?;
+                Ok(Some((reference, document)))
+            });
+            answer(&sharing, found.await, "explanation", pdf)
+        }
+    };
+    counted(&sharing, "console", "explanation", began, response)
 }
 
 /// A document as a download.

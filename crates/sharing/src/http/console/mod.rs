@@ -42,6 +42,7 @@ pub(crate) fn routes() -> Router<Server> {
         .route("/clusters/{id}", get(case::page))
         .route("/clusters/{id}/steps", post(case::step))
         .route("/clusters/{id}/documents/{recipient}/{file}", get(documents::file))
+        .route("/clusters/{id}/explanation/{file}", get(documents::explanation))
         .route("/clusters/{id}/objects/{recipient}", get(documents::objects))
         .route("/deliveries", get(deliveries::page))
         .route("/deliveries/{id}", post(deliveries::change))

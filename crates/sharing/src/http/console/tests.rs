@@ -1,6 +1,7 @@
 //! The console over real HTTP.
 
 mod duties;
+mod explanation;
 mod many;
 mod objects;
 mod retractions;

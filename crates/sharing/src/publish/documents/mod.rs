@@ -1,4 +1,5 @@
-//! Documents for people: the notification letter, the defensive briefing and the public notice, each as HTML and as PDF.
+//! Documents for people: the notification letter, the defensive briefing, the public notice, and the explanation in plain words, each as
+//! HTML and as PDF.
 //!
 //! Steps of a document: a [`Request`] → the finding as the recipient may see it (`finding`, the only place
 //! that redacts) → the product's template (`templates/documents/*.md`) → headings, paragraphs, lists and
@@ -9,6 +10,7 @@
 //! leaves out.
 
 mod content;
+mod explanation;
 mod finding;
 #[cfg(feature = "pdf")]
 mod fonts;
@@ -32,6 +34,7 @@ use casework::{
     case::{Case, State},
     policy::{AccountIds, Class, Elsewhere, Product, Recipient, Redaction},
 };
+pub(crate) use explanation::{Explained, render as render_explanation};
 use text_format::hex;
 
 /// A request for a document.
@@ -133,6 +136,12 @@ pub enum DocumentError {
     /// A public notice is for everybody.
     #[error("a public notice is marked TLP:CLEAR, not {}", .0.label())]
     NotPublic(Tlp),
+    /// The template of the explanation has an error, or its PDF cannot be written.
+    #[error("the explanation cannot be rendered: {why}")]
+    Explanation {
+        /// The error.
+        why: String,
+    },
     /// A template has an error, or the PDF cannot be written.
     #[error("the text of the {} cannot be rendered: {why}", .product.label())]
     Text {
@@ -148,20 +157,24 @@ pub enum DocumentError {
 pub fn render(request: &Request<'_>) -> Result<Document, DocumentError> {
     request.check()?;
     let fail = |why: String| DocumentError::Text { product: request.product, why };
-    let paper = request.paper().map_err(fail)?;
+    finish(request.paper().map_err(fail)?, request.draft()).map_err(fail)
+}
+
+/// The content as HTML and PDF.
+fn finish(paper: Content, draft: bool) -> Result<Document, String> {
     #[cfg(feature = "pdf")]
     let fonts = fonts::Fonts::new();
     #[cfg(feature = "pdf")]
     let paper = spelled(paper, &fonts);
-    let html = html::render(&paper).map_err(fail)?;
+    let html = html::render(&paper)?;
     #[cfg(feature = "pdf")]
-    let pdf = pdf::render(&paper, fonts).map_err(fail)?;
+    let pdf = pdf::render(&paper, fonts)?;
     Ok(Document {
         html_sha256: hex(&Sha256::digest(&html)),
         #[cfg(feature = "pdf")]
         pdf_sha256: hex(&Sha256::digest(&pdf)),
         title: paper.title,
-        draft: request.draft(),
+        draft,
         html,
         #[cfg(feature = "pdf")]
         pdf,
