@@ -308,6 +308,7 @@ def everywhere(address, group):
         ("watch", console + "watch"),
         ("watch-group", group),
         ("watch-sample", console + "watch/sample"),
+        ("appeals", f"{console}appeals?case={ids[0]}"),
         ("compare", f"{console}cases/compare?case={ids[0]}&case={ids[1]}"),
     ]
     for width, scheme in [(WIDE, "light"), (WIDE, "dark"), (TELEPHONE, "light"), (TELEPHONE, "dark")]:

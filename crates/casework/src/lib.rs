@@ -9,6 +9,7 @@
 
 pub mod accounts;
 mod act;
+pub mod appeal;
 pub mod attention;
 pub mod audit;
 pub mod audit_formats;

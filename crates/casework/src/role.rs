@@ -75,6 +75,10 @@ pub enum Task {
     AcknowledgeWithdrawal,
     /// Decides about a partner's rejection.
     DecideRejection,
+    /// Records the appeal of a named account.
+    RecordAppeal,
+    /// Decides an appeal.
+    DecideAppeal,
     /// Decides about a group of the watch list, or answers about one of the sample.
     DecideGroup,
 }
@@ -86,6 +90,8 @@ impl Task {
             Task::ManageDeliveries => &[Role::Admin],
             Task::AcknowledgeWithdrawal => &[Role::Admin, Role::Approver],
             Task::DecideRejection => &[Role::Approver],
+            Task::RecordAppeal => &[Role::Reviewer, Role::Approver],
+            Task::DecideAppeal => &[Role::Approver],
             Task::DecideGroup => &[Role::Reviewer],
         }
     }

@@ -89,6 +89,8 @@ pub(crate) struct Metrics {
     pub oldest_duty: IntGauge,
     /// Clusters that somebody said something of lately, by who and what.
     pub judged: IntGaugeVec,
+    /// Appeals of named accounts: open, and of these overdue.
+    pub appeals: IntGaugeVec,
     /// The watch list.
     pub watch: WatchMetrics,
 }
@@ -172,6 +174,11 @@ impl Metrics {
                     Label::listed("by", By::ALL.map(By::name)),
                     Label::listed("verdict", Judged::ALL.map(Judged::name)),
                 ],
+            )?,
+            appeals: metrics.gauges(
+                "lockstep_sharing_appeals",
+                "Appeals of named accounts that are not decided. open: all of them; overdue: those past the due date.",
+                &[Label::listed("state", ["open", "overdue"])],
             )?,
             watch: WatchMetrics::new(metrics)?,
             shared: metrics.clone(),

@@ -120,6 +120,9 @@ pub struct Config {
     /// So long a partner may take to know of a withdrawal before somebody is paged.
     #[schemars(range(min = 1, max = 3650), extend("unit" = "hours"))]
     pub retraction_due_h: u32,
+    /// So long people may take to decide the appeal of a named account before somebody is paged.
+    #[schemars(range(min = 1, max = 365), extend("unit" = "days"))]
+    pub appeal_due_days: u32,
     /// The audit log: how often it is checked, and where its seals are kept outside of the database.
     pub audit: Audit,
     /// The watch list: groups that the detector reports without flagging them, and the sample that reviewers are
@@ -160,6 +163,7 @@ impl Default for Config {
             seed: None,
             expiry_notice_days: 7,
             retraction_due_h: 24,
+            appeal_due_days: 14,
             audit: Audit::default(),
             watch: Watch::default(),
             webhooks: webhooks::Config::default(),

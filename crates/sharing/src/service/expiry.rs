@@ -154,6 +154,9 @@ impl Inner {
         metrics.retractions.with_label_values(&["waiting"]).set(waiting);
         metrics.retractions.with_label_values(&["overdue"]).set(overdue);
         metrics.retraction_cases.set(open);
+        let (appeals, overdue) = self.store.appeal_counts(now)?;
+        metrics.appeals.with_label_values(&["open"]).set(appeals);
+        metrics.appeals.with_label_values(&["overdue"]).set(overdue);
         let (running_out, attention) = self.store.watched_counts(self.notice_until(now))?;
         metrics.running_out.set(running_out);
         metrics.attention.set(attention);

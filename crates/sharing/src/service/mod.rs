@@ -1,6 +1,7 @@
 //! The service: what comes in is decided by [`casework`], stored by [`crate::store`] and rendered by [`crate::publish`]. The only place that
 //! has all three.
 
+pub(crate) mod appeals;
 pub(crate) mod audit_events;
 mod clusters;
 mod database;
@@ -205,6 +206,7 @@ impl Inner {
         if seen.is_some_and(|seen| seen != record.revision) {
             return Err(StoreError::Conflict(record.case.id).into());
         }
+        self.check_appeals(&record, &act)?;
         let was_approved = record.case.approved.is_some();
         let rendered = match &act {
             Act::Step(Step::Approve { .. }) => Some(self.rendered_anew(&record)?),

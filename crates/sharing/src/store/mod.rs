@@ -3,6 +3,7 @@
 //! [`Store`] is the whole interface, one file per kind of thing; its methods block. One [`Change`] is one transaction: a case, what
 //! the audit log says of it and the objects that partners get are stored together or not at all.
 
+mod appeals;
 mod audit_events;
 mod audit_log;
 mod case_references;

@@ -22,6 +22,7 @@ use super::bodies::ErrorBody;
         super::partners::deliveries, super::partners::resend, super::partners::discard, super::partners::retractions,
         super::partners::acknowledgement, super::partners::retraction_cases, super::partners::decision,
         super::watch::groups, super::watch::group, super::watch::decide_group, super::watch::sample,
+        super::appeals::appeals, super::appeals::record_appeal, super::appeals::decide_appeal,
         super::recipients, super::audit, super::verification
     ),
     components(schemas(ErrorBody)),

@@ -31,6 +31,7 @@ use casework::{
     policy::{self, Decision, Policy},
 };
 
+mod appeals;
 mod bodies;
 mod description;
 mod partners;
@@ -62,6 +63,8 @@ pub(crate) fn routes() -> Router<Server> {
         .route("/api/watch/groups/{id}", get(watch::group))
         .route("/api/watch/groups/{id}/decisions", post(watch::decide_group))
         .route("/api/watch/sample", get(watch::sample))
+        .route("/api/appeals", get(appeals::appeals).post(appeals::record_appeal))
+        .route("/api/appeals/{number}/decision", post(appeals::decide_appeal))
         .route("/api/recipients", get(recipients))
         .route("/api/audit", get(audit))
         .route("/api/audit/verification", get(verification))

@@ -259,7 +259,7 @@ impl<'de> Deserialize<'de> for Nothing {
 }
 
 /// The number in a path.
-pub(super) struct Number(i64);
+pub(super) struct Number(pub(super) i64);
 
 impl<S: Send + Sync> FromRequestParts<S> for Number {
     type Rejection = Response<Body>;

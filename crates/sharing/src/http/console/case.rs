@@ -105,6 +105,8 @@ struct CasePage {
     left_out: usize,
     case_id: String,
     cluster_id: String,
+    /// Open appeals of its accounts.
+    appeals: usize,
     /// Whether documents are made as PDF, too.
     pdf: bool,
     /// Ids of related clusters, as examples to compare with.
@@ -317,6 +319,7 @@ fn case_page(
         feedback: feedback.into_iter().rev().take(FEEDBACK).map(feedback_view).collect(),
         case_id: case.id.clone(),
         cluster_id: path_segment(&cluster.cluster_id),
+        appeals: inner.store.open_appeals_of(id)?.len(),
         pdf: cfg!(feature = "pdf"),
         related: cluster
             .lineage

@@ -1,6 +1,7 @@
 //! The review console: server-rendered pages. They work without a script; `assets/console.js` makes them
 //! faster to use.
 
+mod appeals;
 mod case;
 mod compare;
 mod deliveries;
@@ -52,6 +53,8 @@ pub(crate) fn routes() -> Router<Server> {
         .route("/watch", get(watch::page))
         .route("/watch/sample", get(watch::sample::page))
         .route("/watch/groups/{id}", get(watch::group).post(watch::decide))
+        .route("/appeals", get(appeals::page).post(appeals::record))
+        .route("/appeals/{number}", post(appeals::decide))
         .route("/partners", get(pages::partners))
         .route("/audit", get(pages::audit))
         .route("/help", get(pages::help))
@@ -75,6 +78,8 @@ struct Shell {
     waiting: i64,
     /// Number of deliveries that were given up.
     dead: i64,
+    /// Number of open appeals.
+    appeals: i64,
     /// Number of rejections to decide and of overdue withdrawals.
     withdrawals: i64,
 }
@@ -88,6 +93,7 @@ impl Shell {
         let (_, overdue, rejected) = inner.store.retraction_counts(Timestamp::now())?;
         Ok(Shell {
             dead,
+            appeals: inner.store.appeal_counts(Timestamp::now())?.0,
             withdrawals: overdue + rejected,
             demo: (inner.config.reviewers == Reviewers::Demo).then_some(casework::DEMO_NOTICE),
             name: person.name.clone(),

@@ -1,5 +1,6 @@
 //! The console over real HTTP.
 
+mod appeals;
 mod duties;
 mod explanation;
 mod many;
