@@ -28,6 +28,8 @@ const NOT_RUN: &[(&str, &str)] = &[
     ("operator.md", "it needs Docker."),
     ("operator.md", "it needs an Apache Kafka."),
     ("operator.md", "it needs a PostgreSQL."),
+    ("operator.md", "it needs a PostgreSQL."),
+    ("operator.md", "it needs an Apache Kafka."),
     ("partner.md", "it needs a server with TLS and a client certificate."),
 ];
 

@@ -51,5 +51,6 @@ pub use service::{
 };
 pub use store::{
     AuditLog, Delivery, DeliveryQuery, DeliveryState, Erased, FeedbackRow, Retraction, RetractionCase, StoreError,
+    schema_version,
 };
 pub use token::{Scope, Token};

@@ -318,6 +318,11 @@ impl Store {
     }
 }
 
+/// Version of the tables that this program makes, and the newest that it opens (`pragma user_version` of a SQLite file).
+pub fn schema_version() -> i64 {
+    database::MIGRATIONS.len() as i64
+}
+
 fn to_json<T: serde::Serialize>(value: &T) -> Result<String, StoreError> {
     serde_json::to_string(value).map_err(|e| StoreError::Unreadable { what: "a value", why: e.to_string() })
 }
