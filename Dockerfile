@@ -1,5 +1,5 @@
-# syntax=docker/dockerfile:1
-# One image for every service: `lockstep serve intake|detect|share`.
+# One image for every service: `lockstep serve intake|detect|share`. BuildKit builds it (Docker 23 or newer, or DOCKER_BUILDKIT=1). docs/operator.md has the
+# commands for several architectures and for a list of the components (SBOM).
 
 FROM rust:1.95-slim-bookworm AS build
 # librdkafka and SQLite are compiled from source. Debian's point releases change versions, so no version is pinned.
@@ -9,10 +9,12 @@ RUN apt-get update \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY . .
-# The caches keep downloaded and compiled dependencies between builds. The finished program is copied out of the cache.
+# The caches keep downloaded and compiled dependencies between builds. The finished program is copied out of the cache. Cargo compares times of change,
+# and a source may be older than what another build left in the cache: so all sources of ours are new, and only they are compiled again.
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
-    cargo build --release --locked --package lockstep \
+    find crates tests -name '*.rs' -exec touch {} + \
+    && cargo build --release --locked --package lockstep \
     && install -D -s target/release/lockstep /out/lockstep
 
 FROM debian:bookworm-slim
@@ -24,9 +26,9 @@ COPY --from=build /out/lockstep /usr/local/bin/lockstep
 COPY models /opt/lockstep/models
 COPY config/lockstep.toml config/sharing.toml /opt/lockstep/config/
 USER 10001:10001
-# All paths are relative to this folder: models/, config/ and .lockstep/. Only .lockstep/ is written to.
+# All paths are relative to this folder: models/, config/ and .lockstep/. Only .lockstep/ is written to: mount a volume there for `detect` and `share`. The image
+# declares none, so that no container leaves an unnamed volume behind.
 WORKDIR /opt/lockstep
-VOLUME /opt/lockstep/.lockstep
 EXPOSE 8080 8081 9464
 # Bash sends the HTTP request, so no other program must be installed for the health check. /live needs no token. With admin.tls
 # the port speaks TLS: replace the health check then.

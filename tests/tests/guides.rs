@@ -24,8 +24,12 @@ const NOT_RUN: &[(&str, &str)] = &[
     ("researcher.md", "it builds the program."),
     ("researcher.md", "it builds the Python package."),
     ("operator.md", "it needs Docker."),
+    ("operator.md", "it needs Docker."),
+    ("operator.md", "it needs Docker."),
     ("operator.md", "it needs an Apache Kafka."),
     ("operator.md", "it needs a PostgreSQL."),
+    ("operator.md", "it needs a PostgreSQL."),
+    ("operator.md", "it needs an Apache Kafka."),
     ("partner.md", "it needs a server with TLS and a client certificate."),
 ];
 

@@ -5,6 +5,8 @@
 
 #[cfg(feature = "services")]
 mod audit;
+#[cfg(feature = "services")]
+mod backup;
 mod config;
 mod dataset;
 #[cfg(feature = "services")]
@@ -34,6 +36,8 @@ mod policy;
 mod producers;
 mod progress;
 #[cfg(feature = "services")]
+mod restore;
+#[cfg(feature = "services")]
 mod serve;
 mod simulate;
 mod table;
@@ -53,8 +57,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 #[cfg(not(feature = "services"))]
 use self::without_services::{
-    audit, deliveries, demo, documents, encryption, evidence, ingest, open, partners, policy, producers, serve, tokens,
-    users,
+    audit, backup, deliveries, demo, documents, encryption, evidence, ingest, open, partners, policy, producers,
+    restore, serve, tokens, users,
 };
 
 /// The engine allocates and frees many small objects; on a dense simulated world this allocator
@@ -103,6 +107,8 @@ enum Command {
     Audit(audit::Audit),
     Evidence(evidence::Evidence),
     Encryption(encryption::Encryption),
+    Backup(backup::Backup),
+    Restore(restore::Restore),
     Evaluate(evaluate::Evaluate),
     Dataset(dataset::DatasetCommand),
     Train(train::Train),
@@ -140,6 +146,8 @@ fn main() -> ExitCode {
         Command::Audit(audit) => audit.run(),
         Command::Evidence(evidence) => evidence.run(),
         Command::Encryption(encryption) => encryption.run(),
+        Command::Backup(backup) => backup.run(),
+        Command::Restore(restore) => restore.run(),
         Command::Evaluate(evaluate) => evaluate.run(),
         Command::Dataset(dataset) => dataset.run(),
         Command::Train(train) => train.run(),
@@ -181,7 +189,9 @@ impl Command {
             | Command::Retractions(_)
             | Command::Audit(_)
             | Command::Evidence(_)
-            | Command::Encryption(_) => true,
+            | Command::Encryption(_)
+            | Command::Backup(_)
+            | Command::Restore(_) => true,
             Command::Detect(_)
             | Command::Open(_)
             | Command::Explain(_)

@@ -33,6 +33,7 @@ macro_rules! absent {
 
 absent! {
     audit::Audit is "audit",
+    backup::Backup is "backup",
     deliveries::Retractions is "retractions",
     demo::Demo is "demo",
     documents::Documents is "documents",
@@ -43,6 +44,7 @@ absent! {
     partners::Partners is "partners",
     policy::Policy is "policy",
     producers::Producers is "producers",
+    restore::Restore is "restore",
     serve::Serve is "serve",
     tokens::Tokens is "tokens",
     users::Users is "users",

@@ -26,7 +26,8 @@ const OFFSET: usize = 4 + 8;
 const CHECKSUM: usize = 8;
 /// Number of checkpoints kept.
 const KEPT: usize = 2;
-const SUFFIX: &str = ".checkpoint";
+/// How the names of the files end.
+pub const SUFFIX: &str = ".checkpoint";
 
 /// A checkpoint cannot be written or read.
 #[derive(Debug, thiserror::Error)]

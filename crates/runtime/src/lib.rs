@@ -14,7 +14,7 @@
 //! State that is expensive to rebuild is saved as a [`checkpoint`] with its offsets, so that a
 //! start does not have to read everything again.
 //!
-//! Other modules: [`metrics`] are created from an injected registry; [`admin`] serves them and the
+//! Other modules: [`copies`] copies databases while they are written to; [`metrics`] are created from an injected registry; [`admin`] serves them and the
 //! readiness of the service; [`http`] is the HTTP server with graceful shutdown, and the
 //! guard of listeners without a login page; [`keys`] are API keys and files of them; [`shutdown`] tells
 //! all tasks to stop; [`telemetry`] writes log lines.
@@ -30,6 +30,7 @@
 
 pub mod admin;
 pub mod checkpoint;
+pub mod copies;
 pub mod http;
 pub mod keys;
 mod log;
@@ -38,6 +39,6 @@ pub mod shutdown;
 pub mod telemetry;
 
 pub use log::{
-    Cleanup, Committed, Consumer, Log, LogError, MAX_NOTE_BYTES, MAX_RECORD_BYTES, NewRecord, Partition, Reader,
-    Record, TopicSpec,
+    Cleanup, Committed, Consumer, DELETIONS, FolderLock, LOG_FILE, LOG_LAYOUT, Log, LogError, MAX_NOTE_BYTES,
+    MAX_RECORD_BYTES, NewRecord, Partition, Reader, Record, TopicSpec,
 };

@@ -38,6 +38,7 @@ use futures::stream::{self, BoxStream, StreamExt};
 
 use consumer::{AnyReader, Member};
 pub use consumer::{Consumer, Reader};
+pub use embedded::{DELETIONS, FILE as LOG_FILE, FolderLock, LAYOUT as LOG_LAYOUT};
 pub use error::LogError;
 
 /// Largest size of a record in bytes: key, value and headers together. Larger records are refused
@@ -218,7 +219,8 @@ impl Log {
         }
     }
 
-    /// Creates the topics that do not exist; existing topics are not changed.
+    /// Creates the topics that do not exist. Existing topics of the embedded log get the retention
+    /// time. Existing topics of Kafka are not changed; a warning names each that has another one.
     pub async fn create_topics(&self, topics: &[TopicSpec]) -> Result<(), LogError> {
         for spec in topics {
             check_spec(spec)?;
@@ -394,6 +396,15 @@ impl Log {
         match &self.0 {
             Home::Embedded(log) => log.clean().await,
             Home::Kafka(_) => Ok(()),
+        }
+    }
+
+    /// How many records the embedded log has deleted since it was opened, by topic and by one of
+    /// [`DELETIONS`]. Kafka deletes by itself and says nothing of it.
+    pub fn deleted_records(&self) -> Vec<(Arc<str>, &'static str, u64)> {
+        match &self.0 {
+            Home::Embedded(log) => log.deleted_records(),
+            Home::Kafka(_) => Vec::new(),
         }
     }
 

@@ -36,7 +36,7 @@ mod token;
 mod webhooks;
 
 pub use config::{
-    Audit, Config, Encryption, REMOVED, Watch,
+    Audit, Config, Encryption, REMOVED, Retention, Watch,
     access::{Limits, Login, Provider, Tls},
     policy::load_policy,
 };
@@ -51,5 +51,6 @@ pub use service::{
 };
 pub use store::{
     AuditLog, Delivery, DeliveryQuery, DeliveryState, Erased, FeedbackRow, Retraction, RetractionCase, StoreError,
+    schema_version,
 };
 pub use token::{Scope, Token};

@@ -4,7 +4,7 @@ use runtime::shutdown::Shutdown;
 
 use crate::{
     audit_watch,
-    service::{Sharing, SharingError, audit_events, evidence, expiry, feedback, watch},
+    service::{Sharing, SharingError, audit_events, evidence, expiry, feedback, retention, watch},
     webhooks,
 };
 
@@ -22,6 +22,7 @@ impl Sharing {
             expiry::run(self, &shutdown),
             watch::read(self, &log, &shutdown),
             watch::maintain(self, &shutdown),
+            retention::run(self, &shutdown),
             audit_events::run(self, &shutdown),
             audit_watch::run(self, &shutdown),
         )?;

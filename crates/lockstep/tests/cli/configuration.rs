@@ -87,3 +87,17 @@ fn models_and_worlds_that_are_not_there_name_those_that_are() {
     workspace.run(&["simulate", "--world", "dmeo"]).ends(1).says(&["did you mean `demo`?"]);
     workspace.run(&["simulate", "--world", "no.toml"]).ends(1).says(&["cannot read the world no.toml"]);
 }
+
+#[test]
+fn the_configuration_for_kubernetes_is_valid() {
+    let workspace = Workspace::new();
+    let folder = Path::new(concat!(env!("CARGO_MANIFEST_DIR"), "/../../config/kubernetes"));
+    workspace.write("token", "a-token-for-prometheus\n");
+    let recipients = folder.join("sharing.toml");
+    let file = folder.join("lockstep.toml");
+    let mut check = workspace.command(&["config", "check", "--config", file.to_str().unwrap()]);
+    // What the cluster mounts.
+    check.env("LOCKSTEP__SHARING__RECIPIENTS", recipients).env("LOCKSTEP__ADMIN__TOKEN_FILE", "token");
+    let run = Run::of(check.output().unwrap()).ends(0);
+    assert!(!run.err.contains("unknown"), "{}", run.err);
+}

@@ -10,6 +10,7 @@ use std::{
 
 use serde_json::Value;
 
+mod backup;
 mod configuration;
 mod database;
 mod formats;

@@ -22,6 +22,7 @@
 //! connections and never wait for the writer. A counter in memory tells readers of new records, so
 //! waiting needs no disk access.
 mod group;
+mod headers;
 mod lock;
 mod member;
 mod reader;
@@ -29,12 +30,12 @@ mod store;
 mod writer;
 
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     fs,
     ops::Range,
     path::{Path, PathBuf},
     sync::{
-        Arc, RwLock,
+        Arc, Mutex, RwLock,
         atomic::{AtomicBool, Ordering},
         mpsc,
     },
@@ -42,13 +43,37 @@ use std::{
 
 use tokio::sync::{oneshot, watch};
 
-pub(super) use self::{member::GroupMember, reader::Reader};
+pub use self::store::LAYOUT;
 use self::{
+    headers::encode_headers,
     reader::Cursor,
-    store::{Readers, Row, Store, Topic, encode_headers},
+    store::{Readers, Row, Store, Topic},
     writer::{Commit, Op, Reply, Write, Writer},
 };
-use super::{Committed, LogError, MAX_POLL_BYTES, NewRecord, Record, TopicSpec, blocking, partition};
+pub(super) use self::{member::GroupMember, reader::Reader};
+use super::{Cleanup, Committed, LogError, MAX_POLL_BYTES, NewRecord, Record, TopicSpec, blocking, partition};
+
+/// Why the cleaner deletes records: they are older than the topic keeps them, or a newer record has
+/// their key.
+pub const DELETIONS: [&str; 2] = ["retention", "compaction"];
+
+/// Name of the log's file in its folder.
+pub const FILE: &str = "log.db";
+
+/// The only user of a log's folder, until it is dropped: for replacing the log's file while no service runs.
+pub struct FolderLock {
+    _file: fs::File,
+}
+
+impl FolderLock {
+    /// Locks the folder, which must exist.
+    ///
+    /// # Errors
+    /// [`LogError::InUse`] if a process has the log open.
+    pub fn take(dir: &Path) -> Result<FolderLock, LogError> {
+        Ok(FolderLock { _file: lock::take(dir)? })
+    }
+}
 
 /// The embedded log, in one folder.
 #[derive(Clone)]
@@ -64,6 +89,8 @@ pub(super) struct Shared {
     /// Counts appends and rebalances. Tasks that wait for either watch this counter.
     changes: watch::Sender<u64>,
     closed: AtomicBool,
+    /// Records that the cleaner deleted, by topic and by one of [`DELETIONS`].
+    deleted: Mutex<BTreeMap<(Arc<str>, &'static str), u64>>,
 }
 
 impl Shared {
@@ -80,6 +107,16 @@ impl Shared {
     fn add_topic(&self, topic: Topic) {
         let mut topics = self.topics.write().unwrap_or_else(|e| e.into_inner());
         topics.insert(topic.name.clone(), Arc::new(topic));
+    }
+
+    fn count_deleted(&self, topic: &Topic, records: usize) {
+        let [retention, compaction] = DELETIONS;
+        let why = match topic.cleanup {
+            Cleanup::Delete => retention,
+            Cleanup::Compact => compaction,
+        };
+        let mut deleted = self.deleted.lock().unwrap_or_else(|e| e.into_inner());
+        *deleted.entry((topic.name.clone(), why)).or_default() += records as u64;
     }
 
     fn wake(&self) {
@@ -108,6 +145,7 @@ impl Shared {
             readers: Readers::new(file),
             changes: watch::Sender::new(0),
             closed: AtomicBool::new(false),
+            deleted: Mutex::default(),
         }))
     }
 }
@@ -116,7 +154,7 @@ impl Embedded {
     pub(super) fn open(dir: &Path) -> Result<Embedded, LogError> {
         fs::create_dir_all(dir).map_err(LogError::io(format!("make the folder {}", dir.display())))?;
         let lock = lock::take(dir)?;
-        let file = dir.join("log.db");
+        let file = dir.join(FILE);
         let store = Store::open(&file)?;
         let shared = Shared::of(&store, file)?;
         let (ops, queue) = mpsc::channel();
@@ -131,7 +169,7 @@ impl Embedded {
     /// Takes no lock: readers have their own connections, and SQLite isolates them from the writing
     /// process.
     pub(super) fn open_to_read(dir: &Path) -> Result<Embedded, LogError> {
-        let file = dir.join("log.db");
+        let file = dir.join(FILE);
         fs::metadata(&file).map_err(LogError::io(format!("open the log's file {}", file.display())))?;
         let store = Store::open_to_read(&file)?;
         let shared = Shared::of(&store, file)?;
@@ -186,6 +224,11 @@ impl Embedded {
 
     pub(super) async fn clean(&self) -> Result<(), LogError> {
         self.ask(Op::Clean).await
+    }
+
+    pub(super) fn deleted_records(&self) -> Vec<(Arc<str>, &'static str, u64)> {
+        let deleted = self.shared.deleted.lock().unwrap_or_else(|e| e.into_inner());
+        deleted.iter().map(|((topic, why), records)| (topic.clone(), *why, *records)).collect()
     }
 
     pub(super) fn check(&self) -> Result<(), LogError> {

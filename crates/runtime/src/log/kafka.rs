@@ -22,7 +22,7 @@ use std::{
 use futures::future::try_join_all;
 use rdkafka::{
     ClientConfig, Message, TopicPartitionList,
-    admin::{AdminClient, AdminOptions, NewTopic, TopicReplication},
+    admin::{AdminClient, AdminOptions, NewTopic, ResourceSpecifier, TopicReplication},
     client::DefaultClientContext,
     consumer::{BaseConsumer, Consumer},
     error::{KafkaError, RDKafkaErrorCode},
@@ -107,14 +107,17 @@ impl Kafka {
         let options =
             AdminOptions::new().request_timeout(Some(3 * REQUEST_TIMEOUT)).operation_timeout(Some(3 * REQUEST_TIMEOUT));
         let results = self.0.admin.create_topics(&topics, &options).await.map_err(LogError::kafka("create topics"))?;
+        let mut existing = Vec::new();
         for result in results {
             match result {
-                Ok(_) | Err((_, RDKafkaErrorCode::TopicAlreadyExists)) => {}
+                Ok(_) => {}
+                Err((topic, RDKafkaErrorCode::TopicAlreadyExists)) => existing.push(topic),
                 Err((topic, code)) => {
                     return Err(LogError::BadTopic { topic, problem: code.to_string() });
                 }
             }
         }
+        self.compare_retention(specs, &existing, &options).await;
         // A new topic is not known to every broker immediately: wait until the topics answer.
         let deadline = tokio::time::Instant::now() + 3 * REQUEST_TIMEOUT;
         for spec in specs {
@@ -126,6 +129,33 @@ impl Kafka {
             }
         }
         Ok(())
+    }
+
+    /// Warns of each existing topic that keeps its records for another time than configured. Whoever
+    /// made the topic decides, so nothing is changed.
+    async fn compare_retention(&self, specs: &[TopicSpec], existing: &[String], options: &AdminOptions) {
+        let deleting = specs.iter().filter(|spec| spec.cleanup == Cleanup::Delete);
+        for spec in deleting.filter(|spec| existing.iter().any(|topic| topic == spec.name)) {
+            let wanted = spec.retention.map_or(-1, |keep| i64::try_from(keep.as_millis()).unwrap_or(i64::MAX));
+            let asked = self.0.admin.describe_configs(&[ResourceSpecifier::Topic(spec.name)], options).await;
+            let found = asked.ok().and_then(|resources| {
+                let resource = resources.into_iter().next()?.ok()?;
+                resource.get("retention.ms")?.value.clone()?.parse::<i64>().ok()
+            });
+            match found {
+                Some(found) if found == wanted => {}
+                Some(found) => tracing::warn!(
+                    topic = spec.name,
+                    retention_ms = found,
+                    configured_ms = wanted,
+                    "the topic keeps its records for another time than log.retention says; to change it: kafka-configs.sh --alter \
+                     --entity-type topics --entity-name {} --add-config retention.ms={wanted}",
+                    spec.name
+                ),
+                // A user of Kafka without the right to ask.
+                None => tracing::debug!(topic = spec.name, "cannot ask how long the topic keeps its records"),
+            }
+        }
     }
 
     pub(super) async fn append(&self, records: Vec<NewRecord>) -> Result<(), LogError> {

@@ -2,6 +2,7 @@
 //! starts a broker and prints what to set.
 #![allow(clippy::print_stdout)] // test binaries talk on stdout
 mod reading;
+mod retention;
 
 use std::{
     collections::{BTreeMap, BTreeSet},

@@ -5,6 +5,7 @@ mod audit;
 pub(crate) mod database_url;
 mod encryption;
 pub(crate) mod policy;
+mod retention;
 mod watch;
 pub mod webhooks;
 
@@ -16,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 pub use audit::Audit;
 pub use encryption::Encryption;
+pub use retention::Retention;
 pub use watch::Watch;
 
 use access::{Limits, Login, Tls};
@@ -102,6 +104,8 @@ pub struct Config {
     /// keep the texts that they have.
     #[schemars(range(min = 1, max = 3650), extend("unit" = "days"))]
     pub evidence_days: u32,
+    /// How long the tables of the database keep what is finished.
+    pub retention: Retention,
     /// Objects in a TAXII page when the client names no limit.
     #[schemars(range(min = 1, max = 10_000), extend("unit" = "objects"))]
     pub taxii_page: usize,
@@ -157,6 +161,7 @@ impl Default for Config {
             disarm_objects: true,
             valid_days: 30,
             evidence_days: 180,
+            retention: Retention::default(),
             taxii_page: 100,
             taxii_page_max: 1000,
             console_page: 50,

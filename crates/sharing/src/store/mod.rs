@@ -20,6 +20,7 @@ mod health;
 pub(crate) mod objects;
 mod partners;
 pub(crate) mod precision;
+mod retention;
 mod retractions;
 mod search_terms;
 mod sessions;
@@ -318,6 +319,11 @@ impl Store {
         })?;
         done.ok_or(StoreError::Unreadable { what: "nothing", why: "the work was not done".to_owned() })
     }
+}
+
+/// Version of the tables that this program makes, and the newest that it opens (`pragma user_version` of a SQLite file).
+pub fn schema_version() -> i64 {
+    database::MIGRATIONS.len() as i64
 }
 
 fn to_json<T: serde::Serialize>(value: &T) -> Result<String, StoreError> {

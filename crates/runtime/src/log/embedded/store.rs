@@ -10,13 +10,15 @@ use std::{
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
+use super::headers::decode_headers;
 use crate::log::{Cleanup, Committed, LogError, MAX_POLL_BYTES, Record, TopicSpec};
 
 /// Number of bits for the offset in a record's id; the higher bits hold the slot's number.
 const OFFSET_BITS: u32 = 40;
 /// The file's application id ("LSLG"), which marks it as a log of Lockstep.
 const APPLICATION_ID: i32 = 0x4c53_4c47;
-const LAYOUT: i32 = 2;
+/// Version of the file's tables (`pragma user_version`).
+pub const LAYOUT: i32 = 2;
 /// Rows deleted in one transaction, so that cleaning does not make the write-ahead log too large.
 const CLEAN_CHUNK: usize = 10_000;
 /// Number of read connections kept open.
@@ -29,6 +31,13 @@ pub(super) struct Topic {
     pub(super) cleanup: Cleanup,
     pub(super) retention: Option<Duration>,
     pub(super) slots: Vec<Arc<Slot>>,
+}
+
+impl Topic {
+    /// The same topic with another retention time.
+    pub(super) fn keeping(&self, retention: Option<Duration>) -> Topic {
+        Topic { name: self.name.clone(), cleanup: self.cleanup, retention, slots: self.slots.clone() }
+    }
 }
 
 /// A partition, with the range of its records.
@@ -201,6 +210,14 @@ impl Store {
         self.insert_topic(spec).map_err(LogError::storage(format!("create topic {:?}", spec.name)))
     }
 
+    /// Changes how long a topic keeps its records.
+    pub(super) fn set_retention(&mut self, spec: &TopicSpec) -> Result<(), LogError> {
+        let done = self
+            .db
+            .execute("update topic set retention_ms = ?2 where name = ?1", params![spec.name, milliseconds(spec)]);
+        done.map(drop).map_err(LogError::storage(format!("change topic {:?}", spec.name)))
+    }
+
     fn insert_topic(&mut self, spec: &TopicSpec) -> rusqlite::Result<Topic> {
         let name: Arc<str> = spec.name.into();
         let transaction = self.db.transaction()?;
@@ -208,7 +225,7 @@ impl Store {
             Cleanup::Delete => "delete",
             Cleanup::Compact => "compact",
         };
-        let retention = spec.retention.map(|keep| i64::try_from(keep.as_millis()).unwrap_or(i64::MAX));
+        let retention = milliseconds(spec);
         transaction.execute(
             "insert into topic (name, partitions, cleanup, retention_ms) values (?1, ?2, ?3, ?4)",
             params![spec.name, spec.partitions, cleanup, retention],
@@ -319,6 +336,10 @@ impl Store {
     pub(super) fn close(self) -> Result<(), LogError> {
         self.db.close().map_err(|(_, error)| error).map_err(LogError::storage("close the log's file"))
     }
+}
+
+fn milliseconds(spec: &TopicSpec) -> Option<i64> {
+    spec.retention.map(|keep| i64::try_from(keep.as_millis()).unwrap_or(i64::MAX))
 }
 
 /// An open transaction. Dropped without [`Batch::commit`], it changes nothing.
@@ -448,52 +469,4 @@ fn read_only(file: &Path) -> rusqlite::Result<Connection> {
     db.busy_timeout(Duration::from_secs(10))?;
     db.execute_batch("pragma cache_size = -8192;")?;
     Ok(db)
-}
-
-/// Headers as stored: for each header the name's length, the name, the value's length, the value.
-/// Lengths are u32, little-endian.
-pub(super) fn encode_headers(headers: &[(String, Vec<u8>)]) -> Option<Vec<u8>> {
-    if headers.is_empty() {
-        return None;
-    }
-    let mut bytes = Vec::new();
-    for (name, value) in headers {
-        for part in [name.as_bytes(), value.as_slice()] {
-            bytes.extend_from_slice(&(part.len() as u32).to_le_bytes());
-            bytes.extend_from_slice(part);
-        }
-    }
-    Some(bytes)
-}
-
-fn decode_headers(mut bytes: &[u8]) -> Vec<(String, Vec<u8>)> {
-    fn part<'a>(bytes: &mut &'a [u8]) -> Option<&'a [u8]> {
-        let (length, rest) = bytes.split_first_chunk::<4>()?;
-        let (part, rest) = rest.split_at_checked(u32::from_le_bytes(*length) as usize)?;
-        *bytes = rest;
-        Some(part)
-    }
-    let mut headers = Vec::new();
-    while let (Some(name), Some(value)) = (part(&mut bytes), part(&mut bytes)) {
-        headers.push((String::from_utf8_lossy(name).into_owned(), value.to_vec()));
-    }
-    headers
-}
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use proptest::prelude::*;
-
-    proptest! {
-        #[test]
-        fn headers_come_back_as_they_were(headers: Vec<(String, Vec<u8>)>) {
-            let stored = encode_headers(&headers).unwrap_or_default();
-            prop_assert_eq!(decode_headers(&stored), headers);
-        }
-
-        #[test]
-        fn damaged_headers_do_not_panic(bytes: Vec<u8>) {
-            decode_headers(&bytes);
-        }
-    }
 }

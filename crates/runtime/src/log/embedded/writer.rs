@@ -250,7 +250,12 @@ impl Writer {
 
     fn create_topics(&mut self, specs: &[TopicSpec]) -> Result<(), LogError> {
         for spec in specs {
-            if self.shared.topic(spec.name).is_ok() {
+            if let Ok(existing) = self.shared.topic(spec.name) {
+                if existing.retention != spec.retention {
+                    self.store.set_retention(spec)?;
+                    tracing::info!(topic = spec.name, was = ?existing.retention, now = ?spec.retention, "the retention of a topic is changed");
+                    self.shared.add_topic(existing.keeping(spec.retention));
+                }
                 continue;
             }
             let topic = self.store.create_topic(spec)?;
@@ -349,6 +354,7 @@ impl Writer {
         let tombstones = now - TOMBSTONES.as_millis() as i64;
         let deleted = self.store.clean(topic, slot, now, tombstones)?;
         if deleted > 0 {
+            self.shared.count_deleted(topic, deleted);
             tracing::debug!(
                 topic = %topic.name,
                 partition = slot.partition,
