@@ -33,9 +33,10 @@ pub struct Facts {
     pub protected: Option<Recorded<Target>>,
     /// Whether election systems were breached.
     pub breaches: Option<Recorded<Breaches>>,
-    /// Delays for a state's chief election official, newest last. One is in force from when its approver has confirmed it.
+    /// Delays for a state's chief election official, newest last. A delay is in force once its approver
+    /// has confirmed it.
     pub delays: Vec<Recorded<Delay>>,
-    /// What approvers confirmed, newest last.
+    /// Confirmations of delays by their approvers, newest last.
     pub confirmed_delays: Vec<Recorded<ConfirmedDelay>>,
     /// Time of the first record of a breach in each state. It stays when the breach is recorded again,
     /// also after it was taken back, so that the longest delay has an end.
@@ -111,7 +112,7 @@ impl Fact {
     }
 
     /// Whether it changes what recipients read. Who gets it is compared apart.
-    pub fn changes_what_is_told(&self) -> bool {
+    pub fn changes_notifications(&self) -> bool {
         matches!(self, Fact::Targets(_) | Fact::Breaches(_) | Fact::PublicNotice(_))
     }
 
@@ -121,12 +122,13 @@ impl Fact {
         match self {
             Fact::Targets(targets) => {
                 let named = targets.targets.iter().map(|target| {
-                    let told = target.recipient.as_ref().map_or(String::new(), |name| format!(", recipient {name}"));
-                    format!("{}: {}{told}", target.kind.label(), target.name)
+                    let recipient =
+                        target.recipient.as_ref().map_or(String::new(), |name| format!(", recipient {name}"));
+                    format!("{}: {}{recipient}", target.kind.label(), target.name)
                 });
                 let mut text = joined(named.collect(), "no particular target");
-                for (suggested, said) in &targets.suggestions {
-                    text.push_str(&format!("; suggested {suggested:?}: {said}"));
+                for (suggested, answer) in &targets.suggestions {
+                    text.push_str(&format!("; suggested {suggested:?}: {answer}"));
                 }
                 text
             }
@@ -197,7 +199,8 @@ impl Facts {
     }
 }
 
-/// States, the District of Columbia and territories that hold elections, as the post writes them (USPS Publication 28, appendix B).
+/// Postal codes of the states, the District of Columbia and the territories that hold elections (USPS
+/// Publication 28, appendix B).
 const STATES: [&str; 56] = [
     "AL", "AK", "AZ", "AR", "CA", "CO", "CT", "DE", "FL", "GA", "HI", "ID", "IL", "IN", "IA", "KS", "KY", "LA", "ME",
     "MD", "MA", "MI", "MN", "MS", "MO", "MT", "NE", "NV", "NH", "NJ", "NM", "NY", "NC", "ND", "OH", "OK", "OR", "PA",
@@ -319,7 +322,7 @@ pub struct Delay {
     pub why: String,
 }
 
-/// Says which delay its approver confirms.
+/// Meaning which delay its approver confirms.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ConfirmedDelay {
     /// The state.
@@ -328,12 +331,13 @@ pub struct ConfirmedDelay {
     pub until: Timestamp,
 }
 
-/// Whether two names are one person's: compared without spaces around them and without case.
+/// Whether two names belong to the same person. Spaces around a name and upper or lower case make no
+/// difference.
 pub fn is_same_person(one: &str, other: &str) -> bool {
     one.trim().to_lowercase() == other.trim().to_lowercase()
 }
 
-/// What was considered before anybody is told.
+/// What was considered before anybody is notified.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Consideration {
     /// Security of people, of systems, of an investigation.

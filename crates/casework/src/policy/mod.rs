@@ -33,7 +33,7 @@ pub use decide::{Approval, Because, Block, Decision, Missing, NeededSignOff, Nee
 pub use decide::{closing_blocked, dismissal_blocked};
 pub use explain::Explanation;
 pub use file::PolicyFile;
-pub use rules::{AccountIds, ClassRule, Elsewhere, Policy, Product, Redaction, Rule, Rules, Told, VOLUNTARY};
+pub use rules::{AccountIds, ClassRule, Elsewhere, NotifyWhen, Policy, Product, Redaction, Rule, Rules, VOLUNTARY};
 pub use terms::{Rendered, Terms};
 
 #[cfg(test)]

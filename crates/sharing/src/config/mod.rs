@@ -212,7 +212,7 @@ impl Config {
         Ok(())
     }
 
-    /// Says what is wrong with the values, with the name of the key.
+    /// Meaning what is wrong with the values, with the name of the key.
     pub fn check(&self) -> Result<(), String> {
         Settings::of::<Config>("sharing").map_err(|error| error.to_string())?.check(self)?;
         if self.identity.trim().is_empty() {
@@ -280,7 +280,7 @@ mod tests {
         };
         let mut config = Config { reviewers: Reviewers::Demo, ..Config::default() };
         config.webhooks.private = true;
-        assert!(config.policy().is_ok(), "nobody can be told");
+        assert!(config.policy().is_ok(), "nobody can be notified");
         config.partners = vec![partner(None)];
         let refused = config.policy().unwrap_err();
         assert!(refused.contains("\"birds\"") && refused.contains("sharing.invented_recipients = true"), "{refused}");

@@ -119,7 +119,10 @@ impl Sharing {
         let database_id = store.database_id()?;
         encryption::unlock(&mut store, &config)?;
         store.retraction_due = SignedDuration::from_hours(i64::from(config.retraction_due_h));
-        let site = Site::open(&config, &store)?;
+        let site = match &config.seed {
+            Some(file) => seed::plant(file, &config, &store)?,
+            None => Site::of(&config),
+        };
         let slots = tokio::sync::Semaphore::new(config.database_connections.max(2));
         Ok(Self {
             inner: Arc::new(Inner {

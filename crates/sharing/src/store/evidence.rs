@@ -216,22 +216,24 @@ fn rewritten_objects(
 fn rewrite(tx: &mut dyn Session, found: &[Rewritten]) -> Result<Covers, StoreError> {
     let covered = Covered::read(tx)?;
     let mut whole = Vec::new();
-    for told in covered.published() {
+    for published in covered.published() {
         let is_in = |one: &Rewritten| {
-            one.collection == told.collection && one.date_added > told.after && one.date_added <= told.until
+            one.collection == published.collection
+                && one.date_added > published.after
+                && one.date_added <= published.until
         };
-        if found.iter().any(is_in) && contents::is_as_told(tx, told)? {
-            whole.push(told.clone());
+        if found.iter().any(is_in) && contents::is_unchanged(tx, published)? {
+            whole.push(published.clone());
         }
     }
     for Rewritten { number, body, .. } in found {
         tx.run("update objects set body = ?2 where number = ?1", values![*number, body])?;
     }
     let mut covers = Covers::default();
-    for told in whole {
-        let now = contents::published(tx, told.collection, told.after, told.until)?;
+    for published in whole {
+        let now = contents::published(tx, published.collection, published.after, published.until)?;
         // The partner's name as it was told: it may be another one by now.
-        covers.rewritten.extend(now.map(|now| contents::Published { to: told.to, ..now }));
+        covers.rewritten.extend(now.map(|now| contents::Published { to: published.to, ..now }));
     }
     Ok(covers)
 }

@@ -1,4 +1,4 @@
-//! Delays for a state's chief election official: when one is in force, and what is wrong with one.
+//! Delays for a state's chief election official: which delay is in force, and which records are refused.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -23,10 +23,10 @@ pub fn is_confirmed(facts: &Facts, delay: &Recorded<Delay>) -> bool {
     })
 }
 
-/// What is wrong with a delay that `by` records at `now`.
+/// The reason to refuse a delay that `by` records at `now`, if there is one.
 pub(crate) fn delay_fault(delay: &Delay, by: &str, facts: &Facts, rules: &Rules, now: Timestamp) -> Option<String> {
     let days = i64::from(rules.longest_delay_days);
-    // The time counts from the breach's first record, so that one delay after another comes to an end.
+    // The limit counts from the first record of the breach, so that renewals come to an end.
     let since = facts.breached_since.get(&delay.state).copied();
     let since = since.or(facts.breaches.as_ref().map(|record| record.at)).unwrap_or(now);
     let longest = since.checked_add(SignedDuration::from_hours(24 * days)).unwrap_or(Timestamp::MAX);
@@ -57,8 +57,8 @@ pub(crate) fn delay_fault(delay: &Delay, by: &str, facts: &Facts, rules: &Rules,
     }
 }
 
-/// A delay that its approver has confirmed, and another one that the same approver would confirm for the same state: a renewal needs
-/// another person. Delays that nobody has confirmed do not count, so that a wrong date can be corrected.
+/// The reason to refuse a second delay for a state by the approver of a confirmed delay: another person has
+/// to approve a renewal. Delays that nobody confirmed do not count, so that a wrong date can be corrected.
 pub(crate) fn renewed_by_the_same_approver(
     state: &str,
     until: Timestamp,

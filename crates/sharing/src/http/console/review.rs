@@ -204,7 +204,7 @@ impl ReviewForms {
             class: decision.class.to_string(),
             ticked: match sent("chosen") {
                 Some(sent) => sent.all("recipient").any(|name| name == decision.recipient),
-                None => decision.told,
+                None => decision.notified,
             },
             must: decision.must,
         });
@@ -247,7 +247,7 @@ impl ReviewForms {
                     form: form_for(block.needs),
                 })
                 .collect(),
-            notified: outcome.told().map(|decision| decision.recipient.clone()).collect(),
+            notified: outcome.notified().map(|decision| decision.recipient.clone()).collect(),
             marks: marks(case, outcome),
             kinds: TargetKind::ALL.map(|kind| (kind_name(kind), kind.label())).to_vec(),
             targets,
@@ -299,7 +299,7 @@ impl ReviewForms {
                 .recipients
                 .iter()
                 .filter(|recipient| recipient.class != Class::Platform && case.first_released_at.is_some())
-                .filter(|recipient| case.had(recipient).is_some() || case.must_be_told(recipient))
+                .filter(|recipient| case.received_versions(recipient).is_some() || case.must_be_notified(recipient))
                 .map(|recipient| recipient.name.clone())
                 .collect(),
             handovers: case

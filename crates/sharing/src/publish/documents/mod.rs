@@ -231,9 +231,9 @@ impl Request<'_> {
         if self.withdrawn() {
             return Occasion::Withdrawal;
         }
-        let told = self.case.told.as_ref().and_then(|told| told.get(&self.recipient.name));
-        match told {
-            Some(told) if told.first < self.cluster.version => Occasion::Update(told.first),
+        let versions = self.case.notified.as_ref().and_then(|notified| notified.get(&self.recipient.name));
+        match versions {
+            Some(versions) if versions.first < self.cluster.version => Occasion::Update(versions.first),
             _ => Occasion::First,
         }
     }
@@ -244,7 +244,7 @@ impl Request<'_> {
 
     /// Time of the decision that the document is about.
     fn dated(&self) -> Timestamp {
-        let approved = self.case.approved.as_ref().filter(|word| word.version == self.cluster.version);
+        let approved = self.case.approved.as_ref().filter(|statement| statement.version == self.cluster.version);
         match approved {
             Some(word) if !self.withdrawn() => word.at,
             _ => self.case.changed_at,

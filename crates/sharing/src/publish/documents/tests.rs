@@ -30,7 +30,7 @@ fn case(cluster: &ClusterMessage) -> Case {
     case.state = State::Released;
     case.released_version = Some(cluster.version);
     case.changed_at = time(3600);
-    case.approved = Some(casework::case::Word {
+    case.approved = Some(casework::case::Statement {
         by: "ann".to_owned(),
         at: time(60),
         version: cluster.version,
@@ -320,7 +320,7 @@ fn drafts_updates_and_withdrawals_say_so() {
     let letter = document(&cluster, &case, Class::Platform);
     assert!(!letter.draft && !letter.html.contains("DRAFT"));
 
-    case.told = Some(BTreeMap::from([("the-platform".to_owned(), Versions { first: 1, last: 2 })]));
+    case.notified = Some(BTreeMap::from([("the-platform".to_owned(), Versions { first: 1, last: 2 })]));
     let update = document(&cluster, &case, Class::Platform);
     assert_eq!(update.title, "Updated notification: accounts acting in lockstep");
     assert!(update.html.contains("version 3 of our notice. It replaces version 1 and all versions since"));
