@@ -11,7 +11,6 @@ use jiff::Timestamp;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-pub use delays::is_confirmed;
 pub(crate) use delays::{delay, delay_fault, renewed_by_the_same_approver};
 use recipient::about;
 pub use sign_offs::NeededSignOff;
@@ -168,8 +167,9 @@ impl Outcome {
         self.recipients.iter().find(|decision| decision.recipient == recipient)
     }
 
-    /// A digest of which recipient a release notifies, and of what each of them receives. An approval
-    /// covers this digest. Mandatory recipients are notified without an approval, so they are not part of it.
+    /// A digest of which recipient a release notifies, and of what each of them receives. An
+    /// approval covers this digest. Mandatory recipients are notified without an approval, so they
+    /// are not part of it.
     pub fn scope(&self, case: &Case) -> String {
         let chosen = self.recipients.iter().filter(|decision| decision.notified && !decision.must);
         let gets: Vec<_> = chosen.map(|d| (&d.recipient, &d.products, d.tlp, d.shows, &d.statements)).collect();
@@ -241,8 +241,8 @@ pub fn dismissal_blocked(case: &Case, terms: &Terms<'_>) -> Option<String> {
     })
 }
 
-/// The reason why a case cannot be closed, if there is one: a mandatory recipient has to be notified, now
-/// or at the end of a delay.
+/// The reason why a case cannot be closed, if there is one: a mandatory recipient has to be
+/// notified, now or at the end of a delay.
 pub fn closing_blocked(case: &Case, terms: &Terms<'_>, now: Timestamp) -> Option<String> {
     let outcome = decide(case, terms, now);
     if !case.state.is_shared() {

@@ -20,8 +20,8 @@ pub struct Terms<'a> {
     pub recipients: &'a [Recipient],
     /// The settings of all rules.
     pub rules: &'a Rules,
-    /// Digests of the objects that a release would send now. `None` if they are not rendered, as for the
-    /// reviewers of the demo.
+    /// Digests of the objects that a release would send now. `None` if they are not rendered, as
+    /// for the reviewers of the demo.
     pub rendered: Option<&'a Rendered>,
 }
 

@@ -73,6 +73,7 @@ fn duties() -> Vec<Fact> {
         delay("ann"),
         delay("bob"),
         Fact::ConfirmDelay(ConfirmedDelay { state: "OH".to_owned(), until }),
+        Fact::WithdrawDelay(ConfirmedDelay { state: "OH".to_owned(), until }),
     ]
 }
 

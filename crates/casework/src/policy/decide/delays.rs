@@ -1,9 +1,10 @@
-//! Delays for a state's chief election official: which delay is in force, and which records are refused.
+//! Delays for a state's chief election official: which delay is in force, and which records are
+//! refused.
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::*;
-use crate::facts::{Delay, Facts};
+use crate::facts::{Delay, Facts, is_confirmed};
 
 /// The delay in force for a state: recorded, confirmed by its approver, and not over.
 pub(crate) fn delay<'a>(case: &'a Case, state: &str, now: Timestamp) -> Option<&'a Recorded<Delay>> {
@@ -11,16 +12,6 @@ pub(crate) fn delay<'a>(case: &'a Case, state: &str, now: Timestamp) -> Option<&
         record.what.state == state && record.what.until > now && is_confirmed(&case.facts, record)
     };
     case.facts.delays.iter().rev().find(in_force)
-}
-
-/// Whether the approver of a delay has confirmed it.
-pub fn is_confirmed(facts: &Facts, delay: &Recorded<Delay>) -> bool {
-    facts.confirmed_delays.iter().any(|confirmed| {
-        confirmed.what.state == delay.what.state
-            && confirmed.what.until == delay.what.until
-            && is_same_person(&confirmed.by, &delay.what.approver)
-            && !is_same_person(&confirmed.by, &delay.by)
-    })
 }
 
 /// The reason to refuse a delay that `by` records at `now`, if there is one.
@@ -57,8 +48,9 @@ pub(crate) fn delay_fault(delay: &Delay, by: &str, facts: &Facts, rules: &Rules,
     }
 }
 
-/// The reason to refuse a second delay for a state by the approver of a confirmed delay: another person has
-/// to approve a renewal. Delays that nobody confirmed do not count, so that a wrong date can be corrected.
+/// The reason to refuse a second delay for a state by the approver of a confirmed delay: another
+/// person has to approve a renewal. Delays that nobody confirmed do not count, so that a wrong date
+/// can be corrected.
 pub(crate) fn renewed_by_the_same_approver(
     state: &str,
     until: Timestamp,

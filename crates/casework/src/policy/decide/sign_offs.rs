@@ -1,7 +1,7 @@
 //! Sign-offs in the roles that the rules require, and which of them count.
 //!
-//! A person counts once: neither who approved the version nor who releases it can also sign off, and
-//! of two sign-offs of one person only the newer one counts.
+//! A person counts once: neither who approved the version nor who releases it can also sign off,
+//! and of two sign-offs of one person only the newer one counts.
 
 use std::collections::BTreeSet;
 

@@ -35,7 +35,8 @@ fn rule_5_local_breach_of_election_systems() {
     assert!(scenario.record(confirm(days(4)), "eve").unwrap_err().why.contains("no delay"));
     scenario.record(confirm(days(3)), "eve").unwrap();
     assert_eq!((scenario.notified(), scenario.about("ohio").not_before), (vec!["county".to_owned()], Some(days(3))));
-    // A renewal needs another approver, and all of them end with the longest delay after the breach was recorded.
+    // A renewal needs another approver, and all of them end with the longest delay after the breach
+    // was recorded.
     assert!(scenario.record(delay("eve", days(5)), "ann").unwrap_err().why.contains("another person has to approve"));
     scenario.now = days(2);
     scenario.record(breach(&[]), "cy").unwrap();
@@ -95,4 +96,34 @@ fn an_unconfirmed_delay_with_a_wrong_date_does_not_keep_its_approver_from_the_co
     scenario.record(delay("eve", days(3)), "ann").unwrap();
     scenario.record(confirm(3), "eve").unwrap();
     assert_eq!(scenario.about("ohio").not_before, Some(days(3)));
+}
+
+#[test]
+fn an_unconfirmed_delay_is_taken_back_by_its_recorder_or_its_approver_and_by_nobody_else() {
+    let named = |day: i64| ConfirmedDelay { state: "OH".to_owned(), until: days(day) };
+    for (by, other) in [("ann", "dee"), (" DEE ", "Ann")] {
+        let mut scenario = Scenario::ready(recipients(), vec![breach(&["OH"])]);
+        scenario.record(delay("dee", days(20)), "ann").unwrap();
+        scenario.record(delay("dee", days(2)), "ann").unwrap();
+        let refused = scenario.record(Fact::WithdrawDelay(named(20)), "bob").unwrap_err();
+        assert!(refused.why.contains("ann recorded it and dee is its approver: only they take it back"), "{refused}");
+        let refused = scenario.record(Fact::WithdrawDelay(named(3)), by).unwrap_err();
+        assert!(refused.why.contains("no delay for \"OH\" until"), "{refused}");
+        let entry = scenario.record(Fact::WithdrawDelay(named(20)), by).unwrap();
+        assert_eq!((&*entry.actor, &*entry.action), (by, "delay_withdrawn"));
+        assert!(entry.text.contains(&days(20).to_string()), "{}", entry.text);
+        let left: Vec<Timestamp> = scenario.case.facts.delays.iter().map(|record| record.what.until).collect();
+        assert_eq!(left, [days(2)]);
+        let refused = scenario.record(Fact::ConfirmDelay(named(20)), "dee").unwrap_err();
+        assert!(refused.why.contains("is recorded"), "{refused}");
+        // Once confirmed, the delay cannot be taken back: that would hide who approved it.
+        scenario.record(Fact::ConfirmDelay(named(2)), "dee").unwrap();
+        for by in [by, other] {
+            let refused = scenario.record(Fact::WithdrawDelay(named(2)), by).unwrap_err();
+            assert!(refused.why.contains("its approver has confirmed it"), "{refused}");
+        }
+        assert_eq!(scenario.about("ohio").not_before, Some(days(2)));
+        // So the same approver cannot renew it by a detour.
+        assert!(scenario.record(delay("dee", days(3)), "ann").is_err());
+    }
 }

@@ -424,6 +424,7 @@ fn done(step: &str) -> Option<&'static str> {
         }
         "handover" => "The delivery is recorded.",
         "confirm_delay" => "The delay is confirmed and in force.",
+        "withdraw_delay" => "The delay is taken back.",
         "attend" => "Recorded as reviewed.",
         "propose_renewal" => "Proposed. Another person has to renew it.",
         "renew" => "Renewed. Partners receive new versions.",
