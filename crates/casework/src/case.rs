@@ -323,8 +323,8 @@ pub struct Case {
     /// Who gets what by the approval, as a digest. A release needs the same.
     #[serde(default)]
     pub approved_scope: Option<String>,
-    /// SHA-256 of the objects that each recipient would receive, by recipient, as they were when the
-    /// approval was given. A release needs the same.
+    /// SHA-256 of the objects that each recipient would receive, by recipient, as they were when
+    /// the approval was given. A release needs the same.
     #[serde(default)]
     pub approved_objects: BTreeMap<String, String>,
     /// The last decision, if it can still be undone.

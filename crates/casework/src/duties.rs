@@ -1,7 +1,8 @@
-//! Rules 4 and 5 as duties: who must be notified of a case, and whether a delivery to them is recorded.
+//! Rules 4 and 5 as duties: who must be notified of a case, and whether a delivery to them is
+//! recorded.
 //!
-//! A duty begins with the recorded fact that causes it. Only a recorded delivery ends it. No step ends a
-//! case that has an open duty.
+//! A duty begins with the recorded fact that causes it. Only a recorded delivery ends it. No step
+//! ends a case that has an open duty.
 
 use jiff::{SignedDuration, Timestamp};
 
@@ -127,7 +128,8 @@ impl Case {
         if received.is_none() && meets.is_empty() {
             return refuse(format!("{} was not chosen to be notified", recipient.name));
         }
-        // A mandatory recipient can receive the released version even if the release did not name it.
+        // A mandatory recipient can receive the released version even if the release did not name
+        // it.
         let version = if meets.is_empty() { received.unwrap_or(version) } else { version };
         let text = format!(
             "version {version} was handed over to {} ({}) at {}: {}",

@@ -48,7 +48,8 @@ pub struct Settings<'a> {
     pub valid_days: u32,
     /// Number of days before expiry at which a case needs attention.
     pub expiry_notice_days: u32,
-    /// Digests of the objects that a release would send now. An approval and a release by people need them.
+    /// Digests of the objects that a release would send now. An approval and a release by people
+    /// need them.
     pub rendered: Option<&'a Rendered>,
 }
 
@@ -216,7 +217,8 @@ impl CaseRecord {
                 Ok(Effects { publish, label: Some(label), ..Effects::of(record, now, vec![entry]) })
             }
             Act::RecordHandover(handover) => {
-                // Bring the duties up to date first: the delivery fulfils the duties that are open now.
+                // Bring the duties up to date first: the delivery fulfils the duties that are open
+                // now.
                 let mut audit: Vec<Entry> = case.refresh_duties(now).into_iter().collect();
                 let terms = settings.policy.terms(&record.cluster);
                 audit.push(case.record_handover(handover, by, &terms, now)?);
@@ -263,7 +265,8 @@ impl CaseRecord {
         let mut audit = Vec::new();
         audit.extend(case.refresh_duties(at));
         if let Some(valid_until) = case.valid_until {
-            // The case stays open as long as a duty is open. The flags at partners expire by themselves.
+            // The case stays open as long as a duty is open. The flags at partners expire by
+            // themselves.
             if valid_until <= now && case.duties.is_empty() {
                 audit.extend(case.expire(at));
             } else if valid_until <= days_after(now, settings.expiry_notice_days) {
@@ -327,8 +330,8 @@ impl Effects {
         self
     }
 
-    /// Adds the effects of a merge of the cluster into another cluster, as part of the same change. `None`
-    /// if nothing changes.
+    /// Adds the effects of a merge of the cluster into another cluster, as part of the same change.
+    /// `None` if nothing changes.
     pub fn and_absorbed(
         mut self,
         by: &str,

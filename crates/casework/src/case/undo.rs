@@ -7,8 +7,8 @@ use serde::{Deserialize, Serialize};
 
 use super::{Case, State, Statement, Step};
 
-/// The last decision, and the state of the case before it. A later step clears it, and so does a new
-/// version of the finding.
+/// The last decision, and the state of the case before it. A later step clears it, and so does a
+/// new version of the finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Undo {
     /// The decision, as a verb.
@@ -31,8 +31,8 @@ pub struct Undo {
 }
 
 impl Undo {
-    /// The state that undoing `step` restores. `None` if the step cannot be undone: only decisions about a
-    /// case that is not shared can be undone.
+    /// The state that undoing `step` restores. `None` if the step cannot be undone: only decisions
+    /// about a case that is not shared can be undone.
     pub(crate) fn before(case: &Case, step: &Step, by: &str, now: Timestamp) -> Option<Undo> {
         let is_decision = matches!(
             step,

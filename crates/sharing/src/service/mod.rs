@@ -114,7 +114,7 @@ impl Sharing {
         let mut store = Store::open(&config.database, config.database_connections)?;
         let id_file = id_file(&config.database_id_file, &config.database, is_postgres(&config.database));
         if let Some(file) = id_file {
-            store.is_the_remembered_one(&file, &without_password(&config.database))?;
+            store.check_remembered_id(&file, &without_password(&config.database))?;
         }
         let database_id = store.database_id()?;
         encryption::unlock(&mut store, &config)?;

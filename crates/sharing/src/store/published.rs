@@ -17,8 +17,8 @@ pub(super) fn last_added(tx: &mut dyn Session, collection: i64) -> Result<i64, S
     Ok(tx.value("select last_added from collections where number = ?1", values![collection])?.unwrap_or(0))
 }
 
-/// Records what follows from the objects that were added to a collection after `before`. `due` is the
-/// time that the partner has to acknowledge a withdrawal.
+/// Records what follows from the objects that were added to a collection after `before`. `due` is
+/// the time that the partner has to acknowledge a withdrawal.
 pub(super) fn after_publish(
     tx: &mut dyn Session,
     change: &Change,

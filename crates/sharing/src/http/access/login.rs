@@ -51,7 +51,7 @@ struct LoginPage {
 }
 
 #[derive(Deserialize)]
-struct Given {
+struct LoginForm {
     name: String,
     password: String,
     #[serde(default)]
@@ -59,7 +59,7 @@ struct Given {
 }
 
 #[derive(Deserialize)]
-struct Nothing {}
+struct EmptyForm {}
 
 async fn form(Shared(server): Shared<Server>, next: Result<Query<Next>, QueryRejection>) -> Response<Body> {
     let began = Instant::now();
@@ -78,7 +78,7 @@ async fn login(
     Shared(server): Shared<Server>,
     peer: Option<Extension<Peer>>,
     headers: HeaderMap,
-    given: Result<Form<Given>, FormRejection>,
+    given: Result<Form<LoginForm>, FormRejection>,
 ) -> Response<Body> {
     let began = Instant::now();
     let response = match given {
@@ -88,7 +88,7 @@ async fn login(
     counted(&server.sharing, "console", "login", began, response)
 }
 
-async fn answer(server: &Server, headers: &HeaderMap, from: IpAddr, given: Given) -> Response<Body> {
+async fn answer(server: &Server, headers: &HeaderMap, from: IpAddr, given: LoginForm) -> Response<Body> {
     let Server { sharing, access } = server;
     if !csrf::is_ours(sharing, headers) {
         return html(
@@ -96,7 +96,7 @@ async fn answer(server: &Server, headers: &HeaderMap, from: IpAddr, given: Given
             &RefusedPage { why: "This login did not come from this console.".to_owned() },
         );
     }
-    let Given { name, password, next } = given;
+    let LoginForm { name, password, next } = given;
     let page = |error, name, next| LoginPage {
         error: Some(error),
         name,
@@ -149,9 +149,9 @@ async fn answer(server: &Server, headers: &HeaderMap, from: IpAddr, given: Given
     }
 }
 
-async fn logout(Shared(sharing): Shared<Sharing>, headers: HeaderMap, posted: Posted<Nothing>) -> Response<Body> {
+async fn logout(Shared(sharing): Shared<Sharing>, headers: HeaderMap, posted: Posted<EmptyForm>) -> Response<Body> {
     let began = Instant::now();
-    let Posted { person, form: Nothing {} } = posted;
+    let Posted { person, form: EmptyForm {} } = posted;
     let ended = match session_id(&sharing, &headers) {
         Some(id) => {
             let hash = Sha256::digest(id.as_bytes());

@@ -1,8 +1,8 @@
 //! Login by an OpenID Connect provider: authorization code with PKCE, state and nonce.
 //!
-//! State, nonce and verifier travel in a cookie, so that any instance can finish a login that another
-//! instance began. The signature of the ID token is checked against the keys that the provider
-//! publishes, although the token comes over TLS: a proxy in between cannot forge one.
+//! State, nonce and verifier travel in a cookie, so that any instance can finish a login that
+//! another instance began. The signature of the ID token is checked against the keys that the
+//! provider publishes, although the token comes over TLS: a proxy in between cannot forge one.
 
 use std::{
     collections::BTreeSet,
@@ -151,7 +151,8 @@ impl Provider {
         &self.config.name
     }
 
-    /// The metadata of the provider. Fetches it if the cached metadata is older than `younger_than`. Blocks.
+    /// The metadata of the provider. Fetches it if the cached metadata is older than
+    /// `younger_than`. Blocks.
     fn metadata(&self, younger_than: Duration) -> Result<Arc<Metadata>, String> {
         if let Some(metadata) =
             lock(&self.metadata).as_ref().filter(|metadata| metadata.fetched_at.elapsed() < younger_than)
@@ -199,7 +200,8 @@ impl Provider {
         Ok(url.into())
     }
 
-    /// The person to whom the provider gave a code. `asked_for` are the roles whose sign-offs the rules need.
+    /// The person to whom the provider gave a code. `asked_for` are the roles whose sign-offs the
+    /// rules need.
     fn person(&self, code: &str, pending: &PendingLogin, asked_for: &BTreeSet<&str>) -> Result<Identity, String> {
         let metadata = self.metadata(HOLDS)?;
         let token = self.redeem(&metadata.endpoints, code, pending)?;
@@ -242,8 +244,8 @@ impl Provider {
         Ok(tokens.id_token)
     }
 
-    /// The claims of an ID token. Refuses a token that another provider signed, that is for another client
-    /// or another login, or that has expired.
+    /// The claims of an ID token. Refuses a token that another provider signed, that is for another
+    /// client or another login, or that has expired.
     fn claims(&self, token: &str, pending: &PendingLogin) -> Result<Value, String> {
         let bad = |error: jsonwebtoken::errors::Error| format!("the ID token cannot be trusted: {error}");
         let header = jsonwebtoken::decode_header(token).map_err(bad)?;
@@ -318,7 +320,8 @@ fn read<T: DeserializeOwned>(answer: Result<ureq::http::Response<ureq::Body>, ur
     serde_json::from_slice(&bytes).map_err(|error| format!("the answer cannot be read: {error}"))
 }
 
-/// A claim, or a nested claim such as `realm_access.roles`. A claim with the full name takes precedence.
+/// A claim, or a nested claim such as `realm_access.roles`. A claim with the full name takes
+/// precedence.
 fn find<'a>(claims: &'a Value, path: &str) -> Option<&'a Value> {
     claims.get(path).or_else(|| path.split('.').try_fold(claims, |value, part| value.get(part)))
 }
@@ -450,7 +453,8 @@ async fn finished(server: &Server, headers: &HeaderMap, callback: Callback) -> R
     match cookie {
         Ok(cookie) => {
             outcome("ok");
-            // No redirect: the browser came from another site, so it would not send a cookie with SameSite=Strict.
+            // No redirect: the browser came from another site, so it would not send a cookie with
+            // SameSite=Strict.
             let mut response = html(StatusCode::OK, &ArrivedPage { next });
             response.headers_mut().append(header::SET_COOKIE, cookie);
             response

@@ -19,8 +19,8 @@ use crate::{
     store::SessionRow,
 };
 
-/// Begins a session with a new random id, and ends the session that the browser had before. Returns the
-/// header that sets the cookie.
+/// Begins a session with a new random id, and ends the session that the browser had before. Returns
+/// the header that sets the cookie.
 pub(super) async fn begin(
     sharing: &Sharing,
     headers: &HeaderMap,
@@ -80,8 +80,8 @@ pub(super) fn cookie(headers: &HeaderMap, name: &str) -> Option<String> {
         .map(|cookie| cookie.value().to_owned())
 }
 
-/// The full name of a cookie. With TLS it has the prefix `__Host-`: browsers accept such a cookie from
-/// this host only, and never over plain HTTP.
+/// The full name of a cookie. With TLS it has the prefix `__Host-`: browsers accept such a cookie
+/// from this host only, and never over plain HTTP.
 pub(super) fn cookie_name(sharing: &Sharing, name: &str) -> String {
     if is_secure(sharing) { format!("__Host-{name}") } else { name.to_owned() }
 }

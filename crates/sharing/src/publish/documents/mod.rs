@@ -148,19 +148,19 @@ pub enum DocumentError {
 pub fn render(request: &Request<'_>) -> Result<Document, DocumentError> {
     request.check()?;
     let fail = |why: String| DocumentError::Text { product: request.product, why };
-    let paper = request.paper().map_err(fail)?;
+    let content = request.content().map_err(fail)?;
     #[cfg(feature = "pdf")]
     let fonts = fonts::Fonts::new();
     #[cfg(feature = "pdf")]
-    let paper = spelled(paper, &fonts);
-    let html = html::render(&paper).map_err(fail)?;
+    let content = spelled(content, &fonts);
+    let html = html::render(&content).map_err(fail)?;
     #[cfg(feature = "pdf")]
-    let pdf = pdf::render(&paper, fonts).map_err(fail)?;
+    let pdf = pdf::render(&content, fonts).map_err(fail)?;
     Ok(Document {
         html_sha256: hex(&Sha256::digest(&html)),
         #[cfg(feature = "pdf")]
         pdf_sha256: hex(&Sha256::digest(&pdf)),
-        title: paper.title,
+        title: content.title,
         draft: request.draft(),
         html,
         #[cfg(feature = "pdf")]
@@ -170,9 +170,9 @@ pub fn render(request: &Request<'_>) -> Result<Document, DocumentError> {
 
 /// The document with only characters that have a glyph, in HTML and PDF alike.
 #[cfg(feature = "pdf")]
-fn spelled(mut paper: Content, fonts: &fonts::Fonts) -> Content {
-    paper.texts_mut().for_each(|text| fonts.spell(text));
-    paper
+fn spelled(mut content: Content, fonts: &fonts::Fonts) -> Content {
+    content.texts_mut().for_each(|text| fonts.spell(text));
+    content
 }
 
 /// The occasion of a document.
@@ -251,7 +251,7 @@ impl Request<'_> {
         }
     }
 
-    fn paper(&self) -> Result<Content, String> {
+    fn content(&self) -> Result<Content, String> {
         let public = self.product == Product::PublicNotice;
         // A public notice never names an account or a person, whatever the configuration says.
         let shows = if public { UNNAMED } else { self.shows };
