@@ -9,7 +9,7 @@ from selenium.common.exceptions import TimeoutException, WebDriverException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 from selenium.webdriver.support import expected_conditions
-from selenium.webdriver.support.ui import WebDriverWait
+from selenium.webdriver.support.ui import Select, WebDriverWait
 
 WIDE, TELEPHONE = 1280, 390
 
@@ -61,6 +61,8 @@ class Browser:
         self.shots = pathlib.Path(shots)
         self.axe = pathlib.Path(axe).read_text() if axe else None
         self.problems = []
+        # Whether pages may run scripts.
+        self.scripts = True
 
     def expect(self, holds, what):
         if not holds:
@@ -78,6 +80,7 @@ class Browser:
         ]
         self.cdp("Emulation.setEmulatedMedia", {"features": features})
         self.cdp("Emulation.setScriptExecutionDisabled", {"value": not scripts})
+        self.scripts = scripts
 
     def cdp(self, command, arguments):
         return self.driver.execute_cdp_cmd(command, arguments)
@@ -98,6 +101,35 @@ class Browser:
             return False
 
         WebDriverWait(self.driver, 15).until(gone)
+
+    def log_in(self, console, name, password):
+        """Logs a person in at the console, in place of whoever was logged in."""
+        self.driver.delete_all_cookies()
+        self.get(console + "login")
+        self.one("input[name=name]").send_keys(name)
+        self.one("input[name=password]").send_keys(password)
+        self.press(self.one("main button[type=submit]"))
+        if not self.all(".who") or name not in self.one(".who").text:
+            raise SystemExit(f"error: {name} is not logged in: {self.text()!r}")
+
+    def send_form(self, form, **fields):
+        """Fills in a form on the page of a case and sends it."""
+        box = self.one(f"#form-{form}")
+        if box.tag_name == "details" and box.get_attribute("open") is None:
+            self.one(f"#form-{form} summary").click()
+        for name, value in fields.items():
+            field = self.one(f"#form-{form} [name='{name}']")
+            if field.get_attribute("type") == "checkbox":
+                field.click()
+            elif field.tag_name == "select":
+                Select(field).select_by_value(value)
+            else:
+                field.clear()
+                field.send_keys(value)
+        button = self.one(f"#form-{form} button[type=submit]")
+        if self.scripts:
+            self.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", button)
+        self.press(button)
 
     def arrives(self, address, what):
         """Waits for an address."""

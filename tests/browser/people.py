@@ -16,35 +16,8 @@ console, password, profile, shots, axe = sys.argv[1:]
 b = Browser(profile, shots, axe)
 
 
-def log_in(name):
-    b.driver.delete_all_cookies()
-    b.get(console + "login")
-    b.one("input[name=name]").send_keys(name)
-    b.one("input[name=password]").send_keys(password)
-    b.press(b.one("main button[type=submit]"))
-    if not b.all(".who") or name not in b.one(".who").text:
-        raise SystemExit(f"error: {name} is not logged in: {b.text()!r}")
-
-
 def state():
     return b.one("h1 .badge").text
-
-
-def send(form, scripts, **fields):
-    """Fills a form of the case's page in and sends it."""
-    box = b.one(f"#form-{form}")
-    if box.tag_name == "details" and box.get_attribute("open") is None:
-        b.one(f"#form-{form} summary").click()
-    for name, value in fields.items():
-        field = b.one(f"#form-{form} [name='{name}']")
-        if field.get_attribute("type") == "checkbox":
-            field.click()
-        elif field.tag_name == "select":
-            Select(field).select_by_value(value)
-        else:
-            field.clear()
-            field.send_keys(value)
-    b.press(b.one(f"#form-{form} button[type=submit]"))
 
 
 def refused(name, why, status=422):
@@ -54,66 +27,66 @@ def refused(name, why, status=422):
     b.look(name, allowed=[status])
 
 
-def records(scripts):
-    send("check", scripts, finding="Public posts only; nothing gives away how it is known.")
-    send("targets", scripts, name_0="Ohio Secretary of State", kind_0="election_office", recipient_0="oh-secretary-of-state")
-    send("consideration", scripts, security="No investigation is known.", political="Nothing that changes whom the rules name.")
-    send("duties", scripts, duty_0="State breach notice law", whom_0="The county notifies its voters")
-    send("breaches", scripts, why="Asked the county: no system was breached.")
+def records():
+    b.send_form("check", finding="Public posts only; nothing gives away how it is known.")
+    b.send_form("targets", name_0="Ohio Secretary of State", kind_0="election_office", recipient_0="oh-secretary-of-state")
+    b.send_form("consideration", security="No investigation is known.", political="Nothing that changes whom the rules name.")
+    b.send_form("duties", duty_0="State breach notice law", whom_0="The county notifies its voters")
+    b.send_form("breaches", why="Asked the county: no system was breached.")
 
 
-def suggestions(scripts):
+def suggestions():
     """Answers whatever names the detector suggests."""
     fields = {f.get_attribute("name"): "a name in passing, no target" for f in b.all("#form-targets [name^='said_']")}
     if fields:
-        send("targets", scripts, **fields)
+        b.send_form("targets", **fields)
 
 
 def one_case(address, scripts):
     kind = "script" if scripts else "noscript"
-    log_in("ann")
+    b.log_in(console, "ann", password)
     b.show(WIDE, scripts=scripts)
     b.get(address)
     b.expect(state() == "nominated", f"{kind}: the case begins as {state()}")
     b.look(f"{kind}-1-nominated")
-    send("begin", scripts)
+    b.send_form("begin")
     b.expect(state() == "in review", f"{kind}: after begin it is {state()}")
     b.expect("The review has begun" in b.text(), f"{kind}: the page does not say what was done")
     # What says nothing is refused in its place.
-    send("consideration", scripts, security="typed and kept", political=" ")
+    b.send_form("consideration", security="typed and kept", political=" ")
     refused(f"{kind}-2-refused", "is empty: enter it")
     b.expect(b.one("#field-security").get_attribute("value") == "typed and kept", f"{kind}: what was typed is lost")
-    log_in("eve")
+    b.log_in(console, "eve", password)
     b.get(address)
-    records(scripts)
-    suggestions(scripts)
+    records()
+    suggestions()
     b.expect(not b.all(".blocks a[href='#form-duties']"), f"{kind}: the recorded duties are still required")
     b.look(f"{kind}-3-recorded")
-    send("approve", scripts, comment="Two sources, at night, on new accounts; no fan club is known.")
+    b.send_form("approve", comment="Two sources, at night, on new accounts; no fan club is known.")
     b.expect(state() == "approved", f"{kind}: after approve it is {state()}")
-    send("release", scripts, seen="yes")
+    b.send_form("release", seen="yes")
     refused(f"{kind}-4-same-person", "two different people")
     b.expect(state() == "approved", f"{kind}: the approver released it")
-    log_in("bob")
+    b.log_in(console, "bob", password)
     b.get(address)
-    send("release", scripts)
+    b.send_form("release")
     refused(f"{kind}-5-not-looked", "checked what each recipient will see")
-    send("release", scripts, seen="yes")
+    b.send_form("release", seen="yes")
     b.expect(state() == "released", f"{kind}: after release it is {state()}")
     b.look(f"{kind}-6-released")
-    send("retract", scripts, reason="It turned out to be a newsroom’s regional accounts.")
+    b.send_form("retract", reason="It turned out to be a newsroom’s regional accounts.")
     b.expect(state() == "retracted", f"{kind}: after retract it is {state()}")
     b.look(f"{kind}-7-retracted")
 
 
 def conflict(address):
     """Somebody else is quicker."""
-    log_in("ann")
+    b.log_in(console, "ann", password)
     b.get(address)
     stale = b.one("#form-dismiss [name=revision]").get_attribute("value")
-    send("check", True, finding="Looked at meanwhile.")
+    b.send_form("check", finding="Looked at meanwhile.")
     b.driver.execute_script("document.querySelector('#form-dismiss [name=revision]').value = arguments[0]", stale)
-    send("dismiss", True, reason="A long thought that must not be lost.")
+    b.send_form("dismiss", reason="A long thought that must not be lost.")
     b.expect(b.all("#conflict"), "a conflict is not said")
     kept = [box.get_attribute("value") for box in b.all("#conflict textarea")]
     b.expect(kept == ["A long thought that must not be lost."], f"a conflict loses what was typed: {kept}")
@@ -203,7 +176,7 @@ def drawings(address):
 
 def many():
     """One step on several cases, with preview and undo, with and without the script."""
-    log_in("ann")
+    b.log_in(console, "ann", password)
     for scripts in [True, False]:
         for width in [WIDE, TELEPHONE]:
             b.show(width, scripts=scripts)
@@ -261,7 +234,7 @@ def keys():
 
 def watch():
     """A reviewer decides about groups that are not flagged, with and without the script."""
-    log_in("ann")
+    b.log_in(console, "ann", password)
     b.get(console + "watch")
     groups = [link.get_attribute("href") for link in b.all("#groups td.group a")]
     if not b.expect(len(groups) >= 2, f"there are only {len(groups)} groups on the watch list: {b.text()[:300]!r}"):
@@ -271,22 +244,22 @@ def watch():
         b.show(WIDE, scripts=scripts)
         b.get(address)
         b.look(f"{name}-1-group")
-        send("dismiss", scripts, reason=" ")
+        b.send_form("dismiss", reason=" ")
         refused(f"{name}-2-refused", "the reason is empty")
-        send("watch", scripts, reason="until Friday")
+        b.send_form("watch", reason="until Friday")
         b.expect("Kept on the list as watched" in b.text(), f"{name}: not watched: {b.text()[:300]!r}")
-        send("dismiss", scripts, reason="a choir’s own posts")
+        b.send_form("dismiss", reason="a choir’s own posts")
         b.expect("The group is off the list" in b.text(), f"{name}: not dismissed: {b.text()[:300]!r}")
         b.get(console + "watch")
         b.expect(address not in [link.get_attribute("href") for link in b.all("#groups td.group a")], f"{name}: it is still listed")
         b.get(address)
-        send("put_back", scripts, reason="the wrong row")
+        b.send_form("put_back", reason="the wrong row")
         b.expect("Back on the list" in b.text(), f"{name}: not put back: {b.text()[:300]!r}")
     b.show(WIDE)
     b.get(console + "watch/sample")
     b.expect("not of operations that it never proposed" in b.text(), "the sample does not say what its recall is of")
     b.get(groups[-1])
-    send("open_case", True, reason="the same server")
+    b.send_form("open_case", reason="the same server")
     b.expect("/clusters/" in b.driver.current_url and state() == "nominated", f"no case was opened: {b.driver.current_url}")
     b.look("watch-case")
     # The first one stays on the list, for the pages in every width.
@@ -326,7 +299,7 @@ def everywhere(address, group):
         b.focus_is_seen(name, 25)
     # Nobody is offered what that person's roles do not allow.
     for person in ["ann", "bob", "eve"]:
-        log_in(person)
+        b.log_in(console, person, password)
         for name, page in pages:
             b.get(page)
             b.links_answer(f"{name} for {person}")
@@ -334,7 +307,7 @@ def everywhere(address, group):
             releases = buttons & {"form-release", "form-retract", "form-handover"}
             b.expect(person != "ann" or not releases, f"{name}: ann is offered {releases}")
             b.expect(person != "bob" or not buttons & {"form-approve", "form-dismiss"}, f"{name}: bob is offered {buttons}")
-    log_in("eve")
+    b.log_in(console, "eve", password)
     b.cdp("Emulation.setEmulatedMedia", {"media": "print"})
     b.get(address)
     b.look("print")
@@ -346,7 +319,7 @@ try:
     b.show(WIDE)
     b.get(console)
     b.expect("/login" in b.driver.current_url, f"without a login the queue is shown: {b.driver.current_url}")
-    log_in("ann")
+    b.log_in(console, "ann", password)
     b.get(console)
     b.look("queue-start")
     cases = [link.get_attribute("href") for link in b.all("#queue td.group a")]
@@ -357,9 +330,9 @@ try:
         b.show(WIDE)
         many()
         group = watch()
-        log_in("eve")
+        b.log_in(console, "eve", password)
         b.get(cases[2])
-        send("begin", True)
+        b.send_form("begin")
         everywhere(cases[2], group or console + "watch")
         drawings(cases[2])
         keys()

@@ -7,36 +7,9 @@ import base64
 import sys
 
 from browser import Browser
-from selenium.webdriver.support.ui import Select
 
 console, password, profile, pictures = sys.argv[1:]
 b = Browser(profile, pictures)
-
-
-def log_in(name):
-    b.driver.delete_all_cookies()
-    b.get(console + "login")
-    b.one("input[name=name]").send_keys(name)
-    b.one("input[name=password]").send_keys(password)
-    b.press(b.one("main button[type=submit]"))
-
-
-def send(form, **fields):
-    box = b.one(f"#form-{form}")
-    if box.tag_name == "details" and box.get_attribute("open") is None:
-        b.one(f"#form-{form} summary").click()
-    for name, value in fields.items():
-        field = b.one(f"#form-{form} [name='{name}']")
-        if field.get_attribute("type") == "checkbox":
-            field.click()
-        elif field.tag_name == "select":
-            Select(field).select_by_value(value)
-        else:
-            field.clear()
-            field.send_keys(value)
-    button = b.one(f"#form-{form} button[type=submit]")
-    b.driver.execute_script("arguments[0].scrollIntoView({block: 'center'})", button)
-    b.press(button)
 
 
 def picture(name, selector=None, most=900):
@@ -60,13 +33,13 @@ try:
     # A scrollbar would go while a part beyond the screen is taken, and move it.
     b.cdp("Emulation.setScrollbarsHidden", {"hidden": True})
     b.show(1180, height=640)
-    log_in("eve")
+    b.log_in(console, "eve", password)
     b.get(console)
     cases = [link.get_attribute("href") for link in b.all("#queue td.group a")]
     if len(cases) < 3:
         raise SystemExit(f"error: there are only {len(cases)} cases")
     b.get(cases[0])
-    send("begin")
+    b.send_form("begin")
     b.get(console)
     picture("queue")
     b.show(1180, height=820)
@@ -80,18 +53,18 @@ try:
     # A case that was released and withdrawn.
     b.show(1280)
     b.get(cases[1])
-    send("begin")
+    b.send_form("begin")
     fields = {f.get_attribute("name"): "a name in passing, no target" for f in b.all("#form-targets [name^='said_']")}
-    send("check", finding="Public posts only; nothing gives away how it is known.")
-    send("targets", name_0="Ohio Secretary of State", kind_0="election_office", recipient_0="oh-secretary-of-state", **fields)
-    send("consideration", security="No investigation is known.", political="Nothing that changes whom the rules name.")
-    send("duties", duty_0="State breach notice law", whom_0="The county notifies its voters")
-    send("breaches", why="Asked the county: no system was breached.")
-    send("approve", comment="Two sources, at night, on new accounts; no fan club is known.")
-    log_in("bob")
+    b.send_form("check", finding="Public posts only; nothing gives away how it is known.")
+    b.send_form("targets", name_0="Ohio Secretary of State", kind_0="election_office", recipient_0="oh-secretary-of-state", **fields)
+    b.send_form("consideration", security="No investigation is known.", political="Nothing that changes whom the rules name.")
+    b.send_form("duties", duty_0="State breach notice law", whom_0="The county notifies its voters")
+    b.send_form("breaches", why="Asked the county: no system was breached.")
+    b.send_form("approve", comment="Two sources, at night, on new accounts; no fan club is known.")
+    b.log_in(console, "bob", password)
     b.get(cases[1])
-    send("release", seen="yes")
-    send("retract", reason="It turned out to be a newsroom’s regional accounts.")
+    b.send_form("release", seen="yes")
+    b.send_form("retract", reason="It turned out to be a newsroom’s regional accounts.")
     b.show(1180, height=560)
     b.get(console + "retractions")
     picture("withdrawals")

@@ -84,6 +84,7 @@ const RULES: &[Rule] = &[
             "sharing",
             "simulator",
             "evaluation",
+            "text-format",
         ],
         never: &[],
     },

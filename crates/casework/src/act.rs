@@ -40,7 +40,7 @@ impl Act {
         Act::WithdrawAccounts { accounts, reason }
     }
 
-    /// What a person has to hold for the action. An action that changes what partners have needs an approver.
+    /// The role that the action needs. An action that changes what partners have needs an approver.
     pub fn needs(&self) -> Holding<'_> {
         Holding::Role(match self {
             Act::Step(Step::SignOff { role, .. }) => return Holding::SignOffRole(role),

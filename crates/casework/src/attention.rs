@@ -11,7 +11,7 @@ use messages::cluster::Status;
 use crate::{
     Reviewers,
     audit::Entry,
-    case::{Attention, Case, Illegal, State, Why, Word},
+    case::{Attention, AttentionReason, Case, Illegal, State, Statement},
     facts::is_same_person,
 };
 
@@ -22,7 +22,7 @@ pub fn on_status(case: &mut Case, status: Status, reviewers: Reviewers, now: Tim
     }
     if status == Status::Flagged {
         let before = case.attention.len();
-        case.attention.retain(|attention| attention.why != Why::NotFlagged);
+        case.attention.retain(|attention| attention.why != AttentionReason::NotFlagged);
         return (case.attention.len() < before)
             .then(|| case.entry("lockstep", "attention_settled", "its cluster is flagged again".to_owned(), now));
     }
@@ -30,7 +30,7 @@ pub fn on_status(case: &mut Case, status: Status, reviewers: Reviewers, now: Tim
         Status::Faded => "its cluster has faded: later posts contradict it".to_owned(),
         other => format!("its cluster is no longer flagged; its status is {}", status_words(other)),
     };
-    case.mark_for_attention(Why::NotFlagged, text, now)
+    case.mark_for_attention(AttentionReason::NotFlagged, text, now)
 }
 
 fn status_words(status: Status) -> &'static str {
@@ -59,7 +59,7 @@ impl Case {
     }
 
     /// Marks the case. `None` if the case already has this mark.
-    pub fn mark_for_attention(&mut self, why: Why, text: String, now: Timestamp) -> Option<Entry> {
+    pub fn mark_for_attention(&mut self, why: AttentionReason, text: String, now: Timestamp) -> Option<Entry> {
         if !self.state.is_shared() || self.attention.iter().any(|attention| attention.why == why) {
             return None;
         }
@@ -98,7 +98,7 @@ impl Case {
             return self.refuse("propose to renew", "enter why the accounts should stay flagged");
         }
         let version = self.released_version.unwrap_or(self.version);
-        self.renewal = Some(Word { by: by.to_owned(), at: now, version, text: reason.to_owned() });
+        self.renewal = Some(Statement { by: by.to_owned(), at: now, version, text: reason.to_owned() });
         self.changed_at = now;
         Ok(self.entry(by, "renewal_proposed", reason.to_owned(), now))
     }
@@ -118,7 +118,7 @@ impl Case {
             );
         }
         self.renewal = None;
-        self.attention.retain(|attention| attention.why != Why::RunsOut);
+        self.attention.retain(|attention| attention.why != AttentionReason::RunsOut);
         self.state = State::Updated;
         self.changed_at = now;
         let text = format!("version {} is renewed; proposed by {}, renewed by {by}", proposed.version, proposed.by);

@@ -53,7 +53,7 @@ fn ecs(sealed: &Sealed) -> Value {
         "sequence": sealed.seq,
         "hash": sealed.seal,
     });
-    // Only where a category of the schema says what the entry is about.
+    // Only for entries that a category of the schema describes.
     let category = match entry.action.as_str() {
         action if action.starts_with("log") => {
             Some(("authentication", if action == "logged_out" { "end" } else { "start" }))

@@ -18,7 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::{
     audit::Entry,
     facts::{Fact, Facts},
-    feedback::Says,
+    feedback::Meaning,
     handover::{OpenDuty, RecordedHandover},
     recipients::{Class, Recipient},
 };
@@ -152,16 +152,18 @@ impl Step {
     /// The training label that the step gives to the finding. Sharing confirms it; dismissing it as
     /// authentic rejects it. Dismissing or withdrawing it for another reason takes back earlier
     /// labels and gives no new label.
-    pub fn says(&self) -> Says {
+    pub fn meaning(&self) -> Meaning {
         match self {
-            Step::Approve { .. } | Step::Release | Step::Update => Says::Verdict(Verdict::Confirmed),
-            Step::Dismiss { authentic: true, .. } => Says::Verdict(Verdict::Rejected),
-            Step::Dismiss { .. } | Step::ReturnToReview { .. } | Step::Retract { .. } | Step::Undo => Says::TakesBack,
+            Step::Approve { .. } | Step::Release | Step::Update => Meaning::Verdict(Verdict::Confirmed),
+            Step::Dismiss { authentic: true, .. } => Meaning::Verdict(Verdict::Rejected),
+            Step::Dismiss { .. } | Step::ReturnToReview { .. } | Step::Retract { .. } | Step::Undo => {
+                Meaning::TakesBack
+            }
             Step::BeginReview
             | Step::CheckSourcesAndMethods { .. }
             | Step::Record(_)
             | Step::SignOff { .. }
-            | Step::Close => Says::Nothing,
+            | Step::Close => Meaning::Nothing,
         }
     }
 
@@ -208,7 +210,7 @@ pub struct Illegal {
 
 /// A statement of a person about one version of the finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct Word {
+pub struct Statement {
     /// The person.
     pub by: String,
     /// Time of the statement.
@@ -232,7 +234,7 @@ pub struct Versions {
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Attention {
     /// What happened.
-    pub why: Why,
+    pub why: AttentionReason,
     /// Time at which it was noticed.
     pub since: Timestamp,
     /// Description for people.
@@ -242,7 +244,7 @@ pub struct Attention {
 /// Event that makes a shared case need attention.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Why {
+pub enum AttentionReason {
     /// The cluster is no longer flagged.
     NotFlagged,
     /// The cluster was merged into another cluster.
@@ -271,13 +273,13 @@ pub struct Case {
     pub demo: bool,
     /// The sources-and-methods check.
     #[serde(default)]
-    pub checked: Option<Word>,
+    pub checked: Option<Statement>,
     /// The approval.
     #[serde(default)]
-    pub approved: Option<Word>,
+    pub approved: Option<Statement>,
     /// The last release or update.
     #[serde(default)]
-    pub released_by: Option<Word>,
+    pub released_by: Option<Statement>,
     /// Time of the first release.
     #[serde(default)]
     pub first_released_at: Option<Timestamp>,
@@ -287,8 +289,8 @@ pub struct Case {
     /// The recipients that were notified, by name, with the versions that they received. `None` for
     /// a case that is not released, or was released before recipients were recorded: then every
     /// partner with accounts in the case was notified.
-    #[serde(default)]
-    pub told: Option<BTreeMap<String, Versions>>,
+    #[serde(default, rename = "told")]
+    pub notified: Option<BTreeMap<String, Versions>>,
     /// The facts that people recorded for the rules.
     #[serde(default)]
     pub facts: Facts,
@@ -308,11 +310,11 @@ pub struct Case {
     pub valid_until: Option<Timestamp>,
     /// The proposal to renew the flags; a second person has to renew them.
     #[serde(default)]
-    pub renewal: Option<Word>,
+    pub renewal: Option<Statement>,
     /// Open reasons for people to look at the case again.
     #[serde(default)]
     pub attention: Vec<Attention>,
-    /// Who must be told, as long as no delivery is recorded.
+    /// Open duties to notify a mandatory recipient.
     #[serde(default)]
     pub duties: Vec<OpenDuty>,
     /// Deliveries that people recorded.
@@ -321,8 +323,8 @@ pub struct Case {
     /// Who gets what by the approval, as a digest. A release needs the same.
     #[serde(default)]
     pub approved_scope: Option<String>,
-    /// SHA-256 of the objects that each recipient would receive, by recipient, as they were when the
-    /// approval was given. A release needs the same.
+    /// SHA-256 of the objects that each recipient would receive, by recipient, as they were when
+    /// the approval was given. A release needs the same.
     #[serde(default)]
     pub approved_objects: BTreeMap<String, String>,
     /// The last decision, if it can still be undone.
@@ -348,7 +350,7 @@ impl Case {
             released_by: None,
             first_released_at: None,
             released_version: None,
-            told: None,
+            notified: None,
             facts: Facts::default(),
             withdrawn: BTreeMap::new(),
             shared_since: BTreeMap::new(),
@@ -373,7 +375,7 @@ impl Case {
 
     /// Records a newer version of the finding. `None`, without a change, if the version is not
     /// newer.
-    pub fn see(&mut self, version: u32, now: Timestamp) -> Option<Entry> {
+    pub fn record_newer_version(&mut self, version: u32, now: Timestamp) -> Option<Entry> {
         if version <= self.version {
             return None;
         }
@@ -397,9 +399,9 @@ impl Case {
     }
 
     /// The versions of this case that a recipient received.
-    pub fn had(&self, recipient: &Recipient) -> Option<Versions> {
-        match &self.told {
-            Some(told) => told.get(&recipient.name).copied(),
+    pub fn received_versions(&self, recipient: &Recipient) -> Option<Versions> {
+        match &self.notified {
+            Some(notified) => notified.get(&recipient.name).copied(),
             // The case was released before recipients were recorded.
             None if recipient.class == Class::Platform => {
                 self.released_version.map(|version| Versions { first: version, last: version })

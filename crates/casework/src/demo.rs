@@ -45,7 +45,7 @@ pub fn review(case: &mut Case, terms: &Terms<'_>, now: Timestamp) -> Reviewed {
     }
     steps.push((Step::CheckSourcesAndMethods { finding: "evidence is public posts only".to_owned() }, APPROVER));
     let facts = recorded(case, terms);
-    let approved = case.state == State::Approved && !facts.iter().any(Fact::changes_what_is_told);
+    let approved = case.state == State::Approved && !facts.iter().any(Fact::changes_notifications);
     steps.extend(facts.into_iter().map(|fact| (Step::Record(fact), APPROVER)));
     if !approved {
         let comment = format!("version {} may be shared", case.version);
@@ -126,7 +126,7 @@ mod tests {
         assert!(case.demo);
         assert!(entries.iter().all(|e| e.text.contains("no person looked")));
         assert_eq!(review(&mut case), Reviewed::default());
-        case.see(2, now);
+        case.record_newer_version(2, now);
         assert_eq!(review(&mut case).entries.len(), 5, "check, targets, consideration, approval, update");
         assert_eq!(case.state, State::Updated);
     }
@@ -138,7 +138,7 @@ mod tests {
         let retract = |case: &mut Case| on(|terms| retract(case, "flagged no longer".to_owned(), terms, now)).unwrap();
         assert_eq!(retract(&mut case), None, "nothing was shared");
         on(|terms| review(&mut case, terms, now));
-        case.see(2, now);
+        case.record_newer_version(2, now);
         assert!(retract(&mut case).unwrap().text.contains("flagged no longer"));
         assert_eq!(case.state, State::Retracted);
         assert_eq!(retract(&mut case), None);
@@ -152,7 +152,7 @@ mod tests {
         // A recorded target names a recipient that is no longer configured.
         let target = Target { kind: TargetKind::Candidate, name: "Doe".to_owned(), recipient: Some("gone".to_owned()) };
         case.facts.targets.as_mut().unwrap().what.targets.push(target);
-        case.see(2, now);
+        case.record_newer_version(2, now);
         let Reviewed { entries, released, refused } = on(|terms| review(&mut case, terms, now));
         assert!(!released && refused.is_some());
         assert_eq!(entries.iter().map(|e| e.action.as_str()).collect::<Vec<_>>(), ["sources_and_methods_checked"]);

@@ -1,29 +1,31 @@
-//! Rules 4 and 5 as duties: who must be told of a case, and whether a delivery to them is recorded.
+//! Rules 4 and 5 as duties: who must be notified of a case, and whether a delivery to them is
+//! recorded.
 //!
-//! A duty arises when somebody records what makes it arise, and ends with a recorded delivery and with nothing else. No step ends a case with
-//! an open duty.
+//! A duty begins with the recorded fact that causes it. Only a recorded delivery ends it. No step
+//! ends a case that has an open duty.
 
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     audit::Entry,
     case::{Case, Illegal},
-    handover::{Handover, MustBeTold, OpenDuty, RecordedHandover},
+    handover::{Handover, MandatoryRecipient, OpenDuty, RecordedHandover},
     policy::{self, Terms},
     recipients::Recipient,
 };
 
 impl Case {
-    /// The duties for which no delivery is recorded. Each later version that was released has to be delivered, too.
+    /// The duties for which no delivery is recorded. Each later version that is released has to be
+    /// delivered as well.
     pub fn find_open_duties(&self, now: Timestamp) -> Vec<OpenDuty> {
         let secret_service =
-            self.facts.protected.iter().map(|record| (MustBeTold::SecretService, record.at, None::<Timestamp>));
+            self.facts.protected.iter().map(|record| (MandatoryRecipient::SecretService, record.at, None::<Timestamp>));
         let breaches =
             self.facts.breaches.iter().flat_map(|record| record.what.breaches.iter().map(move |b| (b, record.at)));
         let officials = breaches.map(|(breach, recorded)| {
             let since = self.facts.breached_since.get(&breach.state).copied().unwrap_or(recorded);
             let delay = policy::delay_in_force(self, &breach.state, now).map(|delay| delay.what.until);
-            (MustBeTold::ChiefElectionOfficial { state: breach.state.clone() }, since, delay)
+            (MandatoryRecipient::ChiefElectionOfficial { state: breach.state.clone() }, since, delay)
         });
         let mut open: Vec<OpenDuty> = Vec::new();
         for (whom, since, not_before) in secret_service.chain(officials) {
@@ -32,7 +34,7 @@ impl Case {
             let since = match (delivered, self.released_version, &self.released_by) {
                 (Some(delivered), Some(released), _) if delivered >= released => continue,
                 // An earlier version was delivered: this duty is as old as the later version.
-                (Some(_), Some(_), Some(word)) => word.at,
+                (Some(_), Some(_), Some(release)) => release.at,
                 _ => since,
             };
             if open.iter().all(|duty| duty.whom != whom) {
@@ -42,40 +44,41 @@ impl Case {
         open
     }
 
-    /// Brings the duties of the case up to date; what the audit log has to say where they changed.
+    /// Brings the duties of the case up to date. Returns the audit entry if they changed.
     pub(crate) fn refresh_duties(&mut self, now: Timestamp) -> Option<Entry> {
         let open = self.find_open_duties(now);
         if open == self.duties {
             return None;
         }
-        let mut said = Vec::new();
+        let mut changes = Vec::new();
         for duty in &open {
             let before = self.duties.iter().find(|before| before.whom == duty.whom);
             match (duty.not_before, before) {
                 (Some(until), Some(before)) if before.not_before == Some(until) => {}
-                (Some(until), _) => said.push(format!("{} must be notified by {until} at the latest", duty.whom)),
+                (Some(until), _) => changes.push(format!("{} must be notified by {until} at the latest", duty.whom)),
                 (None, Some(before)) if before.not_before.is_some() => {
-                    said.push(format!("the delay is over: {} must be notified now", duty.whom));
+                    changes.push(format!("the delay is over: {} must be notified now", duty.whom));
                 }
                 (None, Some(before)) if before.since == duty.since => {}
-                (None, _) => said.push(format!("{} must be notified, and no delivery is recorded", duty.whom)),
+                (None, _) => changes.push(format!("{} must be notified, and no delivery is recorded", duty.whom)),
             }
         }
         for before in self.duties.iter().filter(|before| open.iter().all(|duty| duty.whom != before.whom)) {
-            said.push(format!("the duty to notify {} is met, or the fact behind it was taken back", before.whom));
+            changes
+                .push(format!("the duty to notify {} is fulfilled, or the fact behind it was taken back", before.whom));
         }
         self.duties = open;
         self.changed_at = now;
-        Some(self.entry("lockstep", "duties_changed", said.join("; "), now))
+        Some(self.entry("lockstep", "duties_changed", changes.join("; "), now))
     }
 
-    /// Whether a recipient must be told now, or had to be.
-    pub fn must_be_told(&self, recipient: &Recipient) -> bool {
-        let met = self.handovers.iter().flat_map(|handover| &handover.meets);
-        self.duties.iter().map(|duty| &duty.whom).chain(met).any(|whom| whom.is(recipient))
+    /// Whether a recipient must be notified now, or had to be notified before.
+    pub fn must_be_notified(&self, recipient: &Recipient) -> bool {
+        let fulfilled = self.handovers.iter().flat_map(|handover| &handover.meets);
+        self.duties.iter().map(|duty| &duty.whom).chain(fulfilled).any(|whom| whom.is(recipient))
     }
 
-    /// Why the case cannot end: somebody must be told first.
+    /// Why the case cannot end: somebody must be notified first.
     pub(crate) fn duties_blocking(&self, now: Timestamp) -> Option<String> {
         let open: Vec<String> = self.find_open_duties(now).iter().map(|duty| duty.whom.to_string()).collect();
         (!open.is_empty()).then(|| {
@@ -116,16 +119,18 @@ impl Case {
             return refuse(format!("there is no recipient {:?}", handover.recipient));
         };
         let duties = self.duties.iter().map(|duty| duty.whom.clone());
-        let met_before = self.handovers.iter().flat_map(|handover| handover.meets.iter().cloned());
-        let mut meets: Vec<MustBeTold> = duties.chain(met_before).filter(|whom| whom.is(recipient)).collect();
+        let fulfilled_before = self.handovers.iter().flat_map(|handover| handover.meets.iter().cloned());
+        let mut meets: Vec<MandatoryRecipient> =
+            duties.chain(fulfilled_before).filter(|whom| whom.is(recipient)).collect();
         meets.sort();
         meets.dedup();
-        let had = self.had(recipient).map(|versions| versions.last);
-        if had.is_none() && meets.is_empty() {
+        let received = self.received_versions(recipient).map(|versions| versions.last);
+        if received.is_none() && meets.is_empty() {
             return refuse(format!("{} was not chosen to be notified", recipient.name));
         }
-        // Somebody who must be told can get what was released even where the release did not name it.
-        let version = if meets.is_empty() { had.unwrap_or(version) } else { version };
+        // A mandatory recipient can receive the released version even if the release did not name
+        // it.
+        let version = if meets.is_empty() { received.unwrap_or(version) } else { version };
         let text = format!(
             "version {version} was handed over to {} ({}) at {}: {}",
             handover.recipient, handover.to, handover.at, handover.how

@@ -33,12 +33,13 @@ pub struct Facts {
     pub protected: Option<Recorded<Target>>,
     /// Whether election systems were breached.
     pub breaches: Option<Recorded<Breaches>>,
-    /// Delays for a state's chief election official, newest last. One is in force from when its approver has confirmed it.
+    /// Delays for a state's chief election official, newest last. A delay is in force once its
+    /// approver has confirmed it.
     pub delays: Vec<Recorded<Delay>>,
-    /// What approvers confirmed, newest last.
+    /// Confirmations of delays by their approvers, newest last.
     pub confirmed_delays: Vec<Recorded<ConfirmedDelay>>,
-    /// Time of the first record of a breach in each state. It stays when the breach is recorded again,
-    /// also after it was taken back, so that the longest delay has an end.
+    /// Time of the first record of a breach in each state. It stays when the breach is recorded
+    /// again, also after it was taken back, so that the longest delay has an end.
     pub breached_since: BTreeMap<String, Timestamp>,
     /// Security and political sensitivity, considered.
     pub consideration: Option<Recorded<Consideration>>,
@@ -67,6 +68,8 @@ pub enum Fact {
     Delay(Delay),
     /// The approver of a delay confirms it.
     ConfirmDelay(ConfirmedDelay),
+    /// Whoever recorded a delay, or its approver, takes it back before it is confirmed.
+    WithdrawDelay(ConfirmedDelay),
     /// Security and political sensitivity.
     Consideration(Consideration),
     /// The answers to the two questions about a public notice.
@@ -87,6 +90,7 @@ impl Fact {
             Fact::Breaches(_) => "record breaches in",
             Fact::Delay(_) => "record a delay in",
             Fact::ConfirmDelay(_) => "confirm a delay in",
+            Fact::WithdrawDelay(_) => "take back a delay in",
             Fact::Consideration(_) => "record the consideration of",
             Fact::PublicNotice(_) => "record answers about a public notice of",
             Fact::Duties(_) => "record duties in",
@@ -102,6 +106,7 @@ impl Fact {
             Fact::Breaches(_) => "breaches_recorded",
             Fact::Delay(_) => "delay_recorded",
             Fact::ConfirmDelay(_) => "delay_confirmed",
+            Fact::WithdrawDelay(_) => "delay_withdrawn",
             Fact::Consideration(_) => "consideration_recorded",
             Fact::PublicNotice(_) => "public_notice_answered",
             Fact::Duties(_) => "duties_recorded",
@@ -111,7 +116,7 @@ impl Fact {
     }
 
     /// Whether it changes what recipients read. Who gets it is compared apart.
-    pub fn changes_what_is_told(&self) -> bool {
+    pub fn changes_notifications(&self) -> bool {
         matches!(self, Fact::Targets(_) | Fact::Breaches(_) | Fact::PublicNotice(_))
     }
 
@@ -121,12 +126,13 @@ impl Fact {
         match self {
             Fact::Targets(targets) => {
                 let named = targets.targets.iter().map(|target| {
-                    let told = target.recipient.as_ref().map_or(String::new(), |name| format!(", recipient {name}"));
-                    format!("{}: {}{told}", target.kind.label(), target.name)
+                    let recipient =
+                        target.recipient.as_ref().map_or(String::new(), |name| format!(", recipient {name}"));
+                    format!("{}: {}{recipient}", target.kind.label(), target.name)
                 });
                 let mut text = joined(named.collect(), "no particular target");
-                for (suggested, said) in &targets.suggestions {
-                    text.push_str(&format!("; suggested {suggested:?}: {said}"));
+                for (suggested, answer) in &targets.suggestions {
+                    text.push_str(&format!("; suggested {suggested:?}: {answer}"));
                 }
                 text
             }
@@ -139,8 +145,8 @@ impl Fact {
                 "the chief election official of {} may be notified as late as {}, approved by {}: {}",
                 delay.state, delay.until, delay.approver, delay.why
             ),
-            Fact::ConfirmDelay(confirmed) => {
-                format!("the delay for the chief election official of {} until {}", confirmed.state, confirmed.until)
+            Fact::ConfirmDelay(delay) | Fact::WithdrawDelay(delay) => {
+                format!("the delay for the chief election official of {} until {}", delay.state, delay.until)
             }
             Fact::Consideration(considered) => {
                 format!(
@@ -188,6 +194,12 @@ impl Facts {
             }
             Fact::Delay(delay) => self.delays.push(with(record, delay)),
             Fact::ConfirmDelay(confirmed) => self.confirmed_delays.push(with(record, confirmed)),
+            Fact::WithdrawDelay(withdrawn) => {
+                let kept = |delay: &Recorded<Delay>| !withdrawn.can_be_withdrawn(delay, &record.by, self);
+                let kept: Vec<bool> = self.delays.iter().map(kept).collect();
+                let mut kept = kept.into_iter();
+                self.delays.retain(|_| kept.next().unwrap_or(true));
+            }
             Fact::Consideration(considered) => self.consideration = Some(with(record, considered)),
             Fact::PublicNotice(notice) => self.public_notice = Some(with(record, notice)),
             Fact::Duties(duties) => self.duties = Some(with(record, duties)),
@@ -197,7 +209,8 @@ impl Facts {
     }
 }
 
-/// States, the District of Columbia and territories that hold elections, as the post writes them (USPS Publication 28, appendix B).
+/// Postal codes of the states, the District of Columbia and the territories that hold elections
+/// (USPS Publication 28, appendix B).
 const STATES: [&str; 56] = [
     "AL", "AK", "AZ", "AR", "CA", "CO", "CT", "DE", "FL", "GA", "HI", "ID", "IL", "IN", "IA", "KS", "KY", "LA", "ME",
     "MD", "MA", "MI", "MN", "MS", "MO", "MT", "NE", "NV", "NH", "NJ", "NM", "NY", "NC", "ND", "OH", "OK", "OR", "PA",
@@ -310,8 +323,8 @@ pub struct Breach {
 pub struct Delay {
     /// The state.
     pub state: String,
-    /// Who approves it, by the name that the person logs in with: somebody other than who records it. It is in force once that person has
-    /// confirmed it.
+    /// Who approves it, by the name that the person logs in with: somebody other than who records
+    /// it. It is in force once that person has confirmed it.
     pub approver: String,
     /// The latest time of the notification.
     pub until: Timestamp,
@@ -319,7 +332,7 @@ pub struct Delay {
     pub why: String,
 }
 
-/// Says which delay its approver confirms.
+/// Names a recorded delay, to confirm it or to take it back.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct ConfirmedDelay {
     /// The state.
@@ -328,12 +341,34 @@ pub struct ConfirmedDelay {
     pub until: Timestamp,
 }
 
-/// Whether two names are one person's: compared without spaces around them and without case.
+impl ConfirmedDelay {
+    /// Whether it names this delay, the delay is not confirmed, and `by` recorded it or is its
+    /// approver.
+    pub fn can_be_withdrawn(&self, delay: &Recorded<Delay>, by: &str, facts: &Facts) -> bool {
+        delay.what.state == self.state
+            && delay.what.until == self.until
+            && (is_same_person(&delay.by, by) || is_same_person(&delay.what.approver, by))
+            && !is_confirmed(facts, delay)
+    }
+}
+
+/// Whether the approver of a delay has confirmed it.
+pub fn is_confirmed(facts: &Facts, delay: &Recorded<Delay>) -> bool {
+    facts.confirmed_delays.iter().any(|confirmed| {
+        confirmed.what.state == delay.what.state
+            && confirmed.what.until == delay.what.until
+            && is_same_person(&confirmed.by, &delay.what.approver)
+            && !is_same_person(&confirmed.by, &delay.by)
+    })
+}
+
+/// Whether two names belong to the same person. Spaces around a name and upper or lower case make
+/// no difference.
 pub fn is_same_person(one: &str, other: &str) -> bool {
     one.trim().to_lowercase() == other.trim().to_lowercase()
 }
 
-/// What was considered before anybody is told.
+/// What was considered before anybody is notified.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Consideration {
     /// Security of people, of systems, of an investigation.

@@ -5,11 +5,11 @@ use messages::feedback::Verdict;
 
 /// The content of a partner's feedback object.
 #[derive(Debug, Clone, PartialEq)]
-pub struct Said {
+pub struct PartnerFeedback {
     /// Ids of the objects that the feedback refers to.
     pub about: Vec<String>,
     /// Its meaning.
-    pub says: Says,
+    pub meaning: Meaning,
     /// Time of the feedback.
     pub at: Timestamp,
     /// The partner's own text.
@@ -18,7 +18,7 @@ pub struct Said {
 
 /// Meaning of feedback.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Says {
+pub enum Meaning {
     /// An explicit verdict.
     Verdict(Verdict),
     /// An opinion on the object. If the object was withdrawn, the opinion is ambiguous.
@@ -85,33 +85,33 @@ pub struct Consequence {
     pub opens_retraction_case: bool,
 }
 
-impl Says {
+impl Meaning {
     /// Effects for an object that is `revoked` or not, of a case that is `shared` or not.
     pub fn consequence(self, shared: bool, revoked: bool) -> Consequence {
         let verdict = match self {
-            Says::Verdict(verdict) => Some(verdict),
+            Meaning::Verdict(verdict) => Some(verdict),
             // The opinion may refer to the flag or to its withdrawal, so it gives no label.
-            Says::Opinion(_) if revoked => None,
-            Says::Opinion(verdict) => Some(verdict),
-            Says::Acknowledges | Says::TakesBack | Says::Nothing => None,
+            Meaning::Opinion(_) if revoked => None,
+            Meaning::Opinion(verdict) => Some(verdict),
+            Meaning::Acknowledges | Meaning::TakesBack | Meaning::Nothing => None,
         };
         Consequence {
             verdict,
             // Only an explicit acknowledgement: a partner that agrees or has acted may know of the
             // flag only.
-            acknowledges: self == Says::Acknowledges,
-            takes_back: self == Says::TakesBack,
+            acknowledges: self == Meaning::Acknowledges,
+            takes_back: self == Meaning::TakesBack,
             opens_retraction_case: verdict == Some(Verdict::Rejected) && shared && !revoked,
         }
     }
 
     /// Whether this statement of a reviewer replaces other reviewers' earlier statements that
     /// differ. Only statements that still hold count.
-    pub fn silences_others(self) -> bool {
+    pub fn overrides_others(self) -> bool {
         match self {
-            Says::Verdict(verdict) | Says::Opinion(verdict) => !verdict.inauthentic(),
-            Says::TakesBack => true,
-            Says::Acknowledges | Says::Nothing => false,
+            Meaning::Verdict(verdict) | Meaning::Opinion(verdict) => !verdict.inauthentic(),
+            Meaning::TakesBack => true,
+            Meaning::Acknowledges | Meaning::Nothing => false,
         }
     }
 }

@@ -1,4 +1,4 @@
-//! Who must be told, open duties to tell them, and deliveries that people recorded.
+//! Mandatory recipients, open duties to notify them, and deliveries that people recorded.
 
 use std::fmt;
 
@@ -7,10 +7,10 @@ use serde::{Deserialize, Serialize};
 
 use crate::recipients::{Class, Recipient};
 
-/// Who must be told.
+/// A recipient that the rules make mandatory.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum MustBeTold {
+pub enum MandatoryRecipient {
     /// The Secret Service, of a case directed against a major candidate (rule 4).
     SecretService,
     /// The chief election official of a state in which election systems were breached (rule 5).
@@ -20,32 +20,32 @@ pub enum MustBeTold {
     },
 }
 
-impl fmt::Display for MustBeTold {
+impl fmt::Display for MandatoryRecipient {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            MustBeTold::SecretService => f.write_str("the Secret Service"),
-            MustBeTold::ChiefElectionOfficial { state } => write!(f, "the chief election official of {state}"),
+            MandatoryRecipient::SecretService => f.write_str("the Secret Service"),
+            MandatoryRecipient::ChiefElectionOfficial { state } => write!(f, "the chief election official of {state}"),
         }
     }
 }
 
-impl MustBeTold {
-    /// Whether a recipient is the one who must be told.
+impl MandatoryRecipient {
+    /// Whether a recipient is this mandatory recipient.
     pub(crate) fn is(&self, recipient: &Recipient) -> bool {
         match self {
-            MustBeTold::SecretService => recipient.class == Class::SecretService,
-            MustBeTold::ChiefElectionOfficial { state } => {
+            MandatoryRecipient::SecretService => recipient.class == Class::SecretService,
+            MandatoryRecipient::ChiefElectionOfficial { state } => {
                 recipient.chief_election_official && recipient.state.as_ref() == Some(state)
             }
         }
     }
 }
 
-/// A duty to tell somebody, for which no delivery is recorded yet.
+/// A duty to notify a mandatory recipient, for which no delivery is recorded yet.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct OpenDuty {
-    /// Who must be told.
-    pub whom: MustBeTold,
+    /// The mandatory recipient.
+    pub whom: MandatoryRecipient,
     /// Since when.
     pub since: Timestamp,
     /// The end of a delay that is in force.
@@ -68,8 +68,8 @@ pub struct Handover {
 /// A recorded delivery.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct RecordedHandover {
-    /// Which duties it meets: those that the recipient had when it was recorded.
-    pub meets: Vec<MustBeTold>,
+    /// The duties that it fulfils: those that the recipient had when it was recorded.
+    pub meets: Vec<MandatoryRecipient>,
     /// The version of the finding that was handed over.
     pub version: u32,
     /// What was handed over, to whom and how.

@@ -20,7 +20,8 @@ pub fn note_shared(case: &mut Case, cluster: &ClusterMessage, now: Timestamp) {
     }
 }
 
-/// Records what the version `next` no longer has, so that it gets a new id if it is shared again.
+/// Counts the accounts, platforms and techniques that the version `next` no longer has. They get
+/// new ids if they are shared again.
 pub fn note_withdrawn(case: &mut Case, before: &ClusterMessage, next: Option<&ClusterMessage>) {
     let kept = next.map(keys).unwrap_or_default();
     for key in keys(before) {

@@ -16,7 +16,7 @@ use crate::{
     act::Act,
     attention::{self, day, days_after, valid_until},
     audit::Entry,
-    case::{Case, Illegal, Step, Versions, Why},
+    case::{AttentionReason, Case, Illegal, Step, Versions},
     demo::{self, Reviewed},
     partners::{note_shared, note_withdrawn},
     policy::{Policy, Rendered, Terms},
@@ -48,7 +48,8 @@ pub struct Settings<'a> {
     pub valid_days: u32,
     /// Number of days before expiry at which a case needs attention.
     pub expiry_notice_days: u32,
-    /// What a release would send now; needed for an approval and a release by people.
+    /// Digests of the objects that a release would send now. An approval and a release by people
+    /// need them.
     pub rendered: Option<&'a Rendered>,
 }
 
@@ -82,7 +83,7 @@ pub struct Publish {
     pub before: Option<ClusterMessage>,
     /// Names of the recipients. `None` if recipients were not recorded: then every partner with
     /// accounts in the case.
-    pub told: Option<BTreeSet<String>>,
+    pub recipients: Option<BTreeSet<String>>,
 }
 
 /// Kind of a notice to partners.
@@ -102,14 +103,17 @@ pub enum Notice {
 impl Publish {
     /// Whether a recipient receives it.
     pub fn goes_to(&self, name: &str) -> bool {
-        self.told.as_ref().is_none_or(|told| told.contains(name))
+        self.recipients.as_ref().is_none_or(|names| names.contains(name))
     }
 
     /// The version that this recipient had before. `None` if it receives the case for the first
     /// time, even if others had a version.
     pub fn before_of(&self, name: &str) -> Option<&ClusterMessage> {
         let had = |version: u32| {
-            self.case.told.as_ref().is_none_or(|told| told.get(name).is_some_and(|versions| versions.first <= version))
+            self.case
+                .notified
+                .as_ref()
+                .is_none_or(|notified| notified.get(name).is_some_and(|versions| versions.first <= version))
         };
         self.before.as_ref().filter(|before| had(before.version))
     }
@@ -135,7 +139,7 @@ impl Case {
             }
             Some(mut record) => {
                 let now = record.case.after(now);
-                let Some(entry) = record.case.see(cluster.version, now) else {
+                let Some(entry) = record.case.record_newer_version(cluster.version, now) else {
                     return Ok(None);
                 };
                 let mut audit = vec![entry];
@@ -213,7 +217,8 @@ impl CaseRecord {
                 Ok(Effects { publish, label: Some(label), ..Effects::of(record, now, vec![entry]) })
             }
             Act::RecordHandover(handover) => {
-                // The terms before the case: a delivery is recorded for whoever has a duty now.
+                // Bring the duties up to date first: the delivery fulfils the duties that are open
+                // now.
                 let mut audit: Vec<Entry> = case.refresh_duties(now).into_iter().collect();
                 let terms = settings.policy.terms(&record.cluster);
                 audit.push(case.record_handover(handover, by, &terms, now)?);
@@ -260,12 +265,13 @@ impl CaseRecord {
         let mut audit = Vec::new();
         audit.extend(case.refresh_duties(at));
         if let Some(valid_until) = case.valid_until {
-            // The case stays open as long as somebody must be told; what partners have expires by itself.
+            // The case stays open as long as a duty is open. The flags at partners expire by
+            // themselves.
             if valid_until <= now && case.duties.is_empty() {
                 audit.extend(case.expire(at));
             } else if valid_until <= days_after(now, settings.expiry_notice_days) {
                 let text = format!("its flags expire on {}: renew them or let them expire", day(valid_until));
-                audit.extend(case.mark_for_attention(Why::RunsOut, text, at));
+                audit.extend(case.mark_for_attention(AttentionReason::RunsOut, text, at));
             }
         }
         (!audit.is_empty()).then(|| Effects::of(self, at, audit))
@@ -280,11 +286,11 @@ impl CaseRecord {
     fn share(&mut self, settings: &Settings<'_>, now: Timestamp) -> Publish {
         let cluster = without(&self.cluster, &self.case.left_out);
         note_shared(&mut self.case, &cluster, now);
-        let told_now = |told: &BTreeMap<String, Versions>| {
-            told.iter().filter(|(_, v)| v.last == self.case.version).map(|(name, _)| name.clone()).collect()
+        let notified_now = |notified: &BTreeMap<String, Versions>| {
+            notified.iter().filter(|(_, v)| v.last == self.case.version).map(|(name, _)| name.clone()).collect()
         };
-        let told = Some(self.case.told.as_ref().map(told_now).unwrap_or_default());
-        let publish = Publish { told, ..self.publish(Notice::Shared, cluster) };
+        let recipients = Some(self.case.notified.as_ref().map(notified_now).unwrap_or_default());
+        let publish = Publish { recipients, ..self.publish(Notice::Shared, cluster) };
         if let Some(before) = &self.released {
             note_withdrawn(&mut self.case, before, Some(&publish.cluster));
         }
@@ -308,8 +314,8 @@ impl CaseRecord {
 
     /// A notice about the case as it is now, to every recipient that was notified.
     fn publish(&self, what: Notice, cluster: ClusterMessage) -> Publish {
-        let told = self.case.told.as_ref().map(|told| told.keys().cloned().collect());
-        Publish { what, case: self.case.clone(), cluster, before: self.released.clone(), told }
+        let recipients = self.case.notified.as_ref().map(|notified| notified.keys().cloned().collect());
+        Publish { what, case: self.case.clone(), cluster, before: self.released.clone(), recipients }
     }
 }
 
@@ -324,7 +330,8 @@ impl Effects {
         self
     }
 
-    /// The same where the cluster also became part of another: both are one change. `None` where nothing changes.
+    /// Adds the effects of a merge of the cluster into another cluster, as part of the same change.
+    /// `None` if nothing changes.
     pub fn and_absorbed(
         mut self,
         by: &str,
@@ -341,7 +348,7 @@ impl Effects {
             self.audit.push(entry);
             self.publish = self.record.withdraw();
         } else {
-            self.audit.extend(case.mark_for_attention(Why::Absorbed, reason, now));
+            self.audit.extend(case.mark_for_attention(AttentionReason::Absorbed, reason, now));
         }
         Ok((!self.audit.is_empty()).then_some(self))
     }

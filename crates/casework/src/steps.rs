@@ -6,9 +6,9 @@ use jiff::Timestamp;
 
 use crate::{
     audit::Entry,
-    case::{Case, Illegal, State, Step, Undo, Versions, Word},
+    case::{Case, Illegal, State, Statement, Step, Undo, Versions},
     facts::{Recorded, SignOff, is_same_person},
-    feedback::Says,
+    feedback::Meaning,
     policy::{self, Terms},
 };
 
@@ -19,7 +19,8 @@ impl Case {
         let refuse = |why: &str| {
             Err(Illegal { case: self.id.clone(), verb: step.verb(), why: why.to_owned(), allowed: self.allowed() })
         };
-        let word = |text: &str| Word { by: by.to_owned(), at: now, version: self.version, text: text.to_owned() };
+        let statement =
+            |text: &str| Statement { by: by.to_owned(), at: now, version: self.version, text: text.to_owned() };
         let shared = self.state.is_shared();
         let open = shared || self.state == State::InReview;
         let undo = Undo::before(self, &step, by, now);
@@ -38,7 +39,7 @@ impl Case {
                 if text_format::is_blank(finding) {
                     return refuse("the check has no text: enter what was considered");
                 }
-                self.checked = Some(word(finding));
+                self.checked = Some(statement(finding));
                 ("sources_and_methods_checked", finding.clone())
             }
             Step::Record(fact) => {
@@ -52,8 +53,8 @@ impl Case {
                 let scope = policy::decide(self, terms, now).scope(self);
                 let record = Recorded { by: by.to_owned(), at: now, version: self.version, what: () };
                 self.facts.take(fact.clone(), record);
-                let changes = fact.changes_what_is_told() || policy::decide(self, terms, now).scope(self) != scope;
-                if changes && self.approved.as_ref().is_some_and(|word| word.version == self.version) {
+                let changes = fact.changes_notifications() || policy::decide(self, terms, now).scope(self) != scope;
+                if changes && self.approved.as_ref().is_some_and(|statement| statement.version == self.version) {
                     // What was approved is no longer what would be shared.
                     self.approved = None;
                     text.push_str("; the approval was given without this fact, so the case has to be approved again");
@@ -85,11 +86,11 @@ impl Case {
                 if !open && !outdated {
                     return refuse(&format!("it is {}", self.state));
                 }
-                let approved = self.approved.as_ref().is_some_and(|word| word.version == self.version);
+                let approved = self.approved.as_ref().is_some_and(|statement| statement.version == self.version);
                 if shared && approved && self.released_version == Some(self.version) {
                     return refuse("partners already have this version");
                 }
-                self.approved = Some(word(comment));
+                self.approved = Some(statement(comment));
                 self.approved_scope = Some(scope);
                 self.approved_objects = terms.rendered.cloned().unwrap_or_default();
                 if !shared {
@@ -162,12 +163,12 @@ impl Case {
                 if !blocks.is_empty() {
                     return refuse(&blocks.join("; "));
                 }
-                let told: Vec<String> = outcome.told().map(|decision| decision.recipient.clone()).collect();
+                let notified: Vec<String> = outcome.notified().map(|decision| decision.recipient.clone()).collect();
                 let first = self.first_released_at.is_none();
                 let text = format!(
                     "version {} is shared with {}; approved by {}, {} by {by}",
                     self.version,
-                    if told.is_empty() { "nobody".to_owned() } else { told.join(", ") },
+                    if notified.is_empty() { "nobody".to_owned() } else { notified.join(", ") },
                     approved.by,
                     if first { "released" } else { "updated" },
                 );
@@ -175,13 +176,13 @@ impl Case {
                 let had: BTreeMap<String, Versions> = terms
                     .recipients
                     .iter()
-                    .filter_map(|recipient| Some((recipient.name.clone(), self.had(recipient)?)))
+                    .filter_map(|recipient| Some((recipient.name.clone(), self.received_versions(recipient)?)))
                     .collect();
-                let noted = self.told.get_or_insert(had);
-                for name in told {
+                let noted = self.notified.get_or_insert(had);
+                for name in notified {
                     noted.entry(name).or_insert(Versions { first: version, last: version }).last = version;
                 }
-                self.released_by = Some(word(&text));
+                self.released_by = Some(statement(&text));
                 self.first_released_at.get_or_insert(now);
                 self.released_version = Some(self.version);
                 self.state = if first { State::Released } else { State::Updated };
@@ -226,7 +227,7 @@ pub struct Label {
     /// The reviewer.
     pub by: String,
     /// A verdict, or that earlier verdicts no longer hold.
-    pub says: Says,
+    pub meaning: Meaning,
     /// The reviewer's reason.
     pub note: Option<String>,
     /// Time of the step.
@@ -237,7 +238,7 @@ impl Label {
     /// The label that a step gives.
     pub fn of(step: &Step, by: &str, at: Timestamp) -> Label {
         let note = step.reason().filter(|text| !text.is_empty()).map(|text| text_format::shorten(text, 2_000));
-        Label { by: by.to_owned(), says: step.says(), note, at }
+        Label { by: by.to_owned(), meaning: step.meaning(), note, at }
     }
 }
 

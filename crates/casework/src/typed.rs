@@ -1,6 +1,6 @@
-//! Texts that people type. Characters that nobody sees, and characters that change the direction of the text around them, could make a
-//! record look different from what it says. They are removed from what people say about a case. In settings they are refused, with the
-//! place.
+//! Texts that people type. Invisible characters, and characters that change the direction of the
+//! text around them, could make a record look different from its content. They are removed from
+//! texts about a case. In settings they are refused with an error that names the place.
 
 use crate::{Act, case::Step, facts::Fact};
 
@@ -21,7 +21,8 @@ impl Act {
     }
 }
 
-/// Refuses a text with a character that nobody sees or that changes the direction of text; `what` names the text.
+/// Refuses a text with an invisible character or a character that changes the direction of text.
+/// `what` names the text in the error.
 pub(crate) fn check_typed(text: &str, what: &str) -> Result<(), String> {
     let Some((place, hidden)) = text_format::hidden_character(text) else { return Ok(()) };
     let before: String = text.chars().take(place).collect();
@@ -49,7 +50,7 @@ fn texts_of_fact<'a>(fact: &'a mut Fact, texts: &mut Vec<&'a mut String>) {
     match fact {
         Fact::Targets(targets) => {
             texts.extend(targets.targets.iter_mut().map(|target| &mut target.name));
-            // The suggestions themselves are the detector's words.
+            // The detector wrote the suggestions; people wrote the answers to them.
             texts.extend(targets.suggestions.values_mut());
         }
         Fact::Breaches(breaches) => {
@@ -67,7 +68,7 @@ fn texts_of_fact<'a>(fact: &'a mut Fact, texts: &mut Vec<&'a mut String>) {
         }
         Fact::Objection(objection) => texts.extend([&mut objection.from, &mut objection.text]),
         // Names of states and of recipients are compared with those that are known.
-        Fact::ConfirmDelay(_) | Fact::Chosen(_) => {}
+        Fact::ConfirmDelay(_) | Fact::WithdrawDelay(_) | Fact::Chosen(_) => {}
     }
 }
 

@@ -3,7 +3,7 @@
 //!
 //! They are taken from the type itself. Its fields give keys and types, its default gives defaults,
 //! the comments on its fields give meanings, and `#[schemars(..)]` on a field gives the rest:
-//! `range(min = 1, max = 9)`, `extend("unit" = "seconds")`, and `extend("example" = "..")` for what
+//! `range(min = 1, max = 9)`, `length(min = 1)`, `extend("unit" = "seconds")`, and `extend("example" = "..")` for what
 //! has no default. So no setting is without an entry.
 mod pages;
 
@@ -54,6 +54,8 @@ pub struct Setting {
     pub bounds: Option<Bounds>,
     /// The words that are taken, where not any text is.
     pub choices: Vec<String>,
+    /// Whether its text must not be empty, as that of a path: `#[schemars(length(min = 1))]`.
+    pub needs_text: bool,
 }
 
 /// What a number may be.
@@ -151,20 +153,25 @@ impl Settings {
         }
     }
 
-    /// The numbers of a tree that no setting takes; `above` is the table that the tree is.
+    /// The numbers and the empty texts of a tree that no setting takes; `above` is the table that the tree is.
     pub(super) fn refused(&self, root: &Node, above: &str) -> Vec<Refused> {
         let mut refused = Vec::new();
         for setting in self.all() {
-            let Some(bounds) = &setting.bounds else { continue };
+            if setting.bounds.is_none() && !setting.needs_text {
+                continue;
+            }
             let Some(below) = setting.path.strip_prefix(above) else { continue };
             let keys: Vec<&str> = below.trim_start_matches('.').split('.').collect();
             let Some(node) = root.at(&keys) else { continue };
-            if let Err(shown) = bounds.take(&node.value) {
-                refused.push(Refused {
-                    path: setting.path.clone(),
-                    origin: node.origin.to_string(),
-                    why: format!("is {shown}: set {bounds}"),
-                });
+            let why = match (&setting.bounds, &node.value) {
+                (Some(bounds), value) => bounds.take(value).err().map(|shown| format!("is {shown}: set {bounds}")),
+                (None, Value::String(text) | Value::Text(text)) if text.trim().is_empty() => {
+                    Some("is empty: give it a value, or remove the key".to_owned())
+                }
+                (None, _) => None,
+            };
+            if let Some(why) = why {
+                refused.push(Refused { path: setting.path.clone(), origin: node.origin.to_string(), why });
             }
         }
         refused
@@ -196,6 +203,7 @@ impl Settings {
                 example: example(of),
                 bounds: bounds(of),
                 choices: choices(of),
+                needs_text: of["minLength"].as_u64().is_some_and(|least| least > 0),
             });
         }
         self.sections.push(section);

@@ -26,13 +26,14 @@ const BUNDLED_ACCOUNT_MODEL: &[u8] = include_bytes!("../../../models/account/2/m
 pub struct Config {
     /// Folder of the model registry. If there is no such folder, the models bundled with the
     /// program are used.
+    #[schemars(length(min = 1))]
     pub models: PathBuf,
     /// The model whose verdicts are published, "NAME/VERSION". If empty, the model that the
     /// registry has in service (`lockstep models promote`).
     pub model: String,
     /// A file, or a folder of files, with topics and targets of posts. It replaces the bundled
     /// lexicon. Topics and targets are for routing only.
-    #[schemars(extend("example" = "\"config/topics\""))]
+    #[schemars(length(min = 1), extend("example" = "\"config/topics\""))]
     pub lexicon: Option<PathBuf>,
     /// A post dated further than this into the future is not accepted, because it would move event
     /// time forward: it becomes a dead letter or, in a file, a rejected line.

@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 pub struct Config {
     /// Folder of the model registry. If there is no such folder, the models bundled with the
     /// program are used.
+    #[schemars(length(min = 1))]
     pub models: PathBuf,
     /// The model whose verdicts are published, "NAME/VERSION". If empty, the model that the
     /// registry has in service (`lockstep models promote`).
@@ -26,7 +27,7 @@ pub struct Config {
     pub model_check_s: u64,
     /// A file, or a folder of files, with topics and targets of posts. It replaces the bundled
     /// lexicon. Topics and targets are for routing only.
-    #[schemars(extend("example" = "\"config/topics\""))]
+    #[schemars(length(min = 1), extend("example" = "\"config/topics\""))]
     pub lexicon: Option<PathBuf>,
     /// Posts read from the log at a time. Outputs are committed once per batch.
     #[schemars(range(min = 1, max = 1_000_000), extend("unit" = "posts"))]
@@ -37,6 +38,7 @@ pub struct Config {
     pub future_tolerance_s: u64,
     /// Folder of the checkpoints, for one process only. It must be on a disk that outlives the
     /// process.
+    #[schemars(length(min = 1))]
     pub checkpoints: PathBuf,
     /// Time between two checkpoints. A start continues from the last one. With 0 there are no
     /// checkpoints, and a start reads all posts on the log again.

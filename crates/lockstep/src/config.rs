@@ -293,6 +293,27 @@ mod tests {
         assert!(warnings[0].contains("log is not used here: it belongs to the services"), "{}", warnings[0]);
     }
 
+    #[cfg(feature = "services")]
+    #[test]
+    fn an_empty_path_is_refused_with_its_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("lockstep.toml");
+        let keys = [
+            ("log", "dir"),
+            ("detector", "models"),
+            ("detector", "lexicon"),
+            ("detector", "checkpoints"),
+            ("sharing", "database"),
+            ("sharing", "recipients"),
+        ];
+        for (table, key) in keys {
+            std::fs::write(&path, format!("[{table}]\n{key} = \"\"\n")).unwrap();
+            let refused = format!("{:#}", Config::load(Some(&path)).err().unwrap());
+            let expected = format!("lockstep.toml:2: {table}.{key} is empty: give it a value, or remove the key");
+            assert!(refused.contains(&expected), "{refused}");
+        }
+    }
+
     const FILE_INTRODUCTION: &str = "\
         Lockstep's configuration: every key, with its default. A key left out keeps its default; a key that Lockstep does not know is \
         an error. Any key can be set from the environment as well: LOCKSTEP__DETECTOR__ENGINE__ALPHA=0.01\n\

@@ -1,4 +1,4 @@
-//! What a page costs, and whether that grows with the collection or with the clients: `cargo bench -p sharing --bench taxii`.
+//! What a page costs, and whether that grows with the collection or with the clients: `cargo bench --workspace --bench taxii`.
 //!
 //! The server is a process of its own, so that its CPU time and memory (Linux only) are its own: those of whole requests over HTTP,
 //! with authentication. Eight clients on loopback ask for pages from random places in collections of a thousand, a hundred thousand
@@ -174,6 +174,7 @@ fn object(n: usize) -> (i64, i64, &'static str, String, String) {
     let (kind, body) = match n % 10 {
         0..7 => ("indicator", indicator(uuid, time, n)),
         7..9 => ("user-account", account(uuid, n)),
+        _ if n % 20 == 9 => ("observed-data", evidence(uuid, time, n)),
         _ => ("note", note(uuid, time, n)),
     };
     (n as i64 + 1, added, kind, format!("{kind}--{uuid}"), body)
@@ -188,6 +189,22 @@ fn indicator(uuid: uuid::Uuid, time: Timestamp, n: usize) -> String {
 fn account(uuid: uuid::Uuid, n: usize) -> String {
     format!(
         r#"{{"type":"user-account","spec_version":"2.1","id":"user-account--{uuid}","user_id":"{n}","account_login":"user_{n}","account_type":"example","object_marking_refs":["marking-definition--939a9414-2ddd-4d32-a0cd-375ea402b003"]}}"#
+    )
+}
+
+/// A key with ten posts and their texts.
+fn evidence(uuid: uuid::Uuid, time: Timestamp, n: usize) -> String {
+    let text = "Share this before it is taken down: what they will not show you. ".repeat(3);
+    let posts: Vec<String> = (0..10)
+        .map(|post| {
+            format!(
+                r#"{{"id":"{n}{post}","account_id":"{n}","created_at":"{time:.3}","text_status":"shown","text":"{text}","links":["https://example.org/{n}"],"record_sha256":"{n:064x}"}}"#
+            )
+        })
+        .collect();
+    format!(
+        r#"{{"type":"observed-data","spec_version":"2.1","id":"observed-data--{uuid}","created_by_ref":"identity--0c3cbbc0-0d1c-5b6a-9d8e-6ad9a8b4c7d1","created":"{time:.3}","modified":"{time:.3}","first_observed":"{time:.3}","last_observed":"{time:.3}","number_observed":10,"object_refs":["user-account--{uuid}"],"object_marking_refs":["marking-definition--939a9414-2ddd-4d32-a0cd-375ea402b003"],"extensions":{{"extension-definition--9d2b6f0c-3c7e-4a58-8f21-6e0b7d1c5a93":{{"extension_type":"property-extension","case":"case-{uuid}","cluster_version":1,"posts_in_all":10,"posts_shared":10,"kind":"url","key":"https://example.org/{n}","source":"example.org","nats":7.25,"posts":[{}]}}}}}}"#,
+        posts.join(",")
     )
 }
 

@@ -237,7 +237,8 @@ mod tests {
 
     #[test]
     fn numbers_read_well() {
-        assert_eq!(thousands(1_234_567), "1,234,567");
+        assert_eq!([0, 999, 1_000, 1_234_567].map(thousands), ["0", "999", "1,000", "1,234,567"]);
+        assert_eq!([count(1, "line"), count(1_000, "line")], ["1 line", "1,000 lines"]);
         assert_eq!(number(-3.456), "\u{2212}3.46");
         assert_eq!(number(f64::NAN), "not known");
         assert_eq!(number(-0.001), "0.00");

@@ -5,9 +5,10 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
-use super::{Case, State, Step, Word};
+use super::{Case, State, Statement, Step};
 
-/// The last decision, and the case before it. A later step and a new version of the finding clear it.
+/// The last decision, and the state of the case before it. A later step clears it, and so does a
+/// new version of the finding.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Undo {
     /// The decision, as a verb.
@@ -20,7 +21,7 @@ pub struct Undo {
     pub state: State,
     /// The approval before the decision.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub approved: Option<Word>,
+    pub approved: Option<Statement>,
     /// Who gets what by that approval.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub approved_scope: Option<String>,
@@ -30,7 +31,8 @@ pub struct Undo {
 }
 
 impl Undo {
-    /// What is needed to undo `step`. `None` if the step cannot be undone: only decisions of a case that is not shared.
+    /// The state that undoing `step` restores. `None` if the step cannot be undone: only decisions
+    /// about a case that is not shared can be undone.
     pub(crate) fn before(case: &Case, step: &Step, by: &str, now: Timestamp) -> Option<Undo> {
         let is_decision = matches!(
             step,

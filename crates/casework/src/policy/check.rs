@@ -6,7 +6,7 @@ use super::{
     decide::{delay_fault, renewed_by_the_same_approver},
     terms::Terms,
 };
-use crate::facts::{Breach, Delay, Fact, Facts, Recorded, is_same_person, is_state};
+use crate::facts::{Breach, Delay, Fact, Facts, Recorded, is_confirmed, is_same_person, is_state};
 
 /// Longest text of a record, in characters.
 const LONGEST: usize = 4_000;
@@ -81,6 +81,24 @@ impl Fact {
                     return Err(format!("the delay ended at {}", record.what.until));
                 }
                 renewed_by_the_same_approver(&record.what.state, record.what.until, by, facts).map_or(Ok(()), Err)
+            }
+            Fact::WithdrawDelay(withdrawn) => {
+                let named = |record: &&Recorded<Delay>| {
+                    record.what.state == withdrawn.state && record.what.until == withdrawn.until
+                };
+                let Some(record) = facts.delays.iter().rev().find(named) else {
+                    return Err(format!("no delay for {:?} until {} is recorded", withdrawn.state, withdrawn.until));
+                };
+                if facts.delays.iter().any(|record| withdrawn.can_be_withdrawn(record, by, facts)) {
+                    return Ok(());
+                }
+                Err(match is_confirmed(facts, record) {
+                    true => "its approver has confirmed it: a confirmed delay lasts until its end, or until a delivery is recorded".to_owned(),
+                    false => format!(
+                        "{} recorded it and {} is its approver: only they take it back",
+                        record.by, record.what.approver
+                    ),
+                })
             }
             Fact::Consideration(considered) => {
                 require_text(&considered.security, "what was considered about security")?;

@@ -11,7 +11,6 @@ use jiff::Timestamp;
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 
-pub use delays::is_confirmed;
 pub(crate) use delays::{delay, delay_fault, renewed_by_the_same_approver};
 use recipient::about;
 pub use sign_offs::NeededSignOff;
@@ -19,7 +18,7 @@ pub(crate) use sign_offs::newest_sign_off_of;
 use sign_offs::sign_offs;
 
 use super::{
-    rules::{Product, Redaction, Rule, Rules, Told, VOLUNTARY},
+    rules::{NotifyWhen, Product, Redaction, Rule, Rules, VOLUNTARY},
     terms::Terms,
 };
 use crate::{
@@ -63,7 +62,8 @@ pub struct Decision {
     /// How it receives findings.
     pub delivery: Delivery,
     /// Whether it is notified when the case is released.
-    pub told: bool,
+    #[serde(rename = "told")]
+    pub notified: bool,
     /// Whether it is notified even if nobody selected it.
     pub must: bool,
     /// The grounds of the decision, with their rules.
@@ -167,18 +167,19 @@ impl Outcome {
         self.recipients.iter().find(|decision| decision.recipient == recipient)
     }
 
-    /// Who gets what by a release, as a digest: what an approval covers. Those who must be told are told whatever anybody approves, so
-    /// they are not in it.
+    /// A digest of which recipient a release notifies, and of what each of them receives. An
+    /// approval covers this digest. Mandatory recipients are notified without an approval, so they
+    /// are not part of it.
     pub fn scope(&self, case: &Case) -> String {
-        let chosen = self.recipients.iter().filter(|decision| decision.told && !decision.must);
+        let chosen = self.recipients.iter().filter(|decision| decision.notified && !decision.must);
         let gets: Vec<_> = chosen.map(|d| (&d.recipient, &d.products, d.tlp, d.shows, &d.statements)).collect();
         let digest = Sha256::digest(format!("{gets:?}{:?}", case.left_out).as_bytes());
         text_format::hex(&digest)
     }
 
-    /// Who is told when the case is released.
-    pub fn told(&self) -> impl Iterator<Item = &Decision> {
-        self.recipients.iter().filter(|decision| decision.told)
+    /// The recipients that are notified when the case is released.
+    pub fn notified(&self) -> impl Iterator<Item = &Decision> {
+        self.recipients.iter().filter(|decision| decision.notified)
     }
 }
 
@@ -240,7 +241,8 @@ pub fn dismissal_blocked(case: &Case, terms: &Terms<'_>) -> Option<String> {
     })
 }
 
-/// Why a case cannot be closed: somebody who must be told of it, now or when a delay is over, has not been.
+/// The reason why a case cannot be closed, if there is one: a mandatory recipient has to be
+/// notified, now or at the end of a delay.
 pub fn closing_blocked(case: &Case, terms: &Terms<'_>, now: Timestamp) -> Option<String> {
     let outcome = decide(case, terms, now);
     if !case.state.is_shared() {
@@ -264,7 +266,7 @@ pub fn closing_blocked(case: &Case, terms: &Terms<'_>, now: Timestamp) -> Option
 
 /// Rule 1.
 fn decided_by_people(case: &Case, terms: &Terms<'_>, outcome: &mut Outcome) {
-    let approved = case.approved.as_ref().filter(|word| word.version == case.version);
+    let approved = case.approved.as_ref().filter(|statement| statement.version == case.version);
     if approved.is_none() {
         let text = format!("version {} is not approved: a reviewer has to decide", case.version);
         outcome.blocks.push(block(Rule::NominateThenDecide, Needs::Approval, text));
@@ -280,7 +282,7 @@ fn decided_by_people(case: &Case, terms: &Terms<'_>, outcome: &mut Outcome) {
     outcome.approvals.push(Approval {
         who: "a reviewer".to_owned(),
         what: format!("the sharing of version {}", case.version),
-        by: approved.map(|word| word.by.clone()),
+        by: approved.map(|statement| statement.by.clone()),
     });
     outcome.approvals.push(Approval {
         who: match approved {
@@ -288,13 +290,17 @@ fn decided_by_people(case: &Case, terms: &Terms<'_>, outcome: &mut Outcome) {
             None => "somebody other than the approver".to_owned(),
         },
         what: "the release, because whatever names accounts needs two different people".to_owned(),
-        by: case.released_by.as_ref().filter(|word| word.version == case.version).map(|word| word.by.clone()),
+        by: case
+            .released_by
+            .as_ref()
+            .filter(|statement| statement.version == case.version)
+            .map(|statement| statement.by.clone()),
     });
 }
 
 /// Rule 2.
 fn sources_and_methods(case: &Case, outcome: &mut Outcome) {
-    if case.checked.as_ref().is_none_or(|word| word.version != case.version) {
+    if case.checked.as_ref().is_none_or(|statement| statement.version != case.version) {
         let text = format!(
             "the sources-and-methods check of version {} is not recorded: record it before anybody is notified",
             case.version

@@ -90,7 +90,7 @@ impl fmt::Display for Explanation {
             writeln!(f, "  no recipient is configured: add recipients to the file that sharing.recipients names")?;
         }
         for decision in &outcome.recipients {
-            told(f, decision)?;
+            decision_about(f, decision)?;
         }
         section(
             f,
@@ -136,20 +136,20 @@ impl fmt::Display for Explanation {
     }
 }
 
-fn told(f: &mut fmt::Formatter<'_>, decision: &Decision) -> fmt::Result {
-    let told = match (decision.told, decision.not_before) {
+fn decision_about(f: &mut fmt::Formatter<'_>, decision: &Decision) -> fmt::Result {
+    let notified = match (decision.notified, decision.not_before) {
         (true, _) if decision.must => "notified (mandatory)".to_owned(),
         (true, _) => "notified".to_owned(),
         (false, Some(until)) => format!("notified later, by {}", text_format::minute(until)),
         (false, None) => "not notified".to_owned(),
     };
     let has = decision.has_version.map_or(String::new(), |version| format!(", has version {version}"));
-    writeln!(f, "  {} ({}): {told}{has}", decision.recipient, decision.class)?;
+    writeln!(f, "  {} ({}): {notified}{has}", decision.recipient, decision.class)?;
     for (index, Because { rule, text, .. }) in decision.because.iter().enumerate() {
         let head = if index == 0 { "    because   " } else { "              " };
         wrapped(f, head, &format!("{} ({rule})", text_format::shorten(text, LONGEST)))?;
     }
-    if decision.told {
+    if decision.notified {
         let products: Vec<&str> = decision.products.iter().map(|product| product.label()).collect();
         let by = match decision.delivery {
             Delivery::Taxii => "TAXII",

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use serde::{Deserialize, Serialize};
 
-use super::rules::{AccountIds, ClassRule, Elsewhere, Policy, Product, Redaction, Rules, Told};
+use super::rules::{AccountIds, ClassRule, Elsewhere, NotifyWhen, Policy, Product, Redaction, Rules};
 use crate::{
     Tlp,
     facts::is_state,
@@ -65,8 +65,8 @@ impl Classes {
 #[derive(Debug, Default, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 struct Setting {
-    concerned: Option<Told>,
-    otherwise: Option<Told>,
+    concerned: Option<NotifyWhen>,
+    otherwise: Option<NotifyWhen>,
     products: Option<Vec<Product>>,
     sign_off: Option<Vec<String>>,
     tlp: Option<Tlp>,
@@ -150,13 +150,13 @@ impl Policy {
 
 /// An invalid setting of a class. The text begins with the key.
 fn class_fault(class: Class, rule: &ClassRule) -> Option<String> {
-    let by_people = |told: Told| matches!(told, Told::WhenChosen | Told::Never);
+    let by_people = |when: NotifyWhen| matches!(when, NotifyWhen::WhenChosen | NotifyWhen::Never);
     let shows = rule.shows;
     let fault = match class {
-        Class::SecretService if rule.concerned != Told::Always => {
+        Class::SecretService if rule.concerned != NotifyWhen::Always => {
             "concerned must be \"always\": the Secret Service is always notified of operations against a major candidate (rule 4)"
         }
-        Class::Platform if rule.otherwise != Told::Never => {
+        Class::Platform if rule.otherwise != NotifyWhen::Never => {
             "otherwise must be \"never\": a finding without accounts of a platform does not concern that platform"
         }
         Class::Public if !by_people(rule.concerned) || !by_people(rule.otherwise) => {
@@ -186,7 +186,7 @@ fn class_fault(class: Class, rule: &ClassRule) -> Option<String> {
                 .to_owned(),
         );
     }
-    if rule.products.is_empty() && (rule.concerned, rule.otherwise) != (Told::Never, Told::Never) {
+    if rule.products.is_empty() && (rule.concerned, rule.otherwise) != (NotifyWhen::Never, NotifyWhen::Never) {
         return Some(
             "products is empty although the class is notified: add a product, or set concerned and otherwise to \"never\""
                 .to_owned(),

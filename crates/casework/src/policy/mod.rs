@@ -19,21 +19,20 @@ mod file;
 mod rules;
 mod terms;
 
-pub use crate::facts::is_same_person;
 pub use crate::facts::{
     Answer, Breach, Breaches, ConfirmedDelay, Consideration, Delay, Duties, Duty, Fact, Facts, Objection, PublicNotice,
     Recorded, SignOff, Target, TargetKind, Targets,
 };
+pub use crate::facts::{is_confirmed, is_same_person};
 pub use crate::recipients::{Class, Delivery, Partner, Recipient};
 pub(crate) use check::check_sign_off;
 pub(crate) use decide::delay as delay_in_force;
-pub use decide::is_confirmed;
 pub(crate) use decide::newest_sign_off_of;
 pub use decide::{Approval, Because, Block, Decision, Missing, NeededSignOff, Needs, Outcome, decide};
 pub use decide::{closing_blocked, dismissal_blocked};
 pub use explain::Explanation;
 pub use file::PolicyFile;
-pub use rules::{AccountIds, ClassRule, Elsewhere, Policy, Product, Redaction, Rule, Rules, Told, VOLUNTARY};
+pub use rules::{AccountIds, ClassRule, Elsewhere, NotifyWhen, Policy, Product, Redaction, Rule, Rules, VOLUNTARY};
 pub use terms::{Rendered, Terms};
 
 #[cfg(test)]

@@ -112,7 +112,7 @@ impl Product {
 /// When recipients of a class are notified.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Serialize, Deserialize, utoipa::ToSchema)]
 #[serde(rename_all = "snake_case")]
-pub enum Told {
+pub enum NotifyWhen {
     /// Always; nobody can deselect the recipient.
     Always,
     /// Unless a releaser selected recipients without this one.
@@ -206,9 +206,9 @@ impl Redaction {
 pub struct ClassRule {
     /// When a recipient is notified of a case that concerns it. A case concerns a platform with
     /// accounts in it, a target or victim, and the Secret Service if a major candidate is a target.
-    pub concerned: Told,
+    pub concerned: NotifyWhen,
     /// When a recipient is notified of a case that does not concern it.
-    pub otherwise: Told,
+    pub otherwise: NotifyWhen,
     /// The products that it receives.
     pub products: Vec<Product>,
     /// What it sees.
@@ -298,8 +298,8 @@ fn default_class(class: Class, tlp: Tlp) -> ClassRule {
     };
     match class {
         Class::Platform => rule(
-            Told::ByDefault,
-            Told::Never,
+            NotifyWhen::ByDefault,
+            NotifyWhen::Never,
             vec![Product::PlatformFeed],
             Redaction {
                 account_ids: AccountIds::OwnPlatform,
@@ -313,18 +313,18 @@ fn default_class(class: Class, tlp: Tlp) -> ClassRule {
         ),
         Class::Congress => ClassRule {
             sign_off: vec!["congressional affairs".to_owned()],
-            ..rule(Told::WhenChosen, Told::WhenChosen, letter, hidden)
+            ..rule(NotifyWhen::WhenChosen, NotifyWhen::WhenChosen, letter, hidden)
         },
-        Class::StateLocal | Class::PrivateSector => rule(Told::ByDefault, Told::WhenChosen, letter, hidden),
+        Class::StateLocal | Class::PrivateSector => rule(NotifyWhen::ByDefault, NotifyWhen::WhenChosen, letter, hidden),
         Class::Candidate => rule(
-            Told::ByDefault,
-            Told::Never,
+            NotifyWhen::ByDefault,
+            NotifyWhen::Never,
             vec![Product::DefensiveBriefing],
             Redaction { keys: true, source_names: true, ..hidden },
         ),
         Class::SecretService => rule(
-            Told::Always,
-            Told::WhenChosen,
+            NotifyWhen::Always,
+            NotifyWhen::WhenChosen,
             letter,
             Redaction {
                 account_ids: AccountIds::All,
@@ -339,8 +339,8 @@ fn default_class(class: Class, tlp: Tlp) -> ClassRule {
             sign_off: vec!["public affairs".to_owned()],
             tlp: Tlp::Clear,
             ..rule(
-                Told::WhenChosen,
-                Told::WhenChosen,
+                NotifyWhen::WhenChosen,
+                NotifyWhen::WhenChosen,
                 vec![Product::PublicNotice],
                 Redaction { elsewhere: Elsewhere::Total, ..hidden },
             )

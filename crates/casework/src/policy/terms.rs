@@ -1,4 +1,4 @@
-//! What a decision about a case needs beside the case.
+//! Inputs of a decision other than the case.
 
 use std::collections::BTreeMap;
 
@@ -7,8 +7,8 @@ use messages::cluster::ClusterMessage;
 use super::rules::{Policy, Rules};
 use crate::{case::Case, recipients::Recipient};
 
-/// SHA-256, in hex, of the objects that each recipient would receive by a release, by the recipient's
-/// name. The caller renders them.
+/// SHA-256, in hex, of the objects that a release would send to each recipient, by name. The caller
+/// renders the objects.
 pub type Rendered = BTreeMap<String, String>;
 
 /// Inputs of a decision other than the case.
@@ -20,7 +20,8 @@ pub struct Terms<'a> {
     pub recipients: &'a [Recipient],
     /// The settings of all rules.
     pub rules: &'a Rules,
-    /// What a release would send now; `None` where it is not rendered, as for automatic reviewers.
+    /// Digests of the objects that a release would send now. `None` if they are not rendered, as
+    /// for the reviewers of the demo.
     pub rendered: Option<&'a Rendered>,
 }
 
@@ -32,7 +33,7 @@ impl Policy {
 }
 
 impl<'a> Terms<'a> {
-    /// The same with what a release would send now.
+    /// These terms with the digests of the objects that a release would send now.
     pub fn with_rendered(self, rendered: Option<&'a Rendered>) -> Terms<'a> {
         Terms { rendered, ..self }
     }

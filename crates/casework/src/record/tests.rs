@@ -33,7 +33,7 @@ enum Event {
     Prepare { by: usize },
     /// One action, by one person.
     Act { act: Act, by: usize },
-    /// Something is handed over to one of those who must be told.
+    /// Something is handed over to one of the mandatory recipients.
     Handover { recipient: &'static str, by: usize },
     /// Time goes on.
     Tick { hours: i64 },
@@ -73,6 +73,7 @@ fn duties() -> Vec<Fact> {
         delay("ann"),
         delay("bob"),
         Fact::ConfirmDelay(ConfirmedDelay { state: "OH".to_owned(), until }),
+        Fact::WithdrawDelay(ConfirmedDelay { state: "OH".to_owned(), until }),
     ]
 }
 
@@ -207,7 +208,7 @@ impl Simulation {
         let Ok(effects) = before.clone().on_act(act, by, &self.settings(), self.now) else { return Ok(()) };
         if effects.publish.as_ref().is_some_and(|publish| publish.what == Notice::Shared) {
             let first = if renews { &before.case.renewal } else { &before.case.approved };
-            let first = first.as_ref().map(|word| word.by.as_str());
+            let first = first.as_ref().map(|statement| statement.by.as_str());
             prop_assert!(first.is_some_and(|first| first != by), "{by} alone shared it, after {first:?}");
             prop_assert!(before.case.checked.is_some(), "sources and methods were not checked");
         }
@@ -245,10 +246,10 @@ impl Simulation {
         if case.state == State::Closed {
             prop_assert!(case.duties.is_empty(), "closed with an open duty: {:?}", case.duties);
             let delivered = case.handovers.iter().any(|handover| handover.handover.recipient == "service");
-            prop_assert!(case.facts.protected.is_none() || delivered, "nobody told the Secret Service");
+            prop_assert!(case.facts.protected.is_none() || delivered, "nobody notified the Secret Service");
         }
         let due = case.duties.iter().any(|duty| duty.not_before.is_none());
-        prop_assert!(!due || case.needs_attention(), "somebody must be told, and nobody is alerted");
+        prop_assert!(!due || case.needs_attention(), "somebody must be notified, and nobody is alerted");
         self.record = Some(record);
         Ok(())
     }
@@ -256,8 +257,8 @@ impl Simulation {
     /// Applies a notice as a platform would: it keeps flags until they are withdrawn.
     fn deliver(&mut self, record: &CaseRecord, publish: &Publish) -> Result<(), TestCaseError> {
         for (name, platform) in PLATFORMS.iter().filter(|(name, _)| publish.goes_to(name)) {
-            let told = record.case.told.as_ref().is_some_and(|told| told.contains_key(*name));
-            prop_assert!(told, "{name} gets something and was not told");
+            let notified = record.case.notified.as_ref().is_some_and(|notified| notified.contains_key(*name));
+            prop_assert!(notified, "{name} gets something and was not notified");
             let of = |cluster: &ClusterMessage| -> BTreeSet<String> {
                 let own = cluster.accounts.iter().filter(|account| account.platform == *platform);
                 own.map(key_of_account).collect()

@@ -108,16 +108,16 @@ fn a_newer_version_takes_an_approval_back() {
     let mut case = in_review();
     take(&mut case, check(), "ann").unwrap();
     take(&mut case, approve(), "ann").unwrap();
-    assert!(case.see(2, now()).is_some());
+    assert!(case.record_newer_version(2, now()).is_some());
     assert_eq!(case.state, State::InReview);
-    assert!(case.see(2, now()).is_none());
-    assert!(case.see(1, now()).is_none());
+    assert!(case.record_newer_version(2, now()).is_none());
+    assert!(case.record_newer_version(1, now()).is_none());
 }
 
 #[test]
 fn an_update_needs_its_own_check_and_two_people() {
     let mut case = released();
-    case.see(2, now());
+    case.record_newer_version(2, now());
     record(&mut case);
     assert!(take(&mut case, Step::Update, "bob").is_err());
     take(&mut case, approve(), "ann").unwrap();
@@ -175,7 +175,7 @@ fn a_later_step_or_version_ends_the_undo() {
 
     for change in [
         |case: &mut Case| take(case, check(), "ann").map(drop).unwrap(),
-        |case: &mut Case| assert!(case.see(2, now()).is_some()),
+        |case: &mut Case| assert!(case.record_newer_version(2, now()).is_some()),
     ] {
         let mut case = in_review();
         take(&mut case, Step::Dismiss { reason: "r".to_owned(), authentic: false }, "ann").unwrap();

@@ -22,7 +22,7 @@ struct Cellar {
     #[schemars(range(min = 0.1, max = 1.0), extend("unit" = "share", "usual" = [0.2, 0.8]))]
     level: f64,
     /// The owner.
-    #[schemars(extend("example" = "\"Ann\""))]
+    #[schemars(length(min = 1), extend("example" = "\"Ann\""))]
     owner: Option<String>,
     /// Bottles by name.
     #[schemars(extend("example" = "\"red | dry\" = 7"))]
@@ -114,6 +114,20 @@ fn numbers_that_are_not_allowed_are_refused_with_place_value_bounds_and_unit() {
             )
         );
     }
+}
+
+#[test]
+fn an_empty_text_is_refused_with_its_place_where_a_value_is_needed() {
+    let expected = "cellar.owner is empty: give it a value, or remove the key";
+    for empty in ["", "  "] {
+        let text = format!("[cellar]\nowner = \"{empty}\"");
+        assert_eq!(read_text(&text, &[]).unwrap_err(), format!("house.toml:2: {expected}"));
+        let from_environment = read_text("", &[("HOUSE__CELLAR__OWNER", empty)]).unwrap_err();
+        assert_eq!(from_environment, format!("environment variable HOUSE__CELLAR__OWNER: {expected}"));
+        let cellar = Cellar { owner: Some(empty.to_owned()), ..Cellar::default() };
+        assert_eq!(Settings::of::<Cellar>("cellar").unwrap().check(&cellar).unwrap_err(), expected);
+    }
+    assert_eq!(read_text("[cellar]\nowner = \"Bob\"", &[]).unwrap().value.cellar.owner.as_deref(), Some("Bob"));
 }
 
 #[test]

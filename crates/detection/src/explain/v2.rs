@@ -8,9 +8,9 @@
 //! A message does not say how often everybody else had each outcome at the time of a post. So `h`
 //! of a gain is only compared with its least possible value, and counts with each other.
 
+mod group_test;
 mod members;
 mod outcomes;
-mod test;
 mod text;
 
 use std::collections::BTreeSet;
@@ -21,8 +21,8 @@ use serde::Serialize;
 
 use super::arithmetic::{ExplainError, Figure, Score, check_times, check_wanted, is, same};
 
+pub use group_test::{Bar, KeyArithmetic, Kind, Post, Source, Window};
 pub use members::{Dropped, Member, Naming};
-pub use test::{Bar, KeyArithmetic, Kind, Post, Source, Window};
 
 /// A cluster's numbers, recomputed.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -96,7 +96,7 @@ impl Explanation {
         }
         let mut contradictions = Vec::new();
         check_shape(message, &mut contradictions);
-        let test = test::Test::of(message, &mut contradictions);
+        let test = group_test::Test::of(message, &mut contradictions);
         let posts = message.evidence.iter().flat_map(|evidence| &evidence.posts).map(|post| post.created_at);
         let all = message.unlisted.trials == 0 && message.unlisted.posts == 0;
         check_times([message.first_seen, message.last_seen], posts, all, &mut contradictions);

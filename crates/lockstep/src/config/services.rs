@@ -22,6 +22,7 @@ pub struct LogConfig {
     /// Addresses of Apache Kafka, "host:port,host:port"; the embedded log is used where empty.
     pub brokers: String,
     /// Folder of the embedded log, which is for one process only.
+    #[schemars(length(min = 1))]
     pub dir: PathBuf,
     /// Properties given to every Kafka client, as librdkafka names them. In the environment a name has
     /// _ where it has a dot here, as in LOCKSTEP__LOG__PROPERTIES__SASL_PASSWORD. With a

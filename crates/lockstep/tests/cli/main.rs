@@ -19,11 +19,11 @@ mod models;
 mod open;
 mod peers;
 mod real;
+mod results;
 #[cfg(unix)]
 mod secrets;
 mod sharing;
 mod tables;
-mod told;
 mod vignette;
 
 /// A folder of a test's own, in which the program runs.

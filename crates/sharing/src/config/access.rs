@@ -254,7 +254,7 @@ impl Default for Limits {
     }
 }
 
-/// Says what is wrong with how the service may be reached, with the name of the key.
+/// Meaning what is wrong with how the service may be reached, with the name of the key.
 pub(crate) fn check(config: &Config) -> Result<(), String> {
     config.tls.check()?;
     if !config.public_url.is_empty() {

@@ -29,7 +29,7 @@ impl Default for Encryption {
 }
 
 impl Encryption {
-    /// Says what is wrong with the values, with the name of the key.
+    /// Meaning what is wrong with the values, with the name of the key.
     pub(crate) fn check(&self) -> Result<(), String> {
         if !self.key.is_empty() && !self.key_file.is_empty() {
             return Err(

@@ -42,6 +42,7 @@ pub struct Config {
     /// Where cases, partners, collections and the audit log are kept: a SQLite file, made with its
     /// folder where missing, or PostgreSQL for more than one instance of the service, as
     /// "postgres://lockstep@host:5432/lockstep" (the password in PGPASSWORD, ?sslmode=require for TLS).
+    #[schemars(length(min = 1))]
     pub database: String,
     /// Most connections to the database that are open at the same time; one of them writes. With
     /// PostgreSQL, set fewer than the server allows.
@@ -65,7 +66,7 @@ pub struct Config {
     pub invented_recipients: bool,
     /// The file that says who may be told of what. A platform is set up there, and gets its key with
     /// `lockstep partners add NAME`.
-    #[schemars(extend("example" = "\"config/sharing.toml\""))]
+    #[schemars(length(min = 1), extend("example" = "\"config/sharing.toml\""))]
     pub recipients: Option<PathBuf>,
     /// Partners of a test, which has no file of recipients.
     #[cfg(test)]
@@ -100,8 +101,8 @@ pub struct Config {
     #[schemars(range(min = 1, max = 3650), extend("unit" = "days"))]
     pub valid_days: u32,
     /// Time for which the posts behind a finding (text, links, time) are kept in the database after they were read
-    /// from the log, so that they outlive the platform and the log. Then they are deleted; objects that were shared
-    /// keep the texts that they have.
+    /// from the log, so that they outlive the platform and the log. Then they are deleted, also from the objects that
+    /// partners can fetch.
     #[schemars(range(min = 1, max = 3650), extend("unit" = "days"))]
     pub evidence_days: u32,
     /// How long the tables of the database keep what is finished.
@@ -227,7 +228,7 @@ impl Config {
         Ok(())
     }
 
-    /// Says what is wrong with the values, with the name of the key.
+    /// Meaning what is wrong with the values, with the name of the key.
     pub fn check(&self) -> Result<(), String> {
         Settings::of::<Config>("sharing").map_err(|error| error.to_string())?.check(self)?;
         if self.identity.trim().is_empty() {
@@ -295,7 +296,7 @@ mod tests {
         };
         let mut config = Config { reviewers: Reviewers::Demo, ..Config::default() };
         config.webhooks.private = true;
-        assert!(config.policy().is_ok(), "nobody can be told");
+        assert!(config.policy().is_ok(), "nobody can be notified");
         config.partners = vec![partner(None)];
         let refused = config.policy().unwrap_err();
         assert!(refused.contains("\"birds\"") && refused.contains("sharing.invented_recipients = true"), "{refused}");

@@ -51,7 +51,7 @@ pub(crate) fn is_on_this_machine(url: &str) -> bool {
     }
 }
 
-/// Says what is wrong with the address of an endpoint.
+/// Meaning what is wrong with the address of an endpoint.
 pub(crate) fn check_url(url: &str, private: bool) -> Result<(), String> {
     let url = Url::parse(url).map_err(|error| format!("{error}; write it like https://example.org/hooks/lockstep"))?;
     let host = url.host().ok_or("it names no host")?;

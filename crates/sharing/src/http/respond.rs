@@ -101,6 +101,17 @@ pub(crate) fn respond(status: StatusCode, media: &'static str, body: String) -> 
     response
 }
 
+/// The page for an id of no cluster.
+pub(crate) fn no_case() -> Response<Body> {
+    html(
+        StatusCode::NOT_FOUND,
+        &MessagePage {
+            title: "There is no such cluster",
+            text: "It may have been merged into another cluster. The list of cases shows all clusters.".into(),
+        },
+    )
+}
+
 /// The cluster id of a [`path_segment`], as forms send it.
 pub(crate) fn from_path_segment(text: &str) -> String {
     url::form_urlencoded::parse(text.as_bytes()).next().map_or_else(String::new, |(id, _)| id.into_owned())

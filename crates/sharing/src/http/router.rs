@@ -92,19 +92,19 @@ async fn drop_body(body: Body, answered: StatusCode, awaited: bool) {
 /// Reads a body, if it is not too long and comes in time.
 async fn read_body(body: Body, most: u64, awaited: bool) -> Result<Vec<u8>, taxii::NoBody> {
     let most = usize::try_from(most).unwrap_or(usize::MAX);
-    let told = usize::try_from(http_body::Body::size_hint(&body).lower()).unwrap_or(usize::MAX);
-    if told > most && awaited {
+    let declared = usize::try_from(http_body::Body::size_hint(&body).lower()).unwrap_or(usize::MAX);
+    if declared > most && awaited {
         // It was not sent yet, and need not be.
         return Err(taxii::NoBody::TooLong);
     }
-    let mut kept = Vec::with_capacity(told.min(most));
+    let mut kept = Vec::with_capacity(declared.min(most));
     let mut length = 0usize;
     let mut chunks = body.into_data_stream();
     let reading = async {
         while let Some(chunk) = chunks.next().await {
             let chunk = chunk.map_err(|_| taxii::NoBody::BrokenOff)?;
             length = length.saturating_add(chunk.len());
-            if length.max(told) <= most {
+            if length.max(declared) <= most {
                 kept.extend_from_slice(&chunk);
             } else if length > most.saturating_mul(8) {
                 break;
@@ -114,7 +114,7 @@ async fn read_body(body: Body, most: u64, awaited: bool) -> Result<Vec<u8>, taxi
         Ok(())
     };
     tokio::time::timeout(BODY_TIME, reading).await.unwrap_or(Err(taxii::NoBody::TooSlow))?;
-    if length.max(told) > most { Err(taxii::NoBody::TooLong) } else { Ok(kept) }
+    if length.max(declared) > most { Err(taxii::NoBody::TooLong) } else { Ok(kept) }
 }
 
 /// Refusals of the plumbing below `/taxii2/`, too many requests and too slow ones, look like TAXII's own.

@@ -1,7 +1,9 @@
-//! What must not reach a recipient by way of a key, a source or a text: names of accounts and posts that it is not told of.
+//! Names of accounts and posts that a recipient does not see. They must not reach it through a key,
+//! a source or a text either.
 
 use std::collections::{BTreeSet, HashSet};
 
+use aho_corasick::AhoCorasick;
 use messages::cluster::{ClusterAccount, ClusterMessage, TraceKind};
 
 use casework::policy::{AccountIds, Redaction};
@@ -9,15 +11,18 @@ use presentation::description::{self, Named};
 
 /// Names that are hidden from a recipient.
 pub(crate) struct Hidden<'a> {
-    /// Lower-case ids and names.
-    accounts: BTreeSet<String>,
+    /// Finds lower-case ids and names of accounts: all of them in one pass over a text. `None` if
+    /// there are too many names for one automaton; then every text counts as one that names an
+    /// account.
+    accounts: Option<AhoCorasick>,
     posts: HashSet<&'a str>,
-    /// Of a recipient that sees its own platform only: that platform.
+    /// The platform of a recipient that sees only its own platform.
     own: Option<&'a str>,
 }
 
 impl<'a> Hidden<'a> {
-    /// What a recipient does not see that sees accounts of the platforms for which `named` holds. `gone` were in the group before.
+    /// The names that are hidden from a recipient that sees accounts of the platforms for which
+    /// `named` holds. `gone` are accounts that have left the group.
     pub fn new(
         cluster: &'a ClusterMessage,
         gone: &[&'a ClusterAccount],
@@ -30,7 +35,7 @@ impl<'a> Hidden<'a> {
             let name = (!named(&account.platform) || !shows.handles).then_some(&*account.account_name);
             [id, name].into_iter().flatten()
         };
-        let accounts = cluster
+        let accounts: BTreeSet<String> = cluster
             .accounts
             .iter()
             .chain(gone.iter().copied())
@@ -45,10 +50,10 @@ impl<'a> Hidden<'a> {
             .filter(|post| !shows.post_ids || !named(&post.platform))
             .map(|post| &*post.id)
             .collect();
-        Hidden { accounts, posts, own }
+        Hidden { accounts: AhoCorasick::new(accounts).ok(), posts, own }
     }
 
-    /// What a platform does not see of a cluster of which it had the version `before`.
+    /// The names that are hidden from a platform that received the version `before` of the cluster.
     pub fn from_platform(
         cluster: &'a ClusterMessage,
         before: Option<&'a ClusterMessage>,
@@ -63,12 +68,13 @@ impl<'a> Hidden<'a> {
     /// Whether a text names something hidden.
     pub fn is_in(&self, text: &str) -> bool {
         let lower = text.to_lowercase();
-        self.accounts.iter().any(|name| lower.contains(name))
+        self.accounts.as_ref().is_none_or(|accounts| accounts.is_match(&lower))
             || self.posts.contains(text)
             || text.split(|c: char| !c.is_alphanumeric()).any(|word| self.posts.contains(word))
     }
 
-    /// Whether a post or an account, `platform:id`, is on a platform that is not the recipient's.
+    /// Whether `text`, a post or an account as `platform:id`, is on another platform than the
+    /// recipient's.
     pub fn is_elsewhere(&self, kind: TraceKind, text: &str) -> bool {
         let platform = text.split_once(':').map(|(platform, _)| platform);
         matches!(description::trace_kind(kind).names, Named::Post | Named::Account)
@@ -87,4 +93,84 @@ pub(crate) fn gone<'a>(cluster: &ClusterMessage, before: Option<&'a ClusterMessa
         .flat_map(|before| &before.accounts)
         .filter(|account| !still.contains(&(&*account.platform, &*account.account_id)))
         .collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::{hint::black_box, time::Instant};
+
+    use super::*;
+    use casework::{
+        Tlp,
+        policy::{Class, Rules},
+    };
+    use presentation::fixtures;
+
+    /// Accounts of another platform, and texts of which every seventh names one of them.
+    #[test]
+    fn ten_thousand_names_are_found_as_by_a_search_for_each() {
+        const NAMES: usize = 10_000;
+        const TEXTS: usize = 300;
+        let mut cluster = fixtures::cluster("c", 1);
+        cluster.evidence.clear();
+        let pattern = cluster.accounts[0].clone();
+        cluster.accounts = (0..NAMES)
+            .map(|n| ClusterAccount {
+                platform: "bluesky".to_owned(),
+                account_id: format!("did:plc:{:016x}", n.wrapping_mul(0x9e37_79b9)),
+                account_name: format!("Grüße{n}.bsky.social"),
+                ..pattern.clone()
+            })
+            .collect();
+        let texts: Vec<String> = (0..TEXTS)
+            .map(|n| {
+                let name = format!("GRÜSSE und Grüße{}.BSKY.social", n * 31 % NAMES);
+                let name = if n % 7 == 0 { &*name } else { "nobody of the group" };
+                format!("text {n}: {} said {name} and https://example.org/{n}", "many words ".repeat(12))
+            })
+            .collect();
+        let shows = Rules::with_marking(Tlp::Amber).class(Class::Platform).shows;
+        let began = Instant::now();
+        let hidden = Hidden::from_platform(&cluster, None, "twitter", &shows);
+        let found: Vec<bool> = texts.iter().map(|text| black_box(hidden.is_in(text))).collect();
+        let in_one_pass = began.elapsed();
+
+        let began = Instant::now();
+        let names: BTreeSet<String> = (cluster.accounts.iter())
+            .flat_map(|account| [account.account_id.to_lowercase(), account.account_name.to_lowercase()])
+            .collect();
+        let names_of = |text: &String| {
+            let text = text.to_lowercase();
+            names.iter().any(|name| text.contains(name))
+        };
+        let expected: Vec<bool> = texts.iter().map(|text| black_box(names_of(text))).collect();
+        let one_by_one = began.elapsed();
+        assert_eq!(found, expected);
+        assert_eq!(found.iter().filter(|found| **found).count(), TEXTS.div_ceil(7));
+        println!(
+            "{NAMES} accounts, {TEXTS} texts: {in_one_pass:?} in one pass, {one_by_one:?} one name after the other"
+        );
+    }
+
+    #[test]
+    fn short_names_are_not_searched_for_and_case_makes_no_difference() {
+        let mut cluster = fixtures::cluster("c", 1);
+        cluster.evidence.clear();
+        let pattern = cluster.accounts[0].clone();
+        let account = |id: &str, name: &str| ClusterAccount {
+            platform: "bluesky".to_owned(),
+            account_id: id.to_owned(),
+            account_name: name.to_owned(),
+            ..pattern.clone()
+        };
+        cluster.accounts = vec![account("12", "@Ann.Example"), account("9007199254740993", "al")];
+        let shows = Rules::with_marking(Tlp::Amber).class(Class::Platform).shows;
+        let hidden = Hidden::from_platform(&cluster, None, "twitter", &shows);
+        for named in ["see ann.example!", "SEE ANN.EXAMPLE", "https://example.org/9007199254740993"] {
+            assert!(hidden.is_in(named), "{named}");
+        }
+        for other in ["ann example", "12 apples", "also"] {
+            assert!(!hidden.is_in(other), "{other}");
+        }
+    }
 }

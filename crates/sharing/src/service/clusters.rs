@@ -79,6 +79,10 @@ impl Sharing {
             }
             fault_injection::crash_at("after poll");
             let (batch, dead) = self.inner.decode(&records, Timestamp::now());
+            // The reviewers of the demo approve at once, and an approval covers the texts that are kept by then.
+            if self.inner.config.reviewers == Reviewers::Demo {
+                self.keep_posts_before_review(log, &batch).await;
+            }
             if let Err(error) = self.on_clusters(batch).await {
                 self.inner.metrics.errors.with_label_values(&["store"]).inc();
                 return Err(error);

@@ -1,7 +1,9 @@
-//! Keeps the posts behind findings: platforms delete them, and the topic of posts holds them for days only.
+//! Keeps the posts behind findings: platforms delete them, and the topic of posts holds them for
+//! days only.
 //!
-//! When a case has a new version, its posts are read from the log and put into the database, where they stay for `sharing.evidence_days`.
-//! A post that is no longer on the log then is not kept, and the pages and the feed say that its text is gone.
+//! When a case has a new version, its posts are read from the log and put into the database, where
+//! they stay for `sharing.evidence_days`. A post that is no longer on the log then is not kept, and
+//! the pages and the feed say that its text is gone.
 
 use std::{
     borrow::Cow,
@@ -12,7 +14,7 @@ use std::{
 use casework::{accounts::without, audit::Entry};
 use jiff::{SignedDuration, Timestamp};
 use messages::{
-    cluster::{ClusterMessage, PostRef},
+    cluster::{ClusterMessage, PostRef, Status},
     topics,
 };
 use runtime::shutdown::Shutdown;
@@ -21,7 +23,7 @@ use sha2::{Digest, Sha256};
 use super::{Inner, Sharing, SharingError};
 use crate::{
     kept::{KeptPost, KeptPosts},
-    publish::stix::evidence::without_texts_of,
+    publish::stix::evidence::{without_texts_of_account, without_texts_of_posts},
     store::Erased,
 };
 
@@ -29,6 +31,8 @@ use crate::{
 const EVERY: Duration = Duration::from_secs(5);
 /// How often old posts are deleted.
 const DELETE_EVERY: Duration = Duration::from_secs(3_600);
+/// Most posts that one transaction deletes because they are old.
+const DELETED_AT_ONCE: usize = 5_000;
 /// Cases in one look.
 const CASES: usize = 20;
 /// Posts read from the log in one go, and how long that may take.
@@ -72,8 +76,8 @@ struct Wanted {
 }
 
 impl Sharing {
-    /// Erases what is kept of an account's posts, here and in the objects that partners can fetch. What partners fetched before is with
-    /// them. The account's posts are not kept again.
+    /// Erases what is kept of an account's posts, here and in the objects that partners can fetch.
+    /// What partners fetched before is with them. The account's posts are not kept again.
     pub async fn erase_evidence(&self, platform: &str, account_id: &str, by: &str) -> Result<Erased, SharingError> {
         let (platform, account_id, by) = (platform.to_owned(), account_id.to_owned(), by.to_owned());
         self.blocking(move |inner| inner.erase_evidence(&platform, &account_id, &by, Timestamp::now())).await
@@ -84,16 +88,51 @@ impl Sharing {
         for cluster_id in self.blocking(|inner| Ok(inner.store.evidence_wanted(CASES)?)).await? {
             let wanted = self.blocking(move |inner| inner.wanted_evidence(&cluster_id)).await?;
             let Some(wanted) = wanted else { continue };
-            let (read, done) = self.read_posts(log, &wanted).await?;
+            let (read, done) = self.read_posts(log, &wanted.cluster, &wanted.kept).await?;
             self.blocking(move |inner| inner.keep(&wanted, &read, done, Timestamp::now())).await?;
         }
         Ok(())
     }
 
-    /// Reads the posts of a finding that are not kept yet from the log; and whether all of them were looked for.
-    async fn read_posts(&self, log: &runtime::Log, wanted: &Wanted) -> Result<(Vec<KeptPost>, bool), SharingError> {
-        let missing: BTreeMap<(i32, i64), (&str, &str)> = posts_of(&wanted.cluster)
-            .filter(|post| wanted.kept.of(post).is_none())
+    /// Keeps the posts of flagged clusters before their cases are decided. Without these posts the
+    /// cases are decided all the same, and the shared objects say that the texts are gone.
+    pub(crate) async fn keep_posts_before_review(&self, log: &runtime::Log, clusters: &[ClusterMessage]) {
+        for cluster in clusters.iter().filter(|cluster| cluster.status == Status::Flagged) {
+            if let Err(error) = self.keep_posts_of(log, cluster.clone()).await {
+                self.inner.metrics.errors.with_label_values(&["evidence"]).inc();
+                tracing::warn!(cluster = cluster.cluster_id, %error, "its posts could not be kept before the review");
+            }
+        }
+    }
+
+    async fn keep_posts_of(&self, log: &runtime::Log, cluster: ClusterMessage) -> Result<(), SharingError> {
+        let (cluster, kept) = self
+            .blocking(move |inner| {
+                let left_out = inner.store.case(&cluster.cluster_id)?.map(|record| record.case.left_out);
+                let cluster = without(&cluster, &left_out.unwrap_or_default());
+                let kept = inner.store.kept_evidence(&cluster)?;
+                Ok((cluster, kept))
+            })
+            .await?;
+        let (read, _) = self.read_posts(log, &cluster, &kept).await?;
+        self.blocking(move |inner| {
+            let fresh = inner.store.keep_posts(&read, Timestamp::now())?;
+            inner.metrics.evidence.with_label_values(&["kept"]).inc_by(fresh);
+            inner.count_evidence()
+        })
+        .await
+    }
+
+    /// Reads the posts of a finding that are not `kept` yet from the log. Returns also whether all
+    /// of them were looked up.
+    async fn read_posts(
+        &self,
+        log: &runtime::Log,
+        cluster: &ClusterMessage,
+        kept: &KeptPosts,
+    ) -> Result<(Vec<KeptPost>, bool), SharingError> {
+        let missing: BTreeMap<(i32, i64), (&str, &str)> = posts_of(cluster)
+            .filter(|post| kept.of(post).is_none())
             .filter_map(|post| Some(((post.log?.partition, post.log?.offset), (&*post.platform, &*post.id))))
             .collect();
         let places: Vec<(i32, i64)> = missing.keys().copied().collect();
@@ -140,12 +179,30 @@ impl Inner {
         self.count_evidence()
     }
 
-    /// Deletes what was kept for longer than the configuration says.
+    /// Deletes posts that were kept for longer than `sharing.evidence_days`, here and in the
+    /// objects that partners can fetch.
     pub(crate) fn delete_old_evidence(&self, now: Timestamp) -> Result<(), SharingError> {
-        let age = SignedDuration::from_hours(24 * i64::from(self.config.evidence_days));
-        let deleted = self.store.delete_evidence_before(now.checked_sub(age).unwrap_or(Timestamp::MIN))?;
-        self.metrics.evidence.with_label_values(&["deleted"]).inc_by(deleted);
-        self.count_evidence()
+        let days = self.config.evidence_days;
+        let age = SignedDuration::from_hours(24 * i64::from(days));
+        let before = now.checked_sub(age).unwrap_or(Timestamp::MIN);
+        loop {
+            let entry = |Erased { posts, objects }| Entry {
+                at: now,
+                actor: "lockstep".to_owned(),
+                subject: "evidence".to_owned(),
+                action: "evidence_expired".to_owned(),
+                text: format!(
+                    "{} that were kept as evidence for {days} days are deleted, and their texts in {}",
+                    text_format::count(posts, "post"),
+                    text_format::count(objects, "shared object"),
+                ),
+            };
+            let deleted = self.store.delete_evidence_before(before, DELETED_AT_ONCE, without_texts_of_posts, entry)?;
+            self.metrics.evidence.with_label_values(&["deleted"]).inc_by(deleted.posts);
+            if deleted.posts < DELETED_AT_ONCE as u64 {
+                return self.count_evidence();
+            }
+        }
     }
 
     fn count_evidence(&self) -> Result<(), SharingError> {
@@ -176,7 +233,7 @@ impl Inner {
                 text_format::count(objects, "shared object"),
             ),
         };
-        let without_texts = |body: &str| without_texts_of(body, account_id);
+        let without_texts = |body: &str| without_texts_of_account(body, account_id);
         let erased = self.store.erase_evidence(platform, account_id, without_texts, entry, now)?;
         self.metrics.evidence.with_label_values(&["deleted"]).inc_by(erased.posts);
         self.count_evidence()?;

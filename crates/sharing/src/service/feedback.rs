@@ -76,8 +76,8 @@ impl Inner {
             };
             for row in self.store.objects(inbox.collection, &query)?.0 {
                 let object: Value = serde_json::from_str(&row.body).unwrap_or(Value::Null);
-                let said = if is_context(&object) { Ok(None) } else { read(&object).map(Some) };
-                let object = ReadObject { date_added: row.date_added, id: &row.id, version: row.version, said };
+                let feedback = if is_context(&object) { Ok(None) } else { read(&object).map(Some) };
+                let object = ReadObject { date_added: row.date_added, id: &row.id, version: row.version, feedback };
                 if let Some(outcome) = self.store.take_feedback(&inbox, object, now)? {
                     self.metrics.feedback.with_label_values(&[outcome.name()]).inc();
                 }

@@ -62,8 +62,8 @@ pub(crate) fn documents_of(
     let case = &stored.case;
     let outcome = Explanation::of(case, &stored.cluster, policy, now).outcome;
     let decision = outcome.recipients.iter().find(|decision| decision.recipient == recipient.name);
-    let was_told = case.told.as_ref().is_some_and(|told| told.contains_key(&recipient.name));
-    if !was_told && !decision.is_some_and(|decision| decision.told) {
+    let was_notified = case.notified.as_ref().is_some_and(|notified| notified.contains_key(&recipient.name));
+    if !was_notified && !decision.is_some_and(|decision| decision.notified) {
         return Err(SharingError::Unknown(format!(
             "{} is not notified of {}: `lockstep policy explain {}` names the rule",
             recipient.name, case.id, case.cluster_id
@@ -84,7 +84,7 @@ pub(crate) fn documents_of(
         }
     };
     let cluster = stored.released.as_ref().filter(|_| !newest).unwrap_or(&stored.cluster);
-    let before = stored.released.as_ref().filter(|released| was_told && released.version < cluster.version);
+    let before = stored.released.as_ref().filter(|released| was_notified && released.version < cluster.version);
     let statements = decision.map(|decision| &*decision.statements).unwrap_or_default();
     let make = |product: Product| {
         let document = documents::render(&documents::Request {

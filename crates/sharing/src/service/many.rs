@@ -83,7 +83,7 @@ impl Inner {
             let after = record.on_act(act.clone(), by, &self.settings(), now).map(|effects| {
                 let record = &effects.record;
                 let outcome = policy::decide(&record.case, &record.terms(&self.policy), now);
-                let notified = outcome.told().map(|decision| decision.recipient.clone()).collect();
+                let notified = outcome.notified().map(|decision| decision.recipient.clone()).collect();
                 (record.case.state, notified)
             });
             previews.push(Preview { cluster_id, case_id, accounts, revision, before, after });

@@ -117,12 +117,15 @@ impl Sharing {
         let mut store = Store::open(&config.database, config.database_connections)?;
         let id_file = id_file(&config.database_id_file, &config.database, is_postgres(&config.database));
         if let Some(file) = id_file {
-            store.is_the_remembered_one(&file, &without_password(&config.database))?;
+            store.check_remembered_id(&file, &without_password(&config.database))?;
         }
         let database_id = store.database_id()?;
         encryption::unlock(&mut store, &config)?;
         store.retraction_due = SignedDuration::from_hours(i64::from(config.retraction_due_h));
-        let site = Site::open(&config, &store)?;
+        let site = match &config.seed {
+            Some(file) => seed::plant(file, &config, &store)?,
+            None => Site::of(&config),
+        };
         let slots = tokio::sync::Semaphore::new(config.database_connections.max(2));
         Ok(Self {
             inner: Arc::new(Inner {

@@ -134,13 +134,18 @@ impl Inner {
         at: Timestamp,
     ) -> Result<Vec<(String, Vec<NewObject>)>, SharingError> {
         let outcome = policy::decide(&record.case, &self.policy.terms(&record.cluster), Timestamp::now());
-        let told: BTreeSet<String> = outcome.told().map(|decision| decision.recipient.clone()).collect();
+        let recipients: BTreeSet<String> = outcome.notified().map(|decision| decision.recipient.clone()).collect();
         let state = if record.case.first_released_at.is_none() { State::Released } else { State::Updated };
         let cluster = without(&record.cluster, &record.case.left_out);
         let mut case = Case { state, ..record.case.clone() };
         note_shared(&mut case, &cluster, at);
-        let publish =
-            Publish { what: Notice::Shared, case, cluster, before: record.released.clone(), told: Some(told) };
+        let publish = Publish {
+            what: Notice::Shared,
+            case,
+            cluster,
+            before: record.released.clone(),
+            recipients: Some(recipients),
+        };
         let partners = self.store.partners()?;
         let rendered = self.render(&publish, &partners, at)?;
         let name = |collection: i64| partners.iter().find(|partner| partner.collection == collection);
@@ -178,7 +183,7 @@ impl Inner {
 /// What is approved is what is sent: posts that were kept after this version was approved, or else released, are not in it.
 fn as_approved(kept: KeptPosts, case: &Case, cluster: &ClusterMessage) -> KeptPosts {
     let words = [&case.approved, &case.released_by].into_iter().flatten();
-    match words.into_iter().find(|word| word.version == cluster.version) {
+    match words.into_iter().find(|statement| statement.version == cluster.version) {
         Some(word) => kept.until(word.at),
         None => kept,
     }

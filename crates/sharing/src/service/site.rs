@@ -1,7 +1,6 @@
 //! What the server says of itself: title, API roots, page sizes. From the configuration, or from a seed.
 
-use super::{SharingError, seed};
-use crate::{config::Config, key, store::Store};
+use crate::{config::Config, key};
 
 /// The API root of partners.
 pub(crate) const ROOT: &str = "lockstep";
@@ -42,15 +41,8 @@ pub(crate) struct TestUser {
 }
 
 impl Site {
-    /// The site of a configuration. Where it names a seed, the database is filled from that.
-    pub fn open(config: &Config, store: &Store) -> Result<Self, SharingError> {
-        match &config.seed {
-            Some(file) => seed::plant(file, config, store),
-            None => Ok(Self::of(config)),
-        }
-    }
-
-    fn of(config: &Config) -> Self {
+    /// The site of a configuration without a seed.
+    pub fn of(config: &Config) -> Self {
         Self {
             title: format!("{}: accounts acting in lockstep", config.identity),
             description: Some("Findings of coordinated inauthentic behaviour, released after review.".to_owned()),

@@ -111,7 +111,7 @@ impl Users {
         self.users.is_empty()
     }
 
-    /// Says why there cannot be a new person of that name.
+    /// Meaning why there cannot be a new person of that name.
     pub fn check_new(&self, name: &str) -> Result<(), UsersError> {
         check_name(name)?;
         // Names that differ only in case are one person's wherever two people are needed.
@@ -123,7 +123,7 @@ impl Users {
         Ok(())
     }
 
-    /// Says where there is no person of that name.
+    /// Meaning where there is no person of that name.
     pub fn check_known(&self, name: &str) -> Result<(), UsersError> {
         match self.users.contains_key(name) {
             true => Ok(()),
@@ -212,7 +212,7 @@ fn file_error(path: &Path, why: String) -> UsersError {
     UsersError::File { path: path.display().to_string(), why }
 }
 
-/// Says why somebody cannot be called that.
+/// Meaning why somebody cannot be called that.
 pub(crate) fn check_name(name: &str) -> Result<(), UsersError> {
     let plain = (1..=64).contains(&name.len())
         && name.bytes().all(|b| b.is_ascii_alphanumeric() || b"-_.@".contains(&b))
@@ -283,7 +283,7 @@ impl UsersFile {
         Self { path, last: Mutex::new((None, Arc::default())) }
     }
 
-    /// Says what is wrong with a file that is there.
+    /// Meaning what is wrong with a file that is there.
     pub fn check(&self) -> Result<(), UsersError> {
         self.path.as_deref().map_or(Ok(()), |path| Users::read(path).map(drop))
     }

@@ -13,7 +13,7 @@ use super::{
     case_references,
     contents::{self, Covers},
     database::{Session, Value, values},
-    evidence, feedback, from_json, objects, retractions,
+    evidence, feedback, from_json, objects, published, retractions,
     search_terms::terms,
     to_json,
 };
@@ -162,20 +162,20 @@ pub(super) fn commit_in(
     for change in changes {
         put_case(tx, &change.stored)?;
         let mut covers = Covers::default();
-        let mut published = Vec::new();
+        let mut publications = Vec::new();
         for Published { collection, reference, objects } in &change.publish {
             case_references::keep(tx, *collection, &change.stored.case.id, reference)?;
             let demo = change.stored.case.demo;
-            let before = retractions::last_added(tx, *collection)?;
+            let before = published::last_added(tx, *collection)?;
             added += objects::publish(tx, *collection, objects, demo, now.as_microsecond())?;
-            let until = retractions::last_added(tx, *collection)?;
+            let until = published::last_added(tx, *collection)?;
             covers.published.extend(contents::published(tx, *collection, before, until)?);
-            published.push((collection, objects, before));
+            publications.push((collection, objects, before));
         }
         covers.cases.extend([contents::case(tx, &change.stored.case.cluster_id)?]);
         append_covering(tx, entries_of(change, now), covers.text()?)?;
-        for (collection, objects, before) in published {
-            retractions::after_publish(tx, change, *collection, objects, before, due, now)?;
+        for (collection, objects, before) in publications {
+            published::after_publish(tx, change, *collection, objects, before, due, now)?;
         }
         retractions::after_change(tx, change)?;
         evidence::after_change(tx, change)?;

@@ -138,9 +138,9 @@ pub(super) fn published(
 }
 
 /// Whether objects are still as an entry covers them.
-pub(super) fn is_as_told(tx: &mut dyn Session, told: &Published) -> Result<bool, StoreError> {
-    let digest = objects(tx, told.collection, told.after, told.until)?;
-    Ok(digest.count == told.objects && digest.end() == told.sha256)
+pub(super) fn is_unchanged(tx: &mut dyn Session, published: &Published) -> Result<bool, StoreError> {
+    let digest = objects(tx, published.collection, published.after, published.until)?;
+    Ok(digest.count == published.objects && digest.end() == published.sha256)
 }
 
 /// The spans of objects that the entries about a subject cover.
@@ -164,17 +164,17 @@ pub(super) fn change_covered(
 ) -> Result<Vec<Published>, StoreError> {
     let covered = Covered::read(tx)?;
     let mut whole = Vec::new();
-    for told in covered.published() {
+    for published in covered.published() {
         let is_in =
-            |(collection, at): &(i64, i64)| *collection == told.collection && *at > told.after && *at <= told.until;
-        if places.iter().any(is_in) && is_as_told(tx, told)? {
-            whole.push(told.clone());
+            |(collection, at): &(i64, i64)| *collection == published.collection && *at > published.after && *at <= published.until;
+        if places.iter().any(is_in) && is_unchanged(tx, published)? {
+            whole.push(published.clone());
         }
     }
     change(tx)?;
-    let as_now = |told: Published| {
-        let digest = objects(tx, told.collection, told.after, told.until)?;
-        Ok(Published { objects: digest.count, sha256: digest.end(), ..told })
+    let as_now = |covered: Published| {
+        let digest = objects(tx, covered.collection, covered.after, covered.until)?;
+        Ok(Published { objects: digest.count, sha256: digest.end(), ..covered })
     };
     whole.into_iter().map(as_now).collect()
 }
@@ -244,7 +244,7 @@ impl Covered {
             let is_same =
                 |old: &Published| (old.collection, old.after, old.until) == (new.collection, new.after, new.until);
             match self.published.iter_mut().find(|(_, old)| is_same(old)) {
-                Some(told) => *told = (seq, new),
+                Some(published) => *published = (seq, new),
                 // Nobody was told of them: there are more objects than entries tell of, which the comparison finds.
                 None => self.published.push((seq, new)),
             }
@@ -290,12 +290,15 @@ impl Covered {
             return broken(end, format!("{} cases are gone that entries tell of", self.cases.len() - found));
         }
         let mut counts: BTreeMap<i64, u64> = BTreeMap::new();
-        for (seq, told) in &self.published {
-            *counts.entry(told.collection).or_default() += told.objects;
-            if !is_as_told(db, told)? {
+        for (seq, published) in &self.published {
+            *counts.entry(published.collection).or_default() += published.objects;
+            if !is_unchanged(db, published)? {
                 return broken(
                     *seq,
-                    format!("objects that were shared with {} were changed outside of the service since then", told.to),
+                    format!(
+                        "objects that were shared with {} were changed outside of the service since then",
+                        published.to
+                    ),
                 );
             }
         }

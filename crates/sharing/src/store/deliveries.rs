@@ -268,7 +268,7 @@ impl Store {
                 }
                 Attempted::Disabled => {
                     tx.run("update webhooks set disabled_at = ?2 where partner = ?1", values![partner, now])?;
-                    // Said once for all that waits.
+                    // PartnerFeedback once for all that waits.
                     let later = tx.run(
                         "update deliveries set state = 'disabled' where partner = ?1 and state = 'pending'",
                         values![partner],
@@ -333,7 +333,7 @@ impl Store {
         })
     }
 
-    /// Says that a delivery that was given up, or waits for an endpoint that is gone, need not be sent any more.
+    /// Meaning that a delivery that was given up, or waits for an endpoint that is gone, need not be sent any more.
     pub fn discard(&self, id: &str, entry: Entry) -> Result<(), StoreError> {
         self.write(|tx| {
             let sql = "update deliveries set state = 'discarded' where id = ?1 and state in ('dead', 'disabled')";

@@ -22,12 +22,12 @@ const AT_ONCE: usize = 200;
 /// Objects read at a time where texts are erased.
 const OBJECTS_AT_ONCE: i64 = 200;
 
-/// What was erased of an account.
+/// How much evidence was deleted.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize)]
 pub struct Erased {
     /// Kept posts that were deleted.
     pub posts: u64,
-    /// Versions of shared objects that lost the texts of the account's posts.
+    /// Versions of shared objects that lost the texts of these posts.
     pub objects: u64,
 }
 
@@ -59,25 +59,12 @@ impl Store {
             }
             let mut kept = 0;
             for post in posts {
-                let key = digest(&account_key(&post.platform, &post.id));
-                kept += tx.run(
-                    "insert into evidence_posts (post, account, content, record_sha256, kept_at)
-                     select ?1, ?2, ?3, ?4, cast(?5 as bigint)
-                     where not exists (select 1 from evidence_erased where account = ?2)
-                     on conflict (post) do nothing",
-                    values![
-                        &key,
-                        digest(&account_key(&post.platform, &post.account_id)),
-                        to_json(post)?,
-                        &post.record_sha256,
-                        now
-                    ],
-                )?;
+                kept += keep_post(tx, post, now)?;
                 tx.run(
                     "insert into evidence_of_cases (cluster_id, post)
                      select ?1, post from evidence_posts where post = ?2
                      on conflict (cluster_id, post) do nothing",
-                    values![&cluster.cluster_id, &key],
+                    values![&cluster.cluster_id, digest(&account_key(&post.platform, &post.id))],
                 )?;
             }
             if done {
@@ -86,6 +73,12 @@ impl Store {
             }
             Ok(Some(kept))
         })
+    }
+
+    /// Keeps posts that no case has as evidence yet. Returns how many of them are new. Posts of erased
+    /// accounts are not kept.
+    pub fn keep_posts(&self, posts: &[KeptPost], now: Timestamp) -> Result<u64, StoreError> {
+        self.write(|tx| posts.iter().map(|post| keep_post(tx, post, now)).sum())
     }
 
     /// The kept posts of these, given as platform and id.
@@ -135,12 +128,39 @@ impl Store {
         })
     }
 
-    /// Deletes the posts that were kept before a time; returns how many.
-    pub fn delete_evidence_before(&self, time: Timestamp) -> Result<u64, StoreError> {
+    /// Deletes posts that were kept before a time, at most `most` of them, and their texts from all that was
+    /// shared with the partners of their platforms. `without_texts` gives a shared object without the
+    /// texts of these posts, given by their ids, or nothing if the object has none of them. The audit
+    /// entry covers the shared objects in their new form.
+    pub fn delete_evidence_before(
+        &self,
+        time: Timestamp,
+        most: usize,
+        without_texts: impl Fn(&str, &BTreeSet<String>) -> Option<String>,
+        entry: impl FnOnce(Erased) -> Entry,
+    ) -> Result<Erased, StoreError> {
         self.write(|tx| {
-            let old = "select post from evidence_posts where kept_at < ?1";
-            tx.run(&format!("delete from evidence_of_cases where post in ({old})"), values![time])?;
-            tx.run("delete from evidence_posts where kept_at < ?1", values![time])
+            let sql = "select content, record_sha256, kept_at, post from evidence_posts where kept_at < ?1
+                       order by kept_at, post limit ?2";
+            let mut of_platform: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
+            let mut deleted = Erased::default();
+            for mut row in tx.rows(sql, values![time, most])? {
+                let key: String = row.take(3)?;
+                let KeptPost { platform, id, .. } = kept_post(row)?;
+                of_platform.entry(platform).or_default().insert(id);
+                tx.run("delete from evidence_of_cases where post = ?1", values![&key])?;
+                deleted.posts += tx.run("delete from evidence_posts where post = ?1", values![&key])?;
+            }
+            let mut found = Vec::new();
+            for (platform, ids) in &of_platform {
+                found.extend(rewritten_objects(tx, platform, |body| without_texts(body, ids))?);
+            }
+            deleted.objects = found.len() as u64;
+            if deleted.posts > 0 {
+                let covers = if found.is_empty() { Covers::default() } else { rewrite(tx, &found)? };
+                append_covering(tx, vec![entry(deleted)], covers.text()?)?;
+            }
+            Ok(deleted)
         })
     }
 
@@ -176,6 +196,22 @@ impl Store {
     pub fn kept_posts_count(&self) -> Result<i64, StoreError> {
         self.read(|db| Ok(db.value("select count(*) from evidence_posts", values![])?.unwrap_or(0)))
     }
+}
+
+fn keep_post(tx: &mut dyn Session, post: &KeptPost, now: Timestamp) -> Result<u64, StoreError> {
+    tx.run(
+        "insert into evidence_posts (post, account, content, record_sha256, kept_at)
+         select ?1, ?2, ?3, ?4, cast(?5 as bigint)
+         where not exists (select 1 from evidence_erased where account = ?2)
+         on conflict (post) do nothing",
+        values![
+            digest(&account_key(&post.platform, &post.id)),
+            digest(&account_key(&post.platform, &post.account_id)),
+            to_json(post)?,
+            &post.record_sha256,
+            now
+        ],
+    )
 }
 
 /// A shared object, and its new body.

@@ -17,7 +17,7 @@ use casework::{
     Label,
     audit::Entry,
     case::Case,
-    feedback::{Consequence, Outcome, Said, Says, verdict_verb},
+    feedback::{Consequence, Meaning, Outcome, PartnerFeedback, verdict_verb},
 };
 
 /// How a reviewer's name begins where feedback says who speaks; no partner's name has a colon.
@@ -31,7 +31,7 @@ pub(crate) struct Inbox {
     /// The collection it writes to.
     pub collection: i64,
     /// The collection it reads.
-    pub told: i64,
+    pub feed: i64,
     /// `date_added` of the last object read.
     pub read_until: i64,
 }
@@ -44,7 +44,7 @@ fn inbox(mut row: Row) -> Result<Inbox, StoreError> {
         partner: row.take(0)?,
         platform: row.take(1)?,
         collection: row.take(2)?,
-        told: row.take(3)?,
+        feed: row.take(3)?,
         read_until: row.take(4)?,
     })
 }
@@ -80,16 +80,16 @@ pub(crate) struct ReadObject<'a> {
     pub id: &'a str,
     pub version: i64,
     /// `None` of what only stands beside feedback.
-    pub said: Result<Option<Said>, String>,
+    pub feedback: Result<Option<PartnerFeedback>, String>,
 }
 
 impl Store {
-    /// Notes that a partner was told of an object that is about no case.
+    /// Records that a partner received an object that belongs to no case.
     #[cfg(test)]
-    pub fn tell(&self, partner: &str, object: &str) -> Result<(), StoreError> {
+    pub fn record_shared_object(&self, partner: &str, object: &str) -> Result<(), StoreError> {
         self.write(|tx| {
             tx.run(
-                "insert into told (collection, object, case_id, cluster_id)
+                "insert into shared_objects (collection, object, case_id, cluster_id)
                  select collection, ?2, 'case-test', 'test' from partners where name = ?1",
                 values![partner, object],
             )
@@ -121,13 +121,13 @@ impl Store {
         self.read(|db| db.row(&format!("{INBOX} where i.collection = ?1"), values![collection])?.map(inbox).transpose())
     }
 
-    /// Those of the ids that name nothing that a collection was told of.
-    pub fn not_told(&self, collection: i64, ids: &[String]) -> Result<Vec<String>, StoreError> {
+    /// The ids of objects that a collection never received.
+    pub fn not_received(&self, collection: i64, ids: &[String]) -> Result<Vec<String>, StoreError> {
         self.read(|db| {
             let mut unknown = Vec::new();
             for id in ids {
                 // No text of PostgreSQL has a NUL, not even one that is only looked for.
-                let sql = "select collection from told where collection = ?1 and object = ?2 limit 1";
+                let sql = "select collection from shared_objects where collection = ?1 and object = ?2 limit 1";
                 if id.contains('\0') || db.row(sql, values![collection, id])?.is_none() {
                     unknown.push(id.clone());
                 }
@@ -152,12 +152,12 @@ impl Store {
             if moved == 0 {
                 return Ok(None);
             }
-            let outcome = match &object.said {
-                Ok(Some(said)) => take(tx, inbox, &object, said, now)?,
+            let outcome = match &object.feedback {
+                Ok(Some(feedback)) => take(tx, inbox, &object, feedback, now)?,
                 Ok(None) => return Ok(Some(Outcome::NoVerdict)),
                 Err(_) => Outcome::Unreadable,
             };
-            let why = match (&object.said, outcome) {
+            let why = match (&object.feedback, outcome) {
                 (Err(why), _) => why.as_str(),
                 (Ok(_), Outcome::Unknown) => "it is about nothing that this partner received",
                 (Ok(_), Outcome::NoVerdict) => "it has no verdict from which a label can be made",
@@ -233,14 +233,14 @@ impl Store {
 /// before: only those count who would say it still.
 pub(super) fn take_label(tx: &mut dyn Session, change: &Change) -> Result<(), StoreError> {
     let Some(label) = &change.label else { return Ok(()) };
-    let verdict = match label.says {
-        Says::Verdict(verdict) | Says::Opinion(verdict) => Some(verdict),
-        Says::TakesBack => None,
-        Says::Acknowledges | Says::Nothing => return Ok(()),
+    let verdict = match label.meaning {
+        Meaning::Verdict(verdict) | Meaning::Opinion(verdict) => Some(verdict),
+        Meaning::TakesBack => None,
+        Meaning::Acknowledges | Meaning::Nothing => return Ok(()),
     };
     let speaker = format!("{REVIEWER}{}", label.by);
     let case = &change.stored.case;
-    if label.says.silences_others() {
+    if label.meaning.overrides_others() {
         let mut standing: BTreeMap<String, bool> = BTreeMap::new();
         let sql = "select partner, verdict from feedback where case_id = ?1 and collection is null order by number";
         for mut row in tx.rows(sql, values![&case.id])? {
@@ -326,12 +326,12 @@ fn take(
     tx: &mut dyn Session,
     inbox: &Inbox,
     object: &ReadObject<'_>,
-    said: &Said,
+    feedback: &PartnerFeedback,
     now: Timestamp,
 ) -> Result<Outcome, StoreError> {
     let mut targets = Vec::new();
-    for id in &said.about {
-        targets.extend(told(tx, inbox.told, id)?);
+    for id in &feedback.about {
+        targets.extend(shared_targets(tx, inbox.feed, id)?);
     }
     if targets.is_empty() {
         return Ok(Outcome::Unknown);
@@ -343,9 +343,9 @@ fn take(
     let mut outcome = Outcome::NoVerdict;
     for target in &targets {
         let Consequence { verdict, acknowledges, takes_back, opens_retraction_case } =
-            said.says.consequence(target.shared, target.revoked);
+            feedback.meaning.consequence(target.shared, target.revoked);
         if acknowledges {
-            retractions::acknowledge_account(tx, inbox.told, &target.case_id, target.account.as_deref(), now)?;
+            retractions::acknowledge_account(tx, inbox.feed, &target.case_id, target.account.as_deref(), now)?;
             outcome = Outcome::Acknowledged;
         }
         if verdict.is_none() && !takes_back {
@@ -370,15 +370,16 @@ fn take(
                 &inbox.platform,
                 target.account.clone(),
                 verdict.map(verdict_name),
-                said.at,
-                said.note.clone()
+                feedback.at,
+                feedback.note.clone()
             ],
         )?;
         let of = target.account.as_ref().map_or("the case".to_owned(), |id| format!("account {id}"));
-        let says = verdict_verb(verdict);
-        let note = said.note.as_ref().map(|note| format!(": {}", text_format::shorten(note, 400))).unwrap_or_default();
+        let verb = verdict_verb(verdict);
+        let note =
+            feedback.note.as_ref().map(|note| format!(": {}", text_format::shorten(note, 400))).unwrap_or_default();
         let withdrawn = if target.revoked { ", which was withdrawn before" } else { "" };
-        let text = format!("{} {says} {}{withdrawn}{note}", inbox.partner, text_format::shorten(&of, 120));
+        let text = format!("{} {verb} {}{withdrawn}{note}", inbox.partner, text_format::shorten(&of, 120));
         if target.revoked && verdict == Some(Verdict::Actioned) {
             tracing::warn!(partner = inbox.partner, case = target.case_id, "a partner acted on what was withdrawn");
         }
@@ -402,11 +403,11 @@ fn take(
     Ok(outcome)
 }
 
-/// What an object that a collection was told of is about.
-fn told(tx: &mut dyn Session, collection: i64, object: &str) -> Result<Vec<Target>, StoreError> {
+/// The cases and accounts of an object that a collection received.
+fn shared_targets(tx: &mut dyn Session, collection: i64, object: &str) -> Result<Vec<Target>, StoreError> {
     let rows = tx.rows(
         "select t.case_id, t.cluster_id, t.account, c.state, o.body
-         from told t join cases c on c.cluster_id = t.cluster_id
+         from shared_objects t join cases c on c.cluster_id = t.cluster_id
          join objects o on o.collection = t.collection and o.id = t.object and o.is_last = 1
          where t.collection = ?1 and t.object = ?2 order by t.case_id",
         values![collection, object],
@@ -434,7 +435,7 @@ fn told(tx: &mut dyn Session, collection: i64, object: &str) -> Result<Vec<Targe
 /// Whether the newest indicator of an account in a case is revoked.
 fn withdrawn(tx: &mut dyn Session, collection: i64, case_id: &str, account: &str) -> Result<bool, StoreError> {
     let body: Option<String> = tx.value(
-        "select o.body from told t join objects o on o.collection = t.collection and o.id = t.object and o.is_last = 1
+        "select o.body from shared_objects t join objects o on o.collection = t.collection and o.id = t.object and o.is_last = 1
          where t.collection = ?1 and t.case_id = ?2 and t.account = ?3 and o.type = 'indicator'
          order by o.date_added desc limit 1",
         values![collection, case_id, account],

@@ -32,7 +32,7 @@ impl Store {
 
     /// Refuses a database that is not the one whose id stands in the file; without a file the id is written to it. An empty database
     /// has a new id, so it is refused, too.
-    pub fn is_the_remembered_one(&self, file: &Path, place: &str) -> Result<(), StoreError> {
+    pub fn check_remembered_id(&self, file: &Path, place: &str) -> Result<(), StoreError> {
         let refuse = |why: String| StoreError::Open { path: place.to_owned(), why };
         let id = self.database_id()?;
         let remembered = match fs::read_to_string(file) {
@@ -163,19 +163,19 @@ mod tests {
     fn the_id_of_a_database_stays_and_another_one_or_an_empty_one_is_refused((folder, place): Place) {
         let file = folder.path().join("remembered/id");
         let (store, id) = filled(&place);
-        store.is_the_remembered_one(&file, &place).unwrap();
+        store.check_remembered_id(&file, &place).unwrap();
         drop(store);
         let store = Store::open_unlocked(&place);
         assert_eq!(store.database_id().unwrap(), id);
-        store.is_the_remembered_one(&file, &place).unwrap();
+        store.check_remembered_id(&file, &place).unwrap();
         // What an empty database has: another id, no cases.
         store.write(|tx| tx.run("delete from store_identity", values![])).unwrap();
-        let said = store.is_the_remembered_one(&file, &place).unwrap_err().to_string();
+        let said = store.check_remembered_id(&file, &place).unwrap_err().to_string();
         for part in ["it is empty", &id, &file.display().to_string(), "Restore that database", "remove"] {
             assert!(said.contains(part), "{part}: {said}");
         }
         fs::remove_file(&file).unwrap();
-        store.is_the_remembered_one(&file, &place).unwrap();
+        store.check_remembered_id(&file, &place).unwrap();
     }
 
     fn tables_that_lost_their_rows_or_are_another_databases_are_noticed_while_the_service_runs(

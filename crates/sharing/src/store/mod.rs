@@ -20,6 +20,7 @@ mod health;
 pub(crate) mod objects;
 mod partners;
 pub(crate) mod precision;
+mod published;
 mod retention;
 mod retractions;
 mod search_terms;

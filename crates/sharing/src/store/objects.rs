@@ -230,7 +230,7 @@ pub(crate) fn add_collection(tx: &mut dyn Session, new: &NewCollection<'_>) -> R
     Ok(number)
 }
 
-/// Says what somebody may do with a collection.
+/// Meaning what somebody may do with a collection.
 pub(crate) fn grant(
     tx: &mut dyn Session,
     holder: &str,

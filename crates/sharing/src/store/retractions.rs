@@ -1,6 +1,6 @@
 //! What partners were told, what was withdrawn from them and whether they know, and the cases that a rejection opened.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::Serialize;
@@ -9,9 +9,8 @@ use super::{
     Change, Store, StoreError,
     audit_log::append_audit,
     database::{Row, Session, values},
-    deliveries, from_json, to_json,
+    from_json, to_json,
 };
-use crate::object::{NewObject, about};
 use casework::{audit::Entry, retraction::Rejection};
 
 /// Something withdrawn from one partner.
@@ -231,69 +230,38 @@ impl Store {
     }
 }
 
-/// The newest `date_added` of a collection.
-pub(super) fn last_added(tx: &mut dyn Session, collection: i64) -> Result<i64, StoreError> {
-    Ok(tx.value("select last_added from collections where number = ?1", values![collection])?.unwrap_or(0))
-}
-
-/// What follows from objects that were just added to a collection, after `before`: what the partner now knows, what was withdrawn
-/// from it, what goes to its endpoint.
-pub(super) fn after_publish(
+/// Adds a withdrawal of accounts from the partner of a collection. `last` is the `date_added` of the
+/// last revoked indicator.
+pub(super) fn add(
     tx: &mut dyn Session,
     change: &Change,
     collection: i64,
-    objects: &[NewObject],
-    before: i64,
+    accounts: &BTreeSet<String>,
+    last: i64,
     due: SignedDuration,
     now: Timestamp,
 ) -> Result<(), StoreError> {
-    let rows = tx.rows(
-        "select date_added, id from objects where collection = ?1 and date_added > ?2 order by date_added",
-        values![collection, before],
-    )?;
-    let given: BTreeMap<&str, &NewObject> = objects.iter().map(|object| (object.id.as_str(), object)).collect();
     let case = &change.stored.case;
-    let mut added = Vec::with_capacity(rows.len());
-    let mut withdrawn: Option<(i64, BTreeSet<String>)> = None;
-    for mut row in rows {
-        let (at, id): (i64, String) = (row.take(0)?, row.take(1)?);
-        let Some(object) = given.get(id.as_str()) else { continue };
-        added.push(deliveries::AddedObject { at, bytes: object.body.len(), revoked: object.is_revoked() });
-        let Some(about) = about(object) else { continue };
-        tx.run(
-            "insert into told (collection, object, case_id, cluster_id, account) values (?1, ?2, ?3, ?4, ?5)
-             on conflict (collection, object, case_id) do nothing",
-            values![collection, &id, &case.id, &case.cluster_id, about.account.clone()],
-        )?;
-        if let (true, Some(account)) = (about.revoked, about.account) {
-            let (last, accounts) = withdrawn.get_or_insert((at, BTreeSet::new()));
-            *last = at;
-            accounts.insert(account);
-        }
-    }
-    if let Some((last, accounts)) = withdrawn {
-        let partner: Option<String> =
-            tx.value("select name from partners where collection = ?1", values![collection])?;
-        let number: i64 = tx.value("select coalesce(max(number), 0) + 1 from retractions", values![])?.unwrap_or(1);
-        let reason = change.entries.last().map(|entry| entry.text.as_str()).unwrap_or_default();
-        tx.run(
-            "insert into retractions (number, partner, collection, case_id, cluster_id, accounts, reason, at, due, last_added)
-             values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
-            values![
-                number,
-                partner,
-                collection,
-                &case.id,
-                &case.cluster_id,
-                to_json(&accounts)?,
-                reason,
-                now,
-                now.checked_add(due).unwrap_or(Timestamp::MAX),
-                last
-            ],
-        )?;
-    }
-    deliveries::enqueue(tx, collection, &case.id, &added, now)
+    let partner: Option<String> = tx.value("select name from partners where collection = ?1", values![collection])?;
+    let number: i64 = tx.value("select coalesce(max(number), 0) + 1 from retractions", values![])?.unwrap_or(1);
+    let reason = change.entries.last().map(|entry| entry.text.as_str()).unwrap_or_default();
+    tx.run(
+        "insert into retractions (number, partner, collection, case_id, cluster_id, accounts, reason, at, due, last_added)
+         values (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)",
+        values![
+            number,
+            partner,
+            collection,
+            &case.id,
+            &case.cluster_id,
+            to_json(accounts)?,
+            reason,
+            now,
+            now.checked_add(due).unwrap_or(Timestamp::MAX),
+            last
+        ],
+    )?;
+    Ok(())
 }
 
 /// What follows from a case's change itself: when somebody has to come back to it, and which retraction cases it settles.

@@ -310,9 +310,9 @@ async fn gone_disables_until_there_is_a_new_secret_and_retry_after_is_honoured((
     let state_of_all = states(&sharing.inner.store);
     assert_eq!(state_of_all.iter().map(|(state, ..)| *state).collect::<Vec<_>>(), [DeliveryState::Disabled; 3]);
     assert!(state_of_all[0].2.starts_with("410") && state_of_all[1].2.is_empty());
-    let told: Vec<String> = audit_texts(&sharing, "webhook_disabled");
-    assert_eq!(told.len(), 1, "it is said once: {told:?}");
-    assert!(told[0].contains("1 later delivery"), "{told:?}");
+    let texts: Vec<String> = audit_texts(&sharing, "webhook_disabled");
+    assert_eq!(texts.len(), 1, "it is said once: {texts:?}");
+    assert!(texts[0].contains("1 later delivery"), "{texts:?}");
     let ids = DeliveryQuery { limit: 9, ..DeliveryQuery::default() };
     let ids: Vec<String> = sharing.deliveries(ids).await.unwrap().into_iter().map(|one| one.id).collect();
     let refused = sharing.resend(&ids[2]).await.unwrap_err().to_string();

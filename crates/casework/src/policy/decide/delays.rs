@@ -1,9 +1,10 @@
-//! Delays for a state's chief election official: when one is in force, and what is wrong with one.
+//! Delays for a state's chief election official: which delay is in force, and which records are
+//! refused.
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::*;
-use crate::facts::{Delay, Facts};
+use crate::facts::{Delay, Facts, is_confirmed};
 
 /// The delay in force for a state: recorded, confirmed by its approver, and not over.
 pub(crate) fn delay<'a>(case: &'a Case, state: &str, now: Timestamp) -> Option<&'a Recorded<Delay>> {
@@ -13,20 +14,10 @@ pub(crate) fn delay<'a>(case: &'a Case, state: &str, now: Timestamp) -> Option<&
     case.facts.delays.iter().rev().find(in_force)
 }
 
-/// Whether the approver of a delay has confirmed it.
-pub fn is_confirmed(facts: &Facts, delay: &Recorded<Delay>) -> bool {
-    facts.confirmed_delays.iter().any(|confirmed| {
-        confirmed.what.state == delay.what.state
-            && confirmed.what.until == delay.what.until
-            && is_same_person(&confirmed.by, &delay.what.approver)
-            && !is_same_person(&confirmed.by, &delay.by)
-    })
-}
-
-/// What is wrong with a delay that `by` records at `now`.
+/// The reason to refuse a delay that `by` records at `now`, if there is one.
 pub(crate) fn delay_fault(delay: &Delay, by: &str, facts: &Facts, rules: &Rules, now: Timestamp) -> Option<String> {
     let days = i64::from(rules.longest_delay_days);
-    // The time counts from the breach's first record, so that one delay after another comes to an end.
+    // The limit counts from the first record of the breach, so that renewals come to an end.
     let since = facts.breached_since.get(&delay.state).copied();
     let since = since.or(facts.breaches.as_ref().map(|record| record.at)).unwrap_or(now);
     let longest = since.checked_add(SignedDuration::from_hours(24 * days)).unwrap_or(Timestamp::MAX);
@@ -57,8 +48,9 @@ pub(crate) fn delay_fault(delay: &Delay, by: &str, facts: &Facts, rules: &Rules,
     }
 }
 
-/// A delay that its approver has confirmed, and another one that the same approver would confirm for the same state: a renewal needs
-/// another person. Delays that nobody has confirmed do not count, so that a wrong date can be corrected.
+/// The reason to refuse a second delay for a state by the approver of a confirmed delay: another
+/// person has to approve a renewal. Delays that nobody confirmed do not count, so that a wrong date
+/// can be corrected.
 pub(crate) fn renewed_by_the_same_approver(
     state: &str,
     until: Timestamp,

@@ -7,12 +7,12 @@ use super::*;
 /// The decision about one recipient.
 pub(super) fn about(recipient: &Recipient, case: &Case, terms: &Terms<'_>, now: Timestamp) -> Decision {
     let rule = terms.rules.class(recipient.class);
-    let has_version = case.had(recipient).map(|versions| versions.last);
+    let has_version = case.received_versions(recipient).map(|versions| versions.last);
     let mut decision = Decision {
         recipient: recipient.name.clone(),
         class: recipient.class,
         delivery: recipient.delivery(),
-        told: false,
+        notified: false,
         must: false,
         because: Vec::new(),
         products: Vec::new(),
@@ -72,35 +72,35 @@ pub(super) fn about(recipient: &Recipient, case: &Case, terms: &Terms<'_>, now: 
     let setting = if concerned { rule.concerned } else { rule.otherwise };
     let chosen = case.facts.chosen.as_ref().map(|record| (&record.by, record.what.contains(&recipient.name)));
     let default = "notified by default";
-    let (told, why) = match (setting, chosen) {
+    let (notified, why) = match (setting, chosen) {
         _ if decision.must => (true, None),
         // A platform that may have acted on flags has to learn of every change.
         _ if recipient.class == Class::Platform && has_version.is_some() => {
             (true, Some("has an earlier version, so it receives every later one".to_owned()))
         }
-        (Told::Never, Some((by, true))) => {
+        (NotifyWhen::Never, Some((by, true))) => {
             (false, Some(format!("selected by {by}, but this class is not notified of such a case")))
         }
-        (Told::Never, _) if !concerned => (false, Some("the case does not concern it".to_owned())),
-        (Told::Never, _) => (false, Some("its class is not notified".to_owned())),
-        (Told::Always, _) => (true, None),
-        (Told::ByDefault | Told::WhenChosen, Some((by, true))) => (true, Some(format!("selected by {by}"))),
-        (Told::ByDefault, Some((by, false))) => (false, Some(format!("not selected by {by}"))),
-        (Told::ByDefault, None) => (true, Some(default.to_owned())),
-        (Told::WhenChosen, _) if recipient.class == Class::SecretService => {
+        (NotifyWhen::Never, _) if !concerned => (false, Some("the case does not concern it".to_owned())),
+        (NotifyWhen::Never, _) => (false, Some("its class is not notified".to_owned())),
+        (NotifyWhen::Always, _) => (true, None),
+        (NotifyWhen::ByDefault | NotifyWhen::WhenChosen, Some((by, true))) => (true, Some(format!("selected by {by}"))),
+        (NotifyWhen::ByDefault, Some((by, false))) => (false, Some(format!("not selected by {by}"))),
+        (NotifyWhen::ByDefault, None) => (true, Some(default.to_owned())),
+        (NotifyWhen::WhenChosen, _) if recipient.class == Class::SecretService => {
             (false, Some("no major candidate is recorded as a target, and nobody selected it".to_owned()))
         }
-        (Told::WhenChosen, _) => (false, Some("nobody selected it".to_owned())),
+        (NotifyWhen::WhenChosen, _) => (false, Some("nobody selected it".to_owned())),
     };
     because.extend(why.map(|text| ground(Rule::NominateThenDecide, text)));
-    decision.told = told && decision.not_before.is_none();
-    if decision.told {
+    decision.notified = notified && decision.not_before.is_none();
+    if decision.notified {
         marking(recipient, &mut decision);
     }
-    if decision.told && (recipient.class == Class::Public || rule.products.contains(&Product::PublicNotice)) {
+    if decision.notified && (recipient.class == Class::Public || rule.products.contains(&Product::PublicNotice)) {
         public_notice(case, &mut decision);
     }
-    if decision.told {
+    if decision.notified {
         decision.products = rule.products.clone();
         if recipient.class == Class::Platform || rule.products.contains(&Product::PlatformFeed) {
             decision.statements.push(VOLUNTARY);
@@ -125,7 +125,7 @@ fn marking(recipient: &Recipient, decision: &mut Decision) {
         let text = format!("{} must be notified, but {text}: raise its tlp_ceiling", recipient.name);
         decision.blocks.push(block(rule, Needs::Recipients, text));
     } else {
-        decision.told = false;
+        decision.notified = false;
         decision.because.push(ground(Rule::SourcesAndMethodsFirst, text));
     }
 }
@@ -145,7 +145,7 @@ fn public_notice(case: &Case, decision: &mut Decision) {
         [(&notice.amplifies, "amplify the message"), (&notice.revictimises, "harm the victims again")]
     {
         if answer.yes {
-            decision.told = false;
+            decision.notified = false;
             let text = format!("a public notice would {question}: {}", answer.why);
             decision.because.push(ground(Rule::DoNotAmplify, text));
         } else {

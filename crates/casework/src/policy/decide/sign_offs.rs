@@ -1,7 +1,7 @@
 //! Sign-offs in the roles that the rules require, and which of them count.
 //!
-//! A person counts once: neither who approved the version nor who releases it can also sign off, and
-//! of two sign-offs of one person only the newer one counts.
+//! A person counts once: neither who approved the version nor who releases it can also sign off,
+//! and of two sign-offs of one person only the newer one counts.
 
 use std::collections::BTreeSet;
 
@@ -40,7 +40,7 @@ pub(crate) fn newest_sign_off_of<'a>(case: &'a Case, name: &str) -> Option<&'a R
 pub(super) fn sign_offs(case: &Case, terms: &Terms<'_>, outcome: &mut Outcome) {
     // A recipient that must be notified needs no sign-off: a role that does not sign would have a
     // veto.
-    for decision in outcome.recipients.iter_mut().filter(|decision| decision.told && !decision.must) {
+    for decision in outcome.recipients.iter_mut().filter(|decision| decision.notified && !decision.must) {
         for role in &terms.rules.class(decision.class).sign_off {
             let known = outcome.sign_offs.iter().position(|needed| needed.role == *role);
             let index = known.unwrap_or_else(|| {
@@ -74,7 +74,7 @@ fn needed(role: &str, case: &Case) -> NeededSignOff {
     let mut said = BTreeSet::new();
     for record in of_version.filter(|record| record.what.role == role) {
         let by = &record.by;
-        let approved = case.approved.as_ref().filter(|word| word.version == case.version);
+        let approved = case.approved.as_ref().filter(|statement| statement.version == case.version);
         let why = if !record.what.held {
             format!(
                 "{by} recorded it when no role was needed for it: a person who holds the role has to sign off again"

@@ -67,26 +67,26 @@ fn any_fact() -> impl Strategy<Value = Fact> {
 
 /// Runs a whole case for some recipients: the refused steps, and the outcome at the end.
 fn life(recipients: &[Recipient], facts: &[Fact], suggested: &[String]) -> serde_json::Value {
-    let mut desk = Desk::new(recipients.to_vec());
-    desk.cluster.targets = suggested.to_vec();
-    desk.cluster.topics = suggested.to_vec();
+    let mut scenario = Scenario::new(recipients.to_vec());
+    scenario.cluster.targets = suggested.to_vec();
+    scenario.cluster.topics = suggested.to_vec();
     let mut refused: Vec<bool> = Vec::new();
-    desk.take(Step::CheckSourcesAndMethods { finding: "public posts only".to_owned() }, "ann").unwrap();
+    scenario.take(Step::CheckSourcesAndMethods { finding: "public posts only".to_owned() }, "ann").unwrap();
     for fact in facts {
-        refused.push(desk.record(fact.clone(), "ann").is_err());
+        refused.push(scenario.record(fact.clone(), "ann").is_err());
     }
-    desk.take(sign_off("public affairs"), "cy").unwrap();
-    let mut outcome = desk.outcome();
+    scenario.take(sign_off("public affairs"), "cy").unwrap();
+    let mut outcome = scenario.outcome();
     outcome.notes.sort();
     refused.push(
-        desk.take(Step::Dismiss { reason: "no".to_owned(), authentic: true }, "ann").is_err() || {
-            desk.case.state = State::InReview;
+        scenario.take(Step::Dismiss { reason: "no".to_owned(), authentic: true }, "ann").is_err() || {
+            scenario.case.state = State::InReview;
             false
         },
     );
-    desk.approve();
-    refused.push(desk.take(Step::Release, "bob").is_err());
-    serde_json::json!({"refused": refused, "outcome": outcome, "told": desk.case.told})
+    scenario.approve();
+    refused.push(scenario.take(Step::Release, "bob").is_err());
+    serde_json::json!({"refused": refused, "outcome": outcome, "notified": scenario.case.notified})
 }
 
 fn swapped<T: serde::Serialize + serde::de::DeserializeOwned>(value: &T, to: &[usize]) -> T {
@@ -125,16 +125,16 @@ proptest! {
         recipients in any_recipients(),
         facts in prop::collection::vec(any_fact(), 0..16),
     ) {
-        let mut desk = Desk::ready(recipients.clone(), vec![]);
+        let mut scenario = Scenario::ready(recipients.clone(), vec![]);
         for fact in facts {
-            let _ = desk.record(fact, "ann");
+            let _ = scenario.record(fact, "ann");
         }
-        let protected = desk.case.facts.protected.is_some();
-        if desk.release().is_ok() && protected {
+        let protected = scenario.case.facts.protected.is_some();
+        if scenario.release().is_ok() && protected {
             let service: Vec<&Recipient> = recipients.iter().filter(|r| r.class == Class::SecretService).collect();
             prop_assert!(!service.is_empty());
             for recipient in service {
-                prop_assert!(desk.case.told.as_ref().unwrap().contains_key(&recipient.name));
+                prop_assert!(scenario.case.notified.as_ref().unwrap().contains_key(&recipient.name));
             }
         }
     }

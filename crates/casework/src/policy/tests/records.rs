@@ -4,61 +4,62 @@ use super::*;
 
 #[test]
 fn every_record_says_who_when_and_about_which_version() {
-    let mut desk = Desk::ready(recipients(), vec![]);
-    desk.case.see(2, days(1));
-    desk.cluster.version = 2;
-    desk.now = days(2);
-    let entry = desk.record(targets(vec![target(TargetKind::Candidate, "Doe", Some("doe"))]), "bob").unwrap();
+    let mut scenario = Scenario::ready(recipients(), vec![]);
+    scenario.case.record_newer_version(2, days(1));
+    scenario.cluster.version = 2;
+    scenario.now = days(2);
+    let entry = scenario.record(targets(vec![target(TargetKind::Candidate, "Doe", Some("doe"))]), "bob").unwrap();
     assert_eq!((entry.actor.as_str(), entry.action.as_str()), ("bob", "targets_recorded"));
     assert_eq!(entry.text, "candidate: Doe, recipient doe");
-    let record = desk.case.facts.targets.as_ref().unwrap();
+    let record = scenario.case.facts.targets.as_ref().unwrap();
     assert_eq!((record.by.as_str(), record.at, record.version), ("bob", days(2), 2));
-    let unknown = desk.record(targets(vec![target(TargetKind::Candidate, "X", Some("nobody"))]), "bob").unwrap_err();
+    let unknown =
+        scenario.record(targets(vec![target(TargetKind::Candidate, "X", Some("nobody"))]), "bob").unwrap_err();
     assert!(unknown.why.contains("there is no recipient \"nobody\"; configured recipients: birds, skies"), "{unknown}");
 }
 
 #[test]
 fn a_record_about_an_earlier_version_does_not_count_for_a_later_one() {
-    let mut desk = Desk::ready(recipients(), vec![chosen(&["public"]), answers(false, false)]);
-    desk.take(sign_off("public affairs"), "cy").unwrap();
-    desk.approve();
-    assert_eq!(desk.blocked(), BTreeSet::new());
-    desk.case.see(2, now());
-    desk.cluster.version = 2;
+    let mut scenario = Scenario::ready(recipients(), vec![chosen(&["public"]), answers(false, false)]);
+    scenario.take(sign_off("public affairs"), "cy").unwrap();
+    scenario.approve();
+    assert_eq!(scenario.blocked(), BTreeSet::new());
+    scenario.case.record_newer_version(2, now());
+    scenario.cluster.version = 2;
     // Approval, check, consideration, targets, answers and sign-off are needed again; duties and
     // the selection stay.
-    assert_eq!(desk.blocked(), BTreeSet::from([1, 2, 3, 4, 7]));
+    assert_eq!(scenario.blocked(), BTreeSet::from([1, 2, 3, 4, 7]));
     let open: Vec<&str> = ["not approved", "signed off version 2", "public notice of version 2"].to_vec();
-    let texts: Vec<String> = desk.outcome().blocking().map(|block| block.text.clone()).collect();
+    let texts: Vec<String> = scenario.outcome().blocking().map(|block| block.text.clone()).collect();
     assert!(open.iter().all(|words| texts.iter().any(|text| text.contains(words))), "{texts:?}");
 }
 
 #[test]
 fn what_changes_who_is_told_takes_an_approval_back() {
-    let mut desk = Desk::ready(recipients(), vec![]);
-    desk.approve();
-    let entry = desk.record(targets(vec![target(TargetKind::MajorCandidate, "Doe", None)]), "bob").unwrap();
+    let mut scenario = Scenario::ready(recipients(), vec![]);
+    scenario.approve();
+    let entry = scenario.record(targets(vec![target(TargetKind::MajorCandidate, "Doe", None)]), "bob").unwrap();
     assert!(entry.text.contains("has to be approved again"), "{}", entry.text);
-    assert_eq!((desk.case.state, &desk.case.approved), (State::InReview, &None));
-    desk.release().unwrap();
+    assert_eq!((scenario.case.state, &scenario.case.approved), (State::InReview, &None));
+    scenario.release().unwrap();
     // The same holds after a release; the same version can then be approved and shared again.
-    desk.record(targets(vec![target(TargetKind::Candidate, "Doe", Some("doe"))]), "bob").unwrap();
-    assert!(desk.take(Step::Update, "bob").is_err());
-    desk.approve();
-    desk.take(Step::Update, "bob").unwrap();
-    assert!(desk.case.told.as_ref().unwrap().contains_key("doe"));
+    scenario.record(targets(vec![target(TargetKind::Candidate, "Doe", Some("doe"))]), "bob").unwrap();
+    assert!(scenario.take(Step::Update, "bob").is_err());
+    scenario.approve();
+    scenario.take(Step::Update, "bob").unwrap();
+    assert!(scenario.case.notified.as_ref().unwrap().contains_key("doe"));
 }
 
 #[test]
 fn a_platform_that_was_told_hears_of_every_later_version() {
-    let mut desk = Desk::ready(recipients(), vec![chosen(&["birds"])]);
-    desk.release().unwrap();
-    desk.record(chosen(&["skies"]), "ann").unwrap();
-    assert_eq!(desk.told(), ["birds", "skies"]);
+    let mut scenario = Scenario::ready(recipients(), vec![chosen(&["birds"])]);
+    scenario.release().unwrap();
+    scenario.record(chosen(&["skies"]), "ann").unwrap();
+    assert_eq!(scenario.notified(), ["birds", "skies"]);
     // A case released before recipients were recorded: every platform has it.
-    desk.case.told = None;
-    desk.record(chosen(&[]), "ann").unwrap();
-    assert_eq!(desk.told(), ["birds", "skies"]);
+    scenario.case.notified = None;
+    scenario.record(chosen(&[]), "ann").unwrap();
+    assert_eq!(scenario.notified(), ["birds", "skies"]);
 }
 
 #[test]
@@ -70,21 +71,21 @@ fn a_case_stored_before_the_policy_is_read() {
     }
     assert_eq!(serde_json::from_value::<Case>(old).unwrap(), case);
     let facts = vec![breach(&["OH"]), delay("dee", days(1)), answers(true, false), chosen(&["doe"])];
-    let mut desk = Desk::ready(recipients(), facts);
-    desk.take(sign_off("public affairs"), "cy").unwrap();
-    let again: Case = serde_json::from_str(&serde_json::to_string(&desk.case).unwrap()).unwrap();
-    assert_eq!(again, desk.case);
+    let mut scenario = Scenario::ready(recipients(), facts);
+    scenario.take(sign_off("public affairs"), "cy").unwrap();
+    let again: Case = serde_json::from_str(&serde_json::to_string(&scenario.case).unwrap()).unwrap();
+    assert_eq!(again, scenario.case);
 }
 
 #[test]
 fn an_explanation_says_who_why_what_and_what_blocks() {
-    let mut desk =
-        Desk::ready(recipients(), vec![targets(vec![target(TargetKind::MajorCandidate, "\u{1b}[2J Doe", None)])]);
-    desk.cluster.targets = vec!["candidates".to_owned()];
-    desk.record(chosen(&["house", "nobody"]), "ann").unwrap_err();
-    desk.record(chosen(&["birds", "house"]), "ann").unwrap();
-    let policy = Policy { recipients: desk.recipients, rules: desk.rules };
-    let explained = Explanation::of(&desk.case, &desk.cluster, &policy, now());
+    let mut scenario =
+        Scenario::ready(recipients(), vec![targets(vec![target(TargetKind::MajorCandidate, "\u{1b}[2J Doe", None)])]);
+    scenario.cluster.targets = vec!["candidates".to_owned()];
+    scenario.record(chosen(&["house", "nobody"]), "ann").unwrap_err();
+    scenario.record(chosen(&["birds", "house"]), "ann").unwrap();
+    let policy = Policy { recipients: scenario.recipients, rules: scenario.rules };
+    let explained = Explanation::of(&scenario.case, &scenario.cluster, &policy, now());
     let text = explained.to_string();
     let flat = text.split_whitespace().collect::<Vec<_>>().join(" ");
     for said in [

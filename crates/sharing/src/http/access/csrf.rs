@@ -17,6 +17,7 @@ use super::{
         respond::{html, json_error},
     },
     Person,
+    responses::RefusedPage,
 };
 use crate::service::Sharing;
 
@@ -99,5 +100,5 @@ pub(super) fn refuse(parts: &Parts, status: StatusCode, why: &str) -> Response<B
     if super::is_api(parts) {
         return json_error(status, why);
     }
-    html(status, &super::login::RefusedPage { why: why.to_owned() })
+    html(status, &RefusedPage { why: why.to_owned() })
 }

@@ -15,6 +15,8 @@ mod provider;
 #[cfg(not(feature = "openid"))]
 #[path = "without_openid.rs"]
 mod provider;
+mod responses;
+mod session;
 #[cfg(feature = "openid")]
 mod signatures;
 #[cfg(test)]
@@ -27,8 +29,9 @@ use std::{
 };
 
 use axum::{
+    Router,
     body::Body,
-    extract::{FromRequestParts, OptionalFromRequestParts, Request, State as Shared},
+    extract::{DefaultBodyLimit, FromRequestParts, OptionalFromRequestParts, Request, State as Shared},
     http::{HeaderMap, HeaderValue, Method, Response, StatusCode, header, request::Parts},
     middleware::Next,
 };
@@ -38,8 +41,10 @@ use runtime::http::Certificates;
 use sha2::{Digest, Sha256};
 
 pub(crate) use csrf::Posted;
-pub(crate) use login::{redirect, routes};
 pub(crate) use partner::{Denied, credentials};
+pub(crate) use responses::redirect;
+
+use responses::SetupPage;
 
 use super::{
     Server,
@@ -50,6 +55,9 @@ use crate::{
     store::SessionRow,
     token::Scope,
 };
+
+/// The largest body of a login form, in bytes.
+const LARGEST_FORM: usize = 16 * 1024;
 
 /// How stale the time of the last request may be: not every request should write.
 const SEEN_EVERY: SignedDuration = SignedDuration::from_secs(60);
@@ -140,6 +148,11 @@ impl OptionalFromRequestParts<Server> for Person {
     }
 }
 
+/// The routes of login and logout.
+pub(crate) fn routes() -> Router<Server> {
+    login::routes().merge(provider::routes()).layer(DefaultBodyLimit::max(LARGEST_FORM))
+}
+
 /// Stands before every page and every call of the API, so that no handler can forget to ask: lets pass who is logged in, and
 /// nothing that another site sent. Styles and the like are for everybody.
 pub(crate) async fn gate(Shared(server): Shared<Server>, request: Request, next: Next) -> Response<Body> {
@@ -199,7 +212,7 @@ impl Access {
 
 async fn who(parts: &Parts, server: &Server) -> Result<Option<Person>, SharingError> {
     let Server { sharing, access } = server;
-    if let Some(id) = login::session_id(sharing, &parts.headers) {
+    if let Some(id) = session::session_id(sharing, &parts.headers) {
         let (hash, access) = (Sha256::digest(id.as_bytes()), Arc::clone(access));
         let person = sharing.blocking(move |inner| access.person(inner, &hash, Timestamp::now())).await?;
         if person.is_some() {
@@ -291,7 +304,7 @@ fn login_first(parts: &Parts, server: &Server) -> Response<Body> {
         return response;
     }
     if server.access.is_empty() {
-        return html(StatusCode::FORBIDDEN, &login::SetupPage { users: server.sharing.config().login.users.clone() });
+        return html(StatusCode::FORBIDDEN, &SetupPage { users: server.sharing.config().login.users.clone() });
     }
     let mut to = "/login".to_owned();
     if parts.method == Method::GET
@@ -300,7 +313,7 @@ fn login_first(parts: &Parts, server: &Server) -> Response<Body> {
         to.push_str("?next=");
         to.extend(url::form_urlencoded::byte_serialize(path.as_bytes()));
     }
-    login::redirect(&to)
+    redirect(&to)
 }
 
 fn is_api(parts: &Parts) -> bool {

@@ -1,8 +1,8 @@
 //! Login by an OpenID Connect provider: authorization code with PKCE, state and nonce.
 //!
-//! What has to come back with the browser travels in a cookie of its own, so that any instance can take the end of a login that
-//! another began. The ID token's signature is checked against the provider's published keys although it came from the provider
-//! itself over TLS: a proxy in between gains nothing.
+//! State, nonce and verifier travel in a cookie, so that any instance can finish a login that
+//! another instance began. The signature of the ID token is checked against the keys that the
+//! provider publishes, although the token comes over TLS: a proxy in between cannot forge one.
 
 use std::{
     collections::BTreeSet,
@@ -30,8 +30,8 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 
 use super::{
-    login::{self, RefusedPage},
-    signatures,
+    responses::{self, Next, RefusedPage, redirect},
+    session, signatures,
 };
 use crate::config::access::Provider as Config;
 use crate::{
@@ -46,38 +46,39 @@ use casework::Role;
 use runtime::http::Peer;
 use text_format::hex;
 
-/// The cookie that a login carries to the provider and back.
+/// The cookie that holds the state of a login while the browser is at the provider.
 const COOKIE: &str = "lockstep-login";
-/// How long the provider may take to answer.
+/// The time within which the provider has to answer.
 const ANSWER: Duration = Duration::from_secs(10);
-/// The most that an answer may have.
+/// The largest answer that is read, in bytes.
 const LARGEST: u64 = 1024 * 1024;
-/// How long what the provider says of itself holds.
+/// How long the metadata of the provider is cached.
 const HOLDS: Duration = Duration::from_secs(60 * 60);
-/// How often its keys are asked for at most because a token names one that is not known.
+/// The shortest time between two requests for the keys that a token with an unknown key causes.
 const ASK_AGAIN: Duration = Duration::from_secs(60);
-/// The provider's clock may differ from ours by so many seconds.
+/// The largest difference between the clocks of the provider and of this service, in seconds.
 const LEEWAY: u64 = 60;
 
 const WITHOUT_COOKIE: &str =
     "This login was begun in another browser, too long ago, or was ended already. Begin again.";
 
-/// A provider, and what it says of itself.
+/// A provider, with its cached metadata.
 pub(super) struct Provider {
     config: Config,
     redirect: String,
     agent: ureq::Agent,
-    said: Mutex<Option<Arc<Said>>>,
+    metadata: Mutex<Option<Arc<Metadata>>>,
 }
 
-struct Said {
-    at: Instant,
-    about: About,
+/// What the provider publishes about itself.
+struct Metadata {
+    fetched_at: Instant,
+    endpoints: Endpoints,
     keys: JwkSet,
 }
 
 #[derive(Deserialize)]
-struct About {
+struct Endpoints {
     issuer: String,
     authorization_endpoint: String,
     token_endpoint: String,
@@ -92,22 +93,22 @@ struct Tokens {
 }
 
 #[derive(Debug, Default, Deserialize)]
-struct Back {
+struct Callback {
     code: Option<String>,
     state: Option<String>,
     error: Option<String>,
     iss: Option<String>,
 }
 
-/// Somebody whom the provider knows.
-struct Found {
+/// A person, as the ID token names them.
+struct Identity {
     name: String,
     roles: BTreeSet<Role>,
     sign_off_roles: Vec<String>,
 }
 
-/// A login under way.
-struct Begun {
+/// A login that has begun and is not finished.
+struct PendingLogin {
     state: String,
     nonce: String,
     verifier: String,
@@ -120,9 +121,9 @@ struct ArrivedPage {
     next: String,
 }
 
-/// Its routes: to the provider, and back.
+/// The routes of provider login.
 pub(super) fn routes() -> Router<Server> {
-    Router::new().route("/login/provider", get(leave)).route("/login/return", get(arrive))
+    Router::new().route("/login/provider", get(start)).route("/login/return", get(finish))
 }
 
 impl Provider {
@@ -142,7 +143,7 @@ impl Provider {
             .build()
             .into();
         let redirect = format!("{}/login/return", public_url.trim_end_matches('/'));
-        Some(Self { config: config.clone(), redirect, agent, said: Mutex::new(None) })
+        Some(Self { config: config.clone(), redirect, agent, metadata: Mutex::new(None) })
     }
 
     /// What the login page calls it.
@@ -150,28 +151,31 @@ impl Provider {
         &self.config.name
     }
 
-    /// What the provider says of itself, not older than `HOLDS`; asks for it where it is. Blocks.
-    fn said(&self, younger_than: Duration) -> Result<Arc<Said>, String> {
-        if let Some(said) = lock(&self.said).as_ref().filter(|said| said.at.elapsed() < younger_than) {
-            return Ok(Arc::clone(said));
+    /// The metadata of the provider. Fetches it if the cached metadata is older than
+    /// `younger_than`. Blocks.
+    fn metadata(&self, younger_than: Duration) -> Result<Arc<Metadata>, String> {
+        if let Some(metadata) =
+            lock(&self.metadata).as_ref().filter(|metadata| metadata.fetched_at.elapsed() < younger_than)
+        {
+            return Ok(Arc::clone(metadata));
         }
         let at = format!("{}/.well-known/openid-configuration", self.config.issuer.trim_end_matches('/'));
-        let about: About = self.get(&at)?;
-        if about.issuer != self.config.issuer {
+        let endpoints: Endpoints = self.get(&at)?;
+        if endpoints.issuer != self.config.issuer {
             return Err(format!(
                 "it calls itself {:?} and sharing.login.provider.issuer is {:?}: they have to be the same",
-                about.issuer, self.config.issuer
+                endpoints.issuer, self.config.issuer
             ));
         }
-        for url in [&about.authorization_endpoint, &about.token_endpoint, &about.jwks_uri] {
+        for url in [&endpoints.authorization_endpoint, &endpoints.token_endpoint, &endpoints.jwks_uri] {
             crate::config::access::safe_url(url).map_err(|why| format!("it names {url:?}, and {why}"))?;
         }
-        // A provider may publish keys of kinds that nobody here knows, beside those that sign.
-        let Keys { keys } = self.get(&about.jwks_uri)?;
+        // A provider may also publish keys of unknown kinds.
+        let Keys { keys } = self.get(&endpoints.jwks_uri)?;
         let keys = keys.into_iter().filter_map(|key| serde_json::from_value(key).ok()).collect();
-        let said = Arc::new(Said { at: Instant::now(), about, keys: JwkSet { keys } });
-        *lock(&self.said) = Some(Arc::clone(&said));
-        Ok(said)
+        let metadata = Arc::new(Metadata { fetched_at: Instant::now(), endpoints, keys: JwkSet { keys } });
+        *lock(&self.metadata) = Some(Arc::clone(&metadata));
+        Ok(metadata)
     }
 
     fn get<T: DeserializeOwned>(&self, url: &str) -> Result<T, String> {
@@ -179,49 +183,50 @@ impl Provider {
         read(answer).map_err(|why| format!("{url}: {why}"))
     }
 
-    /// Where a browser goes to log in.
-    fn authorize(&self, begun: &Begun) -> Result<String, String> {
-        let said = self.said(HOLDS)?;
-        let mut url = url::Url::parse(&said.about.authorization_endpoint).map_err(|error| error.to_string())?;
-        let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(begun.verifier.as_bytes()));
+    /// The URL at the provider at which a browser logs in.
+    fn authorize(&self, pending: &PendingLogin) -> Result<String, String> {
+        let metadata = self.metadata(HOLDS)?;
+        let mut url = url::Url::parse(&metadata.endpoints.authorization_endpoint).map_err(|error| error.to_string())?;
+        let challenge = URL_SAFE_NO_PAD.encode(Sha256::digest(pending.verifier.as_bytes()));
         url.query_pairs_mut()
             .append_pair("response_type", "code")
             .append_pair("client_id", &self.config.client_id)
             .append_pair("redirect_uri", &self.redirect)
             .append_pair("scope", &self.config.scopes)
-            .append_pair("state", &begun.state)
-            .append_pair("nonce", &begun.nonce)
+            .append_pair("state", &pending.state)
+            .append_pair("nonce", &pending.nonce)
             .append_pair("code_challenge", &challenge)
             .append_pair("code_challenge_method", "S256");
         Ok(url.into())
     }
 
-    /// Who stands behind a code: name and roles. `asked_for` are the roles in which the rules ask for sign-offs.
-    fn person(&self, code: &str, begun: &Begun, asked_for: &BTreeSet<&str>) -> Result<Found, String> {
-        let said = self.said(HOLDS)?;
-        let token = self.redeem(&said.about, code, begun)?;
-        let claims = self.claims(&token, begun)?;
+    /// The person to whom the provider gave a code. `asked_for` are the roles whose sign-offs the
+    /// rules need.
+    fn person(&self, code: &str, pending: &PendingLogin, asked_for: &BTreeSet<&str>) -> Result<Identity, String> {
+        let metadata = self.metadata(HOLDS)?;
+        let token = self.redeem(&metadata.endpoints, code, pending)?;
+        let claims = self.claims(&token, pending)?;
         let name = find(&claims, &self.config.name_claim).and_then(Value::as_str).unwrap_or_default();
-        // Anybody may claim an address; only one that the provider has checked says who it is.
+        // Anybody can claim an address. Only a verified address identifies a person.
         if self.config.name_claim == "email" && claims.get("email_verified").is_some_and(|v| !is_true(v)) {
             return Err(format!("the address {name:?} is not verified with the provider"));
         }
         crate::service::users::check_name(name)
             .map_err(|error| format!("claim {:?} of the ID token: {error}", self.config.name_claim))?;
         let (roles, sign_off_roles) = self.roles(&claims, asked_for);
-        Ok(Found { name: name.to_owned(), roles, sign_off_roles })
+        Ok(Identity { name: name.to_owned(), roles, sign_off_roles })
     }
 
-    fn redeem(&self, about: &About, code: &str, begun: &Begun) -> Result<String, String> {
+    fn redeem(&self, endpoints: &Endpoints, code: &str, pending: &PendingLogin) -> Result<String, String> {
         let Config { client_id, client_secret, .. } = &self.config;
         let mut form = vec![
             ("grant_type", "authorization_code"),
             ("code", code),
             ("redirect_uri", &self.redirect),
-            ("code_verifier", &begun.verifier),
+            ("code_verifier", &pending.verifier),
         ];
-        let mut request = self.agent.post(&about.token_endpoint).header("accept", "application/json");
-        let supported = &about.token_endpoint_auth_methods_supported;
+        let mut request = self.agent.post(&endpoints.token_endpoint).header("accept", "application/json");
+        let supported = &endpoints.token_endpoint_auth_methods_supported;
         let in_form = !supported.is_empty()
             && !supported.iter().any(|way| way == "client_secret_basic")
             && supported.iter().any(|way| way == "client_secret_post");
@@ -234,26 +239,28 @@ impl Provider {
             let pair = STANDARD.encode(format!("{}:{}", part(client_id), part(client_secret)));
             request = request.header("authorization", format!("Basic {pair}"));
         }
-        let tokens: Tokens = read(request.send_form(form)).map_err(|why| format!("{}: {why}", about.token_endpoint))?;
+        let tokens: Tokens =
+            read(request.send_form(form)).map_err(|why| format!("{}: {why}", endpoints.token_endpoint))?;
         Ok(tokens.id_token)
     }
 
-    /// The claims of an ID token that this provider signed, for us, for this login, and that has not ended.
-    fn claims(&self, token: &str, begun: &Begun) -> Result<Value, String> {
+    /// The claims of an ID token. Refuses a token that another provider signed, that is for another
+    /// client or another login, or that has expired.
+    fn claims(&self, token: &str, pending: &PendingLogin) -> Result<Value, String> {
         let bad = |error: jsonwebtoken::errors::Error| format!("the ID token cannot be trusted: {error}");
         let header = jsonwebtoken::decode_header(token).map_err(bad)?;
         if !signatures::ALGORITHMS.contains(&header.alg) {
             return Err(format!("the ID token is signed with {:?}, which is not taken", header.alg));
         }
         let kid = header.kid.as_deref();
-        let candidates = |said: &Said| -> Vec<DecodingKey> {
-            let named = said.keys.keys.iter().filter(|key| kid.is_none() || key.common.key_id.as_deref() == kid);
+        let candidates = |metadata: &Metadata| -> Vec<DecodingKey> {
+            let named = metadata.keys.keys.iter().filter(|key| kid.is_none() || key.common.key_id.as_deref() == kid);
             named.filter_map(signatures::key).collect()
         };
-        let mut keys = candidates(&*self.said(HOLDS)?);
+        let mut keys = candidates(&*self.metadata(HOLDS)?);
         if keys.is_empty() {
-            // Providers change their keys.
-            keys = candidates(&*self.said(ASK_AGAIN)?);
+            // Providers rotate their keys.
+            keys = candidates(&*self.metadata(ASK_AGAIN)?);
         }
         let mut checks = Validation::new(header.alg);
         checks.set_audience(&[&self.config.client_id]);
@@ -270,7 +277,7 @@ impl Provider {
         }
         let claims = claims?;
         let nonce = claims.get("nonce").and_then(Value::as_str).unwrap_or_default();
-        if !bool::from(nonce.as_bytes().ct_eq(begun.nonce.as_bytes())) {
+        if !bool::from(nonce.as_bytes().ct_eq(pending.nonce.as_bytes())) {
             return Err("the ID token is from another login".to_owned());
         }
         let several = claims.get("aud").and_then(Value::as_array).is_some_and(|all| all.len() > 1);
@@ -313,7 +320,8 @@ fn read<T: DeserializeOwned>(answer: Result<ureq::http::Response<ureq::Body>, ur
     serde_json::from_slice(&bytes).map_err(|error| format!("the answer cannot be read: {error}"))
 }
 
-/// A claim, or one inside another: `realm_access.roles`. A claim with that very name goes first.
+/// A claim, or a nested claim such as `realm_access.roles`. A claim with the full name takes
+/// precedence.
 fn find<'a>(claims: &'a Value, path: &str) -> Option<&'a Value> {
     claims.get(path).or_else(|| path.split('.').try_fold(claims, |value, part| value.get(part)))
 }
@@ -322,10 +330,10 @@ fn is_true(value: &Value) -> bool {
     matches!(value, Value::Bool(true)) || value.as_str() == Some("true")
 }
 
-impl Begun {
+impl PendingLogin {
     fn new(next: &str) -> Self {
         let fresh = || hex(&key::random_bytes());
-        Self { state: fresh(), nonce: fresh(), verifier: fresh(), next: login::local(next).to_owned() }
+        Self { state: fresh(), nonce: fresh(), verifier: fresh(), next: responses::local(next).to_owned() }
     }
 
     fn write(&self) -> String {
@@ -337,38 +345,38 @@ impl Begun {
         let (state, nonce, verifier) = (parts.next()?, parts.next()?, parts.next()?);
         let next = String::from_utf8(URL_SAFE_NO_PAD.decode(parts.next()?).ok()?).ok()?;
         [&state, &nonce, &verifier].iter().all(|part| part.len() == 64).then_some(())?;
-        Some(Self { state, nonce, verifier, next: login::local(&next).to_owned() })
+        Some(Self { state, nonce, verifier, next: responses::local(&next).to_owned() })
     }
 }
 
-/// Sends a browser to the provider.
-async fn leave(
+/// Redirects a browser to the provider.
+async fn start(
     Shared(server): Shared<Server>,
     peer: Option<Extension<Peer>>,
     headers: HeaderMap,
-    next: Result<Query<login::Next>, QueryRejection>,
+    next: Result<Query<Next>, QueryRejection>,
 ) -> Response<Body> {
     let began = Instant::now();
     let next = next.map(|Query(next)| next.next).unwrap_or_default();
     if server.access.provider.is_none() {
-        return lost(&server, began);
+        return not_found(&server, began);
     }
     let Server { sharing, access } = server;
-    let from = login::address(&sharing, &headers, peer);
+    let from = session::address(&sharing, &headers, peer);
     let response = if let Err(refused) = access.limits.login("", from) {
-        login::too_often(&sharing, refused)
+        responses::too_often(&sharing, refused)
     } else {
-        let begun = Begun::new(&next);
-        let cookie = login::give_cookie(&sharing, COOKIE, &begun.write(), SameSite::Lax);
+        let pending = PendingLogin::new(&next);
+        let cookie = session::give_cookie(&sharing, COOKIE, &pending.write(), SameSite::Lax);
         let to = sharing
             .blocking(move |_| match &access.provider {
-                Some(provider) => Ok(provider.authorize(&begun)),
+                Some(provider) => Ok(provider.authorize(&pending)),
                 None => Ok(Err("no provider is configured".to_owned())),
             })
             .await;
         match to {
             Ok(Ok(to)) => {
-                let mut response = login::redirect(&to);
+                let mut response = redirect(&to);
                 response.headers_mut().append(header::SET_COOKIE, cookie);
                 response
             }
@@ -379,53 +387,54 @@ async fn leave(
     counted(&sharing, "console", "login", began, response)
 }
 
-/// Takes a browser back from the provider.
-async fn arrive(
+/// Handles the redirect of the provider back to this service.
+async fn finish(
     Shared(server): Shared<Server>,
     headers: HeaderMap,
-    back: Result<Query<Back>, QueryRejection>,
+    callback: Result<Query<Callback>, QueryRejection>,
 ) -> Response<Body> {
     let began = Instant::now();
     if server.access.provider.is_none() {
-        return lost(&server, began);
+        return not_found(&server, began);
     }
-    let back = back.map(|Query(back)| back).unwrap_or_default();
-    let mut response = arrived(&server, &headers, back).await;
+    let callback = callback.map(|Query(callback)| callback).unwrap_or_default();
+    let mut response = finished(&server, &headers, callback).await;
     let sharing = server.sharing;
-    let gone = login::give_cookie(&sharing, COOKIE, "", SameSite::Lax);
+    let gone = session::give_cookie(&sharing, COOKIE, "", SameSite::Lax);
     response.headers_mut().append(header::SET_COOKIE, gone);
     counted(&sharing, "console", "login", began, response)
 }
 
-async fn arrived(server: &Server, headers: &HeaderMap, back: Back) -> Response<Body> {
+async fn finished(server: &Server, headers: &HeaderMap, callback: Callback) -> Response<Body> {
     let sharing = &server.sharing;
     let refused = |status, why: &str| html(status, &RefusedPage { why: why.to_owned() });
     let outcome = |outcome: &str| sharing.inner.metrics.logins.with_label_values(&[outcome]).inc();
-    let begun = login::cookie(headers, &login::cookie_name(sharing, COOKIE)).as_deref().and_then(Begun::read);
-    let Some(begun) = begun.filter(|begun| {
-        back.state.as_ref().is_some_and(|state| bool::from(state.as_bytes().ct_eq(begun.state.as_bytes())))
+    let pending =
+        session::cookie(headers, &session::cookie_name(sharing, COOKIE)).as_deref().and_then(PendingLogin::read);
+    let Some(pending) = pending.filter(|pending| {
+        callback.state.as_ref().is_some_and(|state| bool::from(state.as_bytes().ct_eq(pending.state.as_bytes())))
     }) else {
         outcome("wrong");
         return refused(StatusCode::BAD_REQUEST, WITHOUT_COOKIE);
     };
-    if let Some(error) = back.error {
+    if let Some(error) = callback.error {
         outcome("wrong");
         let why = format!("The provider did not log you in: {}.", text_format::shorten(&error, 80));
         return refused(StatusCode::FORBIDDEN, &why);
     }
-    let next = begun.next.clone();
+    let next = pending.next.clone();
     let access = Arc::clone(&server.access);
     let found = sharing
         .blocking(move |inner| {
             let Some(provider) = &access.provider else { return Ok(Err("no provider is configured".to_owned())) };
-            // Another provider's answer must not be handed to this one.
-            if back.iss.is_some_and(|issuer| issuer != provider.config.issuer) {
+            // The answer of another provider must not be sent to this one.
+            if callback.iss.is_some_and(|issuer| issuer != provider.config.issuer) {
                 return Ok(Err("the answer is from another provider".to_owned()));
             }
-            Ok(provider.person(&back.code.unwrap_or_default(), &begun, &inner.policy.rules.sign_off_roles()))
+            Ok(provider.person(&callback.code.unwrap_or_default(), &pending, &inner.policy.rules.sign_off_roles()))
         })
         .await;
-    let Found { name, roles, sign_off_roles } = match found {
+    let Identity { name, roles, sign_off_roles } = match found {
         Ok(Ok(found)) => found,
         Ok(Err(why)) => {
             outcome("wrong");
@@ -440,11 +449,12 @@ async fn arrived(server: &Server, headers: &HeaderMap, back: Back) -> Response<B
         return refused(StatusCode::FORBIDDEN, why);
     }
     let roles = roles.iter().map(|role| role.name()).collect::<Vec<_>>().join(",");
-    let begun: Result<_, SharingError> = login::begin(sharing, headers, name, (roles, sign_off_roles), None).await;
-    match begun {
+    let cookie: Result<_, SharingError> = session::begin(sharing, headers, name, (roles, sign_off_roles), None).await;
+    match cookie {
         Ok(cookie) => {
             outcome("ok");
-            // Not a redirect: the browser came from another site, and would not send a strict cookie along.
+            // No redirect: the browser came from another site, so it would not send a cookie with
+            // SameSite=Strict.
             let mut response = html(StatusCode::OK, &ArrivedPage { next });
             response.headers_mut().append(header::SET_COOKIE, cookie);
             response
@@ -456,8 +466,8 @@ async fn arrived(server: &Server, headers: &HeaderMap, back: Back) -> Response<B
     }
 }
 
-/// Without a provider there is nothing here.
-fn lost(server: &Server, began: Instant) -> Response<Body> {
+/// The page for a service without a provider.
+fn not_found(server: &Server, began: Instant) -> Response<Body> {
     let page = MessagePage {
         title: "There is no such page",
         text: "This service has no login by a provider. The page /login says how to log in.".into(),

@@ -195,8 +195,8 @@ async fn outcome(Shared(server): Shared<Server>, Id(id): Id) -> Response<Body> {
         let rendered = inner.rendered(&stored)?;
         let terms = inner.policy.terms(&stored.cluster).with_rendered(Some(&rendered));
         let outcome = policy::decide(&stored.case, &terms, Timestamp::now());
-        let told: Vec<&Decision> = outcome.told().collect();
-        let beside = inner.beside(&stored, &told)?;
+        let notified: Vec<&Decision> = outcome.notified().collect();
+        let beside = inner.beside(&stored, &notified)?;
         let who_may_sign_off = outcome
             .sign_offs
             .iter()

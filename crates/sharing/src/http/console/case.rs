@@ -16,7 +16,6 @@ use messages::{
 use serde::Deserialize;
 
 use super::{
-    super::respond::MessagePage,
     Shell, documents,
     retractions::{self, CaseView, WaitingView},
     review::{Refused, ReviewForms, Sent},
@@ -25,7 +24,7 @@ use crate::{
     http::{
         Server,
         access::{self, Access, Person, Posted},
-        respond::{counted, failed, html, path_segment},
+        respond::{counted, failed, html, no_case, path_segment},
     },
     publish::redaction,
     service::{Inner, Sharing, SharingError, posts},
@@ -242,16 +241,6 @@ async fn show(server: &Server, person: Person, id: String, asked: Asked, refused
     }
 }
 
-pub(super) fn no_case() -> Response<Body> {
-    html(
-        StatusCode::NOT_FOUND,
-        &MessagePage {
-            title: "There is no such cluster",
-            text: "It may have been merged into another cluster. The list of cases shows all clusters.".into(),
-        },
-    )
-}
-
 /// Renders the page. Blocks: a graph costs milliseconds.
 fn case_page(
     inner: &Inner,
@@ -367,11 +356,11 @@ fn recipients(
 
 /// Whether the page shows at once what the recipient will see.
 fn is_open(decision: &Decision) -> bool {
-    decision.told || !decision.blocks.is_empty()
+    decision.notified || !decision.blocks.is_empty()
 }
 
 fn recipient(stored: &CaseRecord, decision: &Decision, policy: &Policy) -> RecipientView {
-    let (verdict, badge) = match (decision.told, decision.must, decision.blocks.is_empty()) {
+    let (verdict, badge) = match (decision.notified, decision.must, decision.blocks.is_empty()) {
         (_, _, false) => ("blocked", "single"),
         (true, true, _) => ("mandatory", "good"),
         (true, false, _) => ("notified", "good"),
@@ -446,6 +435,7 @@ fn done(step: &str) -> Option<&'static str> {
         }
         "handover" => "The delivery is recorded.",
         "confirm_delay" => "The delay is confirmed and in force.",
+        "withdraw_delay" => "The delay is taken back.",
         "attend" => "Recorded as reviewed.",
         "propose_renewal" => "Proposed. Another person has to renew it.",
         "renew" => "Renewed. Partners receive new versions.",
@@ -463,7 +453,7 @@ fn advice(case: &Case) -> String {
         State::Nominated => "Nobody has reviewed this case yet. Nothing has been shared.".to_owned(),
         State::InReview => "This case is in review. Nothing has been shared.".to_owned(),
         State::Approved => {
-            let by = case.approved.as_ref().map_or("One reviewer", |word| word.by.as_str());
+            let by = case.approved.as_ref().map_or("One reviewer", |statement| statement.by.as_str());
             format!("{by} approved it; another person has to release it. Nothing has been shared.")
         }
         State::Dismissed => "This case was dismissed. Nothing was shared.".to_owned(),

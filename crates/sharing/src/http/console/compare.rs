@@ -9,11 +9,11 @@ use axum::{
     http::{Response, StatusCode},
 };
 
-use super::{Shell, case, review::Sent};
+use super::{Shell, review::Sent};
 use crate::{
     http::{
         access::{self, Person, Posted},
-        respond::{MessagePage, counted, failed, from_path_segment, html, path_segment},
+        respond::{MessagePage, counted, failed, from_path_segment, html, no_case, path_segment},
     },
     service::{Inner, Sharing, SharingError},
 };
@@ -47,7 +47,7 @@ pub(super) async fn page(
         Err(_) => choose_two(),
         Ok(ids) => match sharing.blocking(move |inner| compare_page(inner, &person, &ids)).await {
             Ok(Some(page)) => html(StatusCode::OK, &page),
-            Ok(None) => case::no_case(),
+            Ok(None) => no_case(),
             Err(error) => failed(&sharing, &error),
         },
     };

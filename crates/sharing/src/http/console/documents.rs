@@ -10,9 +10,8 @@ use axum::{
 use jiff::Timestamp;
 use serde::Deserialize;
 
-use super::{super::respond::MessagePage, case};
 use crate::{
-    http::respond::{counted, failed, html, path_segment, respond},
+    http::respond::{MessagePage, counted, failed, html, no_case, path_segment, respond},
     publish::documents::{self, Document},
     service::{self, Sharing, SharingError},
 };
@@ -56,8 +55,8 @@ pub(super) fn links(stored: &CaseRecord, decision: &Decision, policy: &Policy) -
     let Some(recipient) = policy.recipients.iter().find(|known| known.name == decision.recipient) else {
         return Vec::new();
     };
-    let was_told = case.told.as_ref().is_some_and(|told| told.contains_key(&recipient.name));
-    if !was_told && !decision.told {
+    let was_notified = case.notified.as_ref().is_some_and(|notified| notified.contains_key(&recipient.name));
+    if !was_notified && !decision.notified {
         return Vec::new();
     }
     let newer = stored.released.as_ref().is_some_and(|released| released.version < stored.cluster.version);
@@ -96,7 +95,7 @@ pub(super) struct SentObjects {
 pub(super) fn sent(stored: &CaseRecord, decision: &Decision, rendered: &Rendered) -> Option<SentObjects> {
     let case = &stored.case;
     let sha256 = rendered.get(&decision.recipient)?.clone();
-    let approved = case.approved.as_ref().filter(|word| word.version == case.version);
+    let approved = case.approved.as_ref().filter(|statement| statement.version == case.version);
     Some(SentObjects {
         address: format!("/clusters/{}/objects/{}", path_segment(&case.cluster_id), path_segment(&decision.recipient)),
         as_approved: approved.map(|_| case.approved_objects.get(&decision.recipient) == Some(&sha256)),
@@ -123,7 +122,7 @@ pub(super) async fn objects(
             response
         }
         Ok(None) => no_document(StatusCode::NOT_FOUND, "This recipient would get no objects.".to_owned()),
-        Err(SharingError::NoCase(_)) => case::no_case(),
+        Err(SharingError::NoCase(_)) => no_case(),
         Err(error) => failed(&sharing, &error),
     };
     counted(&sharing, "console", "objects", began, response)
@@ -211,7 +210,7 @@ fn answer(
             response
         }
         Ok(None) => no_document(StatusCode::NOT_FOUND, "There is no such document.".to_owned()),
-        Err(SharingError::NoCase(_)) => case::no_case(),
+        Err(SharingError::NoCase(_)) => no_case(),
         Err(SharingError::Unknown(why)) => no_document(StatusCode::NOT_FOUND, text_format::shorten(&why, 600)),
         Err(SharingError::Document(error)) => {
             no_document(StatusCode::UNPROCESSABLE_ENTITY, text_format::shorten(&error.to_string(), 600))

@@ -18,7 +18,7 @@ use crate::{
     },
     service::{Inner, Sharing, SharingError},
 };
-use casework::policy::{Class, Told};
+use casework::policy::{Class, NotifyWhen};
 
 /// Entries of the audit log on a page.
 const ENTRIES: i64 = 100;
@@ -77,11 +77,11 @@ fn partners_page(inner: &Inner, person: &Person) -> Result<PartnersPage, Sharing
         ceiling: recipient.tlp_ceiling.label(),
         contact: recipient.contact.clone(),
     });
-    let when = |told: Told| match told {
-        Told::Always => "always",
-        Told::ByDefault => "by default",
-        Told::WhenChosen => "when chosen",
-        Told::Never => "never",
+    let when = |when: NotifyWhen| match when {
+        NotifyWhen::Always => "always",
+        NotifyWhen::ByDefault => "by default",
+        NotifyWhen::WhenChosen => "when chosen",
+        NotifyWhen::Never => "never",
     };
     let classes = Class::ALL.map(|class| {
         let rule = inner.policy.rules.class(class);

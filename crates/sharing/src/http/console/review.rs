@@ -13,7 +13,7 @@ use crate::http::access::{Access, Person};
 use casework::{
     CaseRecord, Role,
     case::State,
-    policy::{self, Answer, Class, Delay, Needs, Outcome, Policy, TargetKind, is_same_person},
+    policy::{self, Answer, Class, Delay, Needs, Outcome, Policy, Recorded, TargetKind, is_same_person},
 };
 pub(super) use form::Sent;
 use form::{ROWS, account_value, kind_name};
@@ -65,6 +65,8 @@ pub(super) struct ReviewForms {
     delays: Vec<String>,
     /// Delays that the person may confirm: value of the form, and text.
     to_confirm: Vec<(String, String)>,
+    /// Delays that the person may take back, likewise.
+    to_withdraw: Vec<(String, String)>,
     /// Open mandatory notifications, with the time since when or until when.
     must_be_notified: Vec<String>,
     /// Recipients to which a delivery by hand can be recorded.
@@ -148,8 +150,16 @@ impl ReviewForms {
             ),
             _ => None,
         };
-        let told_of =
+        let shared_accounts =
             stored.released.as_ref().filter(|_| shared && releases).map_or(&[][..], |released| &released.accounts);
+        let delays = |concern: &dyn Fn(&Recorded<Delay>) -> bool| -> Vec<(String, String)> {
+            let unconfirmed = facts.delays.iter().filter(|record| !policy::is_confirmed(facts, record));
+            let named = |record: &Recorded<Delay>| {
+                let Delay { state, until, .. } = &record.what;
+                (format!("{state} {until}"), format!("{state} until {} UTC", text_format::minute(*until)))
+            };
+            unconfirmed.filter(|record| concern(record)).map(named).collect()
+        };
         // A refused form is shown as it was sent.
         let sent = |form: &str| refused.as_ref().filter(|r| !r.conflict && r.sent.get("step") == form).map(|r| &r.sent);
         let ticked: BTreeSet<String> =
@@ -204,7 +214,7 @@ impl ReviewForms {
             class: decision.class.to_string(),
             ticked: match sent("chosen") {
                 Some(sent) => sent.all("recipient").any(|name| name == decision.recipient),
-                None => decision.told,
+                None => decision.notified,
             },
             must: decision.must,
         });
@@ -247,7 +257,7 @@ impl ReviewForms {
                     form: form_for(block.needs),
                 })
                 .collect(),
-            notified: outcome.told().map(|decision| decision.recipient.clone()).collect(),
+            notified: outcome.notified().map(|decision| decision.recipient.clone()).collect(),
             marks: marks(case, outcome),
             kinds: TargetKind::ALL.map(|kind| (kind_name(kind), kind.label())).to_vec(),
             targets,
@@ -277,16 +287,10 @@ impl ReviewForms {
                     )
                 })
                 .collect(),
-            to_confirm: facts
-                .delays
-                .iter()
-                .filter(|record| is_same_person(&record.what.approver, &person.name))
-                .filter(|record| !policy::is_confirmed(facts, record))
-                .map(|record| {
-                    let Delay { state, until, .. } = &record.what;
-                    (format!("{state} {until}"), format!("{state} until {} UTC", text_format::minute(*until)))
-                })
-                .collect(),
+            to_confirm: delays(&|record| is_same_person(&record.what.approver, &person.name)),
+            to_withdraw: delays(&|record| {
+                is_same_person(&record.by, &person.name) || is_same_person(&record.what.approver, &person.name)
+            }),
             must_be_notified: case
                 .duties
                 .iter()
@@ -299,7 +303,7 @@ impl ReviewForms {
                 .recipients
                 .iter()
                 .filter(|recipient| recipient.class != Class::Platform && case.first_released_at.is_some())
-                .filter(|recipient| case.had(recipient).is_some() || case.must_be_told(recipient))
+                .filter(|recipient| case.received_versions(recipient).is_some() || case.must_be_notified(recipient))
                 .map(|recipient| recipient.name.clone())
                 .collect(),
             handovers: case
@@ -367,8 +371,8 @@ impl ReviewForms {
                     )
                 },
             ),
-            further_accounts: told_of.len().saturating_sub(BOXES),
-            accounts: told_of
+            further_accounts: shared_accounts.len().saturating_sub(BOXES),
+            accounts: shared_accounts
                 .iter()
                 .take(BOXES)
                 .map(|account| {
@@ -431,6 +435,7 @@ impl ReviewForms {
             "handover" => self.releases && !self.handed_to.is_empty(),
             "sign_off" => self.open && !self.roles.is_empty(),
             "confirm_delay" => self.releases && !self.to_confirm.is_empty(),
+            "withdraw_delay" => self.reviews && self.open && !self.to_withdraw.is_empty(),
             _ => self.reviews && self.open,
         }
     }

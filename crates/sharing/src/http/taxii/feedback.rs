@@ -10,7 +10,7 @@ use serde_json::Value;
 
 use crate::{
     object::NewObject,
-    publish::stix::feedback::{is_context, read, says_nothing},
+    publish::stix::feedback::{is_context, read, without_meaning},
     service::Inner,
     store::{CollectionRow, Inbox, StoreError},
 };
@@ -26,11 +26,11 @@ pub(super) fn refusal(inner: &Inner, inbox: &Inbox, object: &NewObject) -> Resul
         Ok(value) if is_context(&value) => return Ok(None),
         Ok(value) => match read(&value) {
             Err(why) => (Outcome::Unreadable, why),
-            Ok(said) => {
-                let unknown = inner.store.not_told(inbox.told, &said.about)?;
+            Ok(feedback) => {
+                let unknown = inner.store.not_received(inbox.feed, &feedback.about)?;
                 if !unknown.is_empty() {
                     (Outcome::Unknown, not_received(&unknown))
-                } else if let Some(why) = says_nothing(&value, &said) {
+                } else if let Some(why) = without_meaning(&value, &feedback) {
                     (Outcome::NoVerdict, why)
                 } else {
                     return Ok(None);

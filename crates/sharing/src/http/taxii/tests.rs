@@ -86,7 +86,7 @@ impl Server {
         };
         let runtime = tokio::runtime::Runtime::new().unwrap();
         let sharing = Sharing::open(config, &runtime::metrics::Metrics::new().unwrap()).unwrap();
-        sharing.inner.store.tell("birds", writing::ABOUT).unwrap();
+        sharing.inner.store.record_shared_object("birds", writing::ABOUT).unwrap();
         let (base, key, other_key) = runtime.block_on(async {
             let serving = crate::Server::new(sharing.clone());
             let listener = serving.bind().await.unwrap();

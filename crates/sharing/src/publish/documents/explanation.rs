@@ -62,7 +62,7 @@ pub(crate) fn render(asked: &Explained<'_>) -> Result<Document, DocumentError> {
         tlp_meaning: meaning(asked.tlp),
     };
     let (title, blocks) = markdown::read(&page.render().map_err(|error| fail(error.to_string()))?).map_err(fail)?;
-    let paper = Content {
+    let content = Content {
         title,
         from: page.identity.clone(),
         reference: format!("{}, version {}", page.case, cluster.version),
@@ -75,7 +75,7 @@ pub(crate) fn render(asked: &Explained<'_>) -> Result<Document, DocumentError> {
         },
         blocks,
     };
-    finish(paper, draft).map_err(fail)
+    finish(content, draft).map_err(fail)
 }
 
 /// What people decided, as a sentence.

@@ -19,7 +19,7 @@ const STYLE: &str = include_str!("../../../assets/document.css");
 #[derive(Template)]
 #[template(path = "documents/document.html")]
 struct Page<'a> {
-    paper: &'a Content,
+    content: &'a Content,
     language: &'static str,
     style: &'static str,
     style_hash: String,
@@ -49,19 +49,19 @@ pub(crate) fn style_source() -> String {
 }
 
 /// Renders a document. Fails only if a template has an error.
-pub(super) fn render(paper: &Content) -> Result<String, String> {
+pub(super) fn render(content: &Content) -> Result<String, String> {
     let page = Page {
-        paper,
+        content,
         language: LANGUAGE,
         style: STYLE,
         style_hash: STANDARD.encode(Sha256::digest(STYLE.as_bytes())),
-        colour: match paper.tlp {
+        colour: match content.tlp {
             Tlp::Clear => "clear",
             Tlp::Green => "green",
             Tlp::Amber | Tlp::AmberStrict => "amber",
             Tlp::Red => "red",
         },
-        date: text_format::day(paper.dated),
+        date: text_format::day(content.dated),
     };
     page.render().map_err(|error| error.to_string())
 }

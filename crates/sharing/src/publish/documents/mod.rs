@@ -157,23 +157,23 @@ pub enum DocumentError {
 pub fn render(request: &Request<'_>) -> Result<Document, DocumentError> {
     request.check()?;
     let fail = |why: String| DocumentError::Text { product: request.product, why };
-    finish(request.paper().map_err(fail)?, request.draft()).map_err(fail)
+    finish(request.content().map_err(fail)?, request.draft()).map_err(fail)
 }
 
 /// The content as HTML and PDF.
-fn finish(paper: Content, draft: bool) -> Result<Document, String> {
+fn finish(content: Content, draft: bool) -> Result<Document, String> {
     #[cfg(feature = "pdf")]
     let fonts = fonts::Fonts::new();
     #[cfg(feature = "pdf")]
-    let paper = spelled(paper, &fonts);
-    let html = html::render(&paper)?;
+    let content = spelled(content, &fonts);
+    let html = html::render(&content)?;
     #[cfg(feature = "pdf")]
-    let pdf = pdf::render(&paper, fonts)?;
+    let pdf = pdf::render(&content, fonts)?;
     Ok(Document {
         html_sha256: hex(&Sha256::digest(&html)),
         #[cfg(feature = "pdf")]
         pdf_sha256: hex(&Sha256::digest(&pdf)),
-        title: paper.title,
+        title: content.title,
         draft,
         html,
         #[cfg(feature = "pdf")]
@@ -183,9 +183,9 @@ fn finish(paper: Content, draft: bool) -> Result<Document, String> {
 
 /// The document with only characters that have a glyph, in HTML and PDF alike.
 #[cfg(feature = "pdf")]
-fn spelled(mut paper: Content, fonts: &fonts::Fonts) -> Content {
-    paper.texts_mut().for_each(|text| fonts.spell(text));
-    paper
+fn spelled(mut content: Content, fonts: &fonts::Fonts) -> Content {
+    content.texts_mut().for_each(|text| fonts.spell(text));
+    content
 }
 
 /// The occasion of a document.
@@ -244,9 +244,9 @@ impl Request<'_> {
         if self.withdrawn() {
             return Occasion::Withdrawal;
         }
-        let told = self.case.told.as_ref().and_then(|told| told.get(&self.recipient.name));
-        match told {
-            Some(told) if told.first < self.cluster.version => Occasion::Update(told.first),
+        let versions = self.case.notified.as_ref().and_then(|notified| notified.get(&self.recipient.name));
+        match versions {
+            Some(versions) if versions.first < self.cluster.version => Occasion::Update(versions.first),
             _ => Occasion::First,
         }
     }
@@ -257,14 +257,14 @@ impl Request<'_> {
 
     /// Time of the decision that the document is about.
     fn dated(&self) -> Timestamp {
-        let approved = self.case.approved.as_ref().filter(|word| word.version == self.cluster.version);
+        let approved = self.case.approved.as_ref().filter(|statement| statement.version == self.cluster.version);
         match approved {
             Some(word) if !self.withdrawn() => word.at,
             _ => self.case.changed_at,
         }
     }
 
-    fn paper(&self) -> Result<Content, String> {
+    fn content(&self) -> Result<Content, String> {
         let public = self.product == Product::PublicNotice;
         // A public notice never names an account or a person, whatever the configuration says.
         let shows = if public { UNNAMED } else { self.shows };

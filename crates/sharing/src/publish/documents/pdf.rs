@@ -66,16 +66,16 @@ fn colour(tlp: Tlp) -> Colour {
 }
 
 /// Writes a document as PDF. Fails only if the PDF writer cannot represent the content.
-pub(super) fn render(paper: &Content, fonts: Fonts) -> Result<Vec<u8>, String> {
+pub(super) fn render(content: &Content, fonts: Fonts) -> Result<Vec<u8>, String> {
     let mut setter = Setter::new(fonts);
-    let Sheet { pages, structure, leaves } = setter.set(paper);
+    let Sheet { pages, structure, leaves } = setter.set(content);
     let configuration = ConfigurationBuilder::new()
         .with_archival_validator(Archival::A2_A)
         .with_accessibility_validator(Accessibility::UA1)
         .finish()
         .map_err(|error| format!("{error:?}"))?;
     let mut document = Document::new_with(SerializeSettings { configuration, ..SerializeSettings::default() });
-    document.set_metadata(metadata(paper));
+    document.set_metadata(metadata(content));
     let settings = PageSettings::from_wh(PAGE.0, PAGE.1).ok_or("a page has a size")?;
     let count = pages.len();
     let mut drawn: Vec<Vec<Identifier>> = (0..leaves).map(|_| Vec::new()).collect();
@@ -83,7 +83,7 @@ pub(super) fn render(paper: &Content, fonts: Fonts) -> Result<Vec<u8>, String> {
     for (index, marks) in pages.iter().enumerate() {
         let mut page: Page<'_> = document.start_page_with(settings.clone());
         let mut surface = page.surface();
-        furniture(&mut surface, &mut setter, paper, index + 1, count);
+        furniture(&mut surface, &mut setter, content, index + 1, count);
         for mark in marks {
             match mark {
                 Mark::Line { line, x, y, leaf: Leaf::Content(leaf) } => {
@@ -122,8 +122,8 @@ pub(super) fn render(paper: &Content, fonts: Fonts) -> Result<Vec<u8>, String> {
     document.finish().map_err(|error| format!("{error:?}"))
 }
 
-fn metadata(paper: &Content) -> Metadata {
-    let time = paper.dated.to_zoned(jiff::tz::TimeZone::UTC);
+fn metadata(content: &Content) -> Metadata {
+    let time = content.dated.to_zoned(jiff::tz::TimeZone::UTC);
     let part = |value: i8| u8::try_from(value).unwrap_or_default();
     let date = DateTime::new(u16::try_from(time.year()).unwrap_or_default())
         .month(part(time.month()))
@@ -133,26 +133,26 @@ fn metadata(paper: &Content) -> Metadata {
         .second(part(time.second()))
         .utc_offset_hour(0);
     Metadata::new()
-        .title(paper.title.clone())
+        .title(content.title.clone())
         .language(html::LANGUAGE.to_owned())
-        .authors(vec![paper.from.clone()])
-        .keywords(vec![paper.tlp.label().to_owned()])
+        .authors(vec![content.from.clone()])
+        .keywords(vec![content.tlp.label().to_owned()])
         .creator("Lockstep".to_owned())
         .creation_date(date)
-        .document_id(format!("{} {}", paper.reference, paper.title))
+        .document_id(format!("{} {}", content.reference, content.title))
 }
 
 /// The parts of every page other than the text.
-fn furniture(surface: &mut Surface<'_>, setter: &mut Setter, paper: &Content, page: usize, pages: usize) {
+fn furniture(surface: &mut Surface<'_>, setter: &mut Setter, content: &Content, page: usize, pages: usize) {
     let number = format!("Page {page} of {pages}");
-    let warning = paper.warning.unwrap_or_default();
-    let above = [paper.from.clone(), text_format::day(paper.dated)].join(" · ");
-    let below = paper.reference.clone();
-    let label = Style { colour: colour(paper.tlp), ..LABEL };
+    let warning = content.warning.unwrap_or_default();
+    let above = [content.from.clone(), text_format::day(content.dated)].join(" · ");
+    let below = content.reference.clone();
+    let label = Style { colour: colour(content.tlp), ..LABEL };
     for (kind, y, lines) in
         [(ArtifactType::Header, 36.0, [&above, warning]), (ArtifactType::Footer, PAGE.1 - 58.0, [&below, &number])]
     {
-        let marking = setter.line(paper.tlp.label(), label);
+        let marking = setter.line(content.tlp.label(), label);
         let small = lines.map(|text| setter.line(text, SMALL));
         artifact(surface, kind, |surface| {
             if let Some(marking) = &marking {

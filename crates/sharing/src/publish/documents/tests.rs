@@ -30,7 +30,7 @@ fn case(cluster: &ClusterMessage) -> Case {
     case.state = State::Released;
     case.released_version = Some(cluster.version);
     case.changed_at = time(3600);
-    case.approved = Some(casework::case::Word {
+    case.approved = Some(casework::case::Statement {
         by: "ann".to_owned(),
         at: time(60),
         version: cluster.version,
@@ -203,7 +203,7 @@ fn html_and_pdf_say_the_same() {
     for class in [Class::Congress, Class::StateLocal, Class::Candidate, Class::Public] {
         let recipient = recipient(class);
         let request = request(&cluster, &case, &recipient, Rules::with_marking(Tlp::Amber).class(class).shows);
-        let paper = spelled(request.paper().unwrap(), &Fonts::new());
+        let content = spelled(request.content().unwrap(), &Fonts::new());
         let document = render(&request).unwrap();
         let squeeze = |text: &str| -> String { text.split_whitespace().collect() };
         let pages = pages(&document);
@@ -215,12 +215,12 @@ fn html_and_pdf_say_the_same() {
             pdf = pdf.replace(&squeeze(&format!("Page {page} of {}", pages.len())), "");
         }
         for text in
-            [&squeeze(&format!("{} · {}", paper.from, text_format::day(paper.dated))), &squeeze(&paper.reference)]
+            [&squeeze(&format!("{} · {}", content.from, text_format::day(content.dated))), &squeeze(&content.reference)]
         {
             pdf = pdf.replace(text.as_str(), "");
         }
-        pdf = pdf.replace(paper.tlp.label(), "");
-        let texts = paper.blocks.iter().flat_map(|block| match block {
+        pdf = pdf.replace(content.tlp.label(), "");
+        let texts = content.blocks.iter().flat_map(|block| match block {
             content::Block::Heading(_, text) | content::Block::Paragraph(text) => vec![text],
             content::Block::List(items) => items.iter().collect(),
             content::Block::Table(table) => table.head.iter().chain(table.rows.iter().flatten()).collect(),
@@ -228,7 +228,7 @@ fn html_and_pdf_say_the_same() {
         for text in texts {
             let text = squeeze(&text.plain());
             assert!(html.contains(&text), "{class}: the HTML lacks {text}");
-            let text = text.replace(&squeeze(&paper.reference), "").replace(paper.tlp.label(), "");
+            let text = text.replace(&squeeze(&content.reference), "").replace(content.tlp.label(), "");
             assert!(pdf.contains(&text), "{class}: the PDF lacks {text}\n{pdf}");
         }
     }
@@ -320,7 +320,7 @@ fn drafts_updates_and_withdrawals_say_so() {
     let letter = document(&cluster, &case, Class::Platform);
     assert!(!letter.draft && !letter.html.contains("DRAFT"));
 
-    case.told = Some(BTreeMap::from([("the-platform".to_owned(), Versions { first: 1, last: 2 })]));
+    case.notified = Some(BTreeMap::from([("the-platform".to_owned(), Versions { first: 1, last: 2 })]));
     let update = document(&cluster, &case, Class::Platform);
     assert_eq!(update.title, "Updated notification: accounts acting in lockstep");
     assert!(update.html.contains("version 3 of our notice. It replaces version 1 and all versions since"));

@@ -3,6 +3,8 @@
 //! What STIX has no property for is in an extension of ours. Links are no `url` objects: importers would block the sites that a group
 //! shared, which are accused of nothing. A withdrawn object holds neither key nor posts.
 
+use std::collections::BTreeSet;
+
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
@@ -101,7 +103,7 @@ pub(crate) enum TextStatus {
     Shown,
     /// The recipient's class does not see them, or they would name an account or a post on another platform.
     Withheld,
-    /// The text is gone: it was not kept when the sharing of this version was approved, or it was erased since.
+    /// The text is gone: it was not kept when the sharing of this version was approved, or it was deleted since.
     Gone,
 }
 
@@ -140,21 +142,29 @@ fn written(text: &str) -> String {
     written
 }
 
-/// A shared object without the texts, links and digests of the account's posts; nothing where it has none.
-pub(crate) fn without_texts_of(body: &str, account_id: &str) -> Option<String> {
+/// A shared object without the texts, links and digests of an account's posts. `None` if it has none of
+/// them.
+pub(crate) fn without_texts_of_account(body: &str, account_id: &str) -> Option<String> {
+    without_texts(body, |post| post.get("account_id").is_some_and(|id| id == account_id))
+}
+
+/// The same for posts, by their ids on the platform.
+pub(crate) fn without_texts_of_posts(body: &str, ids: &BTreeSet<String>) -> Option<String> {
+    without_texts(body, |post| post.get("id").and_then(Value::as_str).is_some_and(|id| ids.contains(id)))
+}
+
+fn without_texts(body: &str, is_gone: impl Fn(&serde_json::Map<String, Value>) -> bool) -> Option<String> {
     let mut object: Value = serde_json::from_str(body).ok()?;
     let posts = object.get_mut("extensions")?.get_mut(EXTENSION)?.get_mut("posts")?.as_array_mut()?;
-    let mut erased = false;
-    for post in posts.iter_mut().filter_map(Value::as_object_mut) {
-        if post.get("account_id").is_some_and(|id| id == account_id) {
-            let taken = ["text", "links", "record_sha256"].map(|name| post.remove(name).is_some());
-            if taken.contains(&true) {
-                post.insert("text_status".to_owned(), json!(TextStatus::Gone));
-                erased = true;
-            }
+    let mut changed = false;
+    for post in posts.iter_mut().filter_map(Value::as_object_mut).filter(|post| is_gone(post)) {
+        let taken = ["text", "links", "record_sha256"].map(|name| post.remove(name).is_some());
+        if taken.contains(&true) {
+            post.insert("text_status".to_owned(), json!(TextStatus::Gone));
+            changed = true;
         }
     }
-    erased.then(|| object.to_string())
+    changed.then(|| object.to_string())
 }
 
 impl Publication<'_> {

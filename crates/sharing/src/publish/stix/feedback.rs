@@ -1,7 +1,7 @@
 //! What a partner's STIX object says of what it was told: a `sighting` (it sees the account do the same), an `opinion` (agree or
 //! disagree) or a `note` with a label or our property extension, for what an opinion cannot say.
 
-use casework::feedback::{Said, Says};
+use casework::feedback::{Meaning, PartnerFeedback};
 use jiff::Timestamp;
 use messages::feedback::Verdict;
 use serde_json::Value;
@@ -23,13 +23,13 @@ pub(crate) fn is_context(object: &Value) -> bool {
 
 /// Why feedback that can be read says nothing that could be kept. An opinion may be neutral, and a sighting may be that of nothing;
 /// a note without a verdict would be read by nobody.
-pub(crate) fn says_nothing(object: &Value, said: &Said) -> Option<String> {
-    (object["type"] == "note" && said.says == Says::Nothing)
+pub(crate) fn without_meaning(object: &Value, feedback: &PartnerFeedback) -> Option<String> {
+    (object["type"] == "note" && feedback.meaning == Meaning::Nothing)
         .then(|| format!("labels is missing: a note says with one of them what it means ({WORDS})"))
 }
 
 /// Takes an object apart, or says what is wrong with it and how it should be.
-pub(crate) fn read(object: &Value) -> Result<Said, String> {
+pub(crate) fn read(object: &Value) -> Result<PartnerFeedback, String> {
     let kind = object["type"].as_str().unwrap_or_default();
     let about = match kind {
         "sighting" => match object["sighting_of_ref"].as_str() {
@@ -50,8 +50,8 @@ pub(crate) fn read(object: &Value) -> Result<Said, String> {
         .ok_or_else(|| "modified is no time: write it like 2026-11-01T00:00:00.000Z".to_owned())?;
     let note = ["explanation", "content", "description"].into_iter().find_map(|name| object[name].as_str());
     let note = note.map(|note| text_format::shorten(note, 2_000)).filter(|note| !note.is_empty());
-    let says = if object["revoked"] == true { Says::TakesBack } else { says(kind, object)? };
-    Ok(Said { about, says, at, note })
+    let meaning = if object["revoked"] == true { Meaning::TakesBack } else { meaning_of(kind, object)? };
+    Ok(PartnerFeedback { about, meaning, at, note })
 }
 
 fn refs(value: &Value) -> Result<Vec<String>, String> {
@@ -60,7 +60,7 @@ fn refs(value: &Value) -> Result<Vec<String>, String> {
     refs.ok_or_else(|| format!("object_refs must name 1 to {MAX_REFS} objects that you received"))
 }
 
-fn says(kind: &str, object: &Value) -> Result<Says, String> {
+fn meaning_of(kind: &str, object: &Value) -> Result<Meaning, String> {
     // What is said in so many words goes before what an object of its kind says by itself.
     let stated = &object["extensions"][EXTENSION]["verdict"];
     if !stated.is_null() {
@@ -71,43 +71,43 @@ fn says(kind: &str, object: &Value) -> Result<Says, String> {
             )
         });
     }
-    let mut said = None;
+    let mut found = None;
     for label in object["labels"].as_array().map(Vec::as_slice).unwrap_or_default() {
         let Some(word) = label.as_str().and_then(word_of) else {
             // A misspelt verdict must not be lost among labels of the partner's own.
             let label = text_format::shorten(&label.to_string(), 60);
             return Err(format!("labels has {label}, which is not known here: use {WORDS}"));
         };
-        if said.replace(word).is_some_and(|other| other != word) {
+        if found.replace(word).is_some_and(|other| other != word) {
             return Err("labels say two different things: give one verdict".to_owned());
         }
     }
-    if let Some(said) = said {
-        return Ok(said);
+    if let Some(found) = found {
+        return Ok(found);
     }
     Ok(match kind {
         "opinion" => match object["opinion"].as_str().unwrap_or_default() {
-            "agree" | "strongly-agree" => Says::Opinion(Verdict::Confirmed),
-            "disagree" | "strongly-disagree" => Says::Opinion(Verdict::Rejected),
-            "neutral" => Says::Nothing,
+            "agree" | "strongly-agree" => Meaning::Opinion(Verdict::Confirmed),
+            "disagree" | "strongly-disagree" => Meaning::Opinion(Verdict::Rejected),
+            "neutral" => Meaning::Nothing,
             _ => {
                 return Err("opinion must be strongly-disagree, disagree, neutral, agree or strongly-agree".to_owned());
             }
         },
         // Not to have seen something rejects nothing.
-        "sighting" if object["count"] == 0 => Says::Nothing,
-        "sighting" => Says::Opinion(Verdict::Confirmed),
-        _ => Says::Nothing,
+        "sighting" if object["count"] == 0 => Meaning::Nothing,
+        "sighting" => Meaning::Opinion(Verdict::Confirmed),
+        _ => Meaning::Nothing,
     })
 }
 
-fn word_of(word: &str) -> Option<Says> {
+fn word_of(word: &str) -> Option<Meaning> {
     Some(match word.to_ascii_lowercase().replace(['-', ' '], "_").as_str() {
-        "confirmed" => Says::Verdict(Verdict::Confirmed),
-        "rejected" => Says::Verdict(Verdict::Rejected),
-        "actioned" => Says::Verdict(Verdict::Actioned),
-        "already_known" => Says::Verdict(Verdict::AlreadyKnown),
-        "acknowledged" => Says::Acknowledges,
+        "confirmed" => Meaning::Verdict(Verdict::Confirmed),
+        "rejected" => Meaning::Verdict(Verdict::Rejected),
+        "actioned" => Meaning::Verdict(Verdict::Actioned),
+        "already_known" => Meaning::Verdict(Verdict::AlreadyKnown),
+        "acknowledged" => Meaning::Acknowledges,
         _ => return None,
     })
 }
@@ -135,23 +135,23 @@ mod tests {
     fn what_is_said_follows_from_kind_scale_label_and_extension() {
         let extension = |verdict: &str| json!({"extensions": {EXTENSION: {"verdict": verdict}}});
         let cases = [
-            ("sighting", json!({}), Says::Opinion(Verdict::Confirmed)),
-            ("sighting", json!({"count": 0}), Says::Nothing),
-            ("sighting", extension("already_known"), Says::Verdict(Verdict::AlreadyKnown)),
-            ("opinion", json!({"opinion": "strongly-disagree"}), Says::Opinion(Verdict::Rejected)),
-            ("opinion", json!({"opinion": "disagree"}), Says::Opinion(Verdict::Rejected)),
-            ("opinion", json!({"opinion": "neutral"}), Says::Nothing),
-            ("opinion", json!({"opinion": "agree"}), Says::Opinion(Verdict::Confirmed)),
-            ("opinion", json!({"opinion": "strongly-agree"}), Says::Opinion(Verdict::Confirmed)),
-            ("opinion", json!({"opinion": "agree", "revoked": true}), Says::TakesBack),
-            ("note", json!({"content": "hm"}), Says::Nothing),
-            ("note", json!({"content": "gone", "labels": ["actioned"]}), Says::Verdict(Verdict::Actioned)),
-            ("note", json!({"labels": ["already_known", "Already-Known"]}), Says::Verdict(Verdict::AlreadyKnown)),
-            ("note", extension("acknowledged"), Says::Acknowledges),
+            ("sighting", json!({}), Meaning::Opinion(Verdict::Confirmed)),
+            ("sighting", json!({"count": 0}), Meaning::Nothing),
+            ("sighting", extension("already_known"), Meaning::Verdict(Verdict::AlreadyKnown)),
+            ("opinion", json!({"opinion": "strongly-disagree"}), Meaning::Opinion(Verdict::Rejected)),
+            ("opinion", json!({"opinion": "disagree"}), Meaning::Opinion(Verdict::Rejected)),
+            ("opinion", json!({"opinion": "neutral"}), Meaning::Nothing),
+            ("opinion", json!({"opinion": "agree"}), Meaning::Opinion(Verdict::Confirmed)),
+            ("opinion", json!({"opinion": "strongly-agree"}), Meaning::Opinion(Verdict::Confirmed)),
+            ("opinion", json!({"opinion": "agree", "revoked": true}), Meaning::TakesBack),
+            ("note", json!({"content": "hm"}), Meaning::Nothing),
+            ("note", json!({"content": "gone", "labels": ["actioned"]}), Meaning::Verdict(Verdict::Actioned)),
+            ("note", json!({"labels": ["already_known", "Already-Known"]}), Meaning::Verdict(Verdict::AlreadyKnown)),
+            ("note", extension("acknowledged"), Meaning::Acknowledges),
         ];
-        for (kind, properties, says) in cases {
-            let said = read(&object(kind, properties.clone())).unwrap();
-            assert_eq!((said.says, said.about), (says, vec![SEEN.to_owned()]), "{kind} {properties}");
+        for (kind, properties, meaning) in cases {
+            let feedback = read(&object(kind, properties.clone())).unwrap();
+            assert_eq!((feedback.meaning, feedback.about), (meaning, vec![SEEN.to_owned()]), "{kind} {properties}");
         }
     }
 
@@ -229,8 +229,8 @@ mod tests {
     proptest! {
         #[test]
         fn nothing_that_a_partner_writes_breaks_the_reader(object in any_json()) {
-            if let Ok(said) = read(&object) {
-                prop_assert!(!said.about.is_empty() && said.about.len() <= MAX_REFS);
+            if let Ok(feedback) = read(&object) {
+                prop_assert!(!feedback.about.is_empty() && feedback.about.len() <= MAX_REFS);
             }
         }
     }

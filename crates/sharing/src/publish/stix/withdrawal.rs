@@ -39,7 +39,7 @@ impl Publication<'_> {
         self.platform_seed("retraction")
     }
 
-    /// Says that indicators are withdrawn.
+    /// Meaning that indicators are withdrawn.
     pub(super) fn withdrawn(&self, accounts: usize, seed: &str, objects: Vec<String>) -> Value {
         self.object(
             "note",

@@ -174,7 +174,7 @@ fn live(folder: &Path, store: &str, url: &str, dies: Option<&str>) -> bool {
 
 /// What must be the same after any life.
 #[derive(Debug, PartialEq)]
-struct Told {
+struct Observed {
     /// What the audit log says of each case, in order.
     history: Vec<(String, Vec<String>)>,
     /// How many versions each object of the collection has, by kind.
@@ -187,7 +187,7 @@ struct Told {
     acknowledged: usize,
 }
 
-async fn told(folder: &Path, place: &str, url: &str, got: &[Got]) -> Told {
+async fn observe(folder: &Path, place: &str, url: &str, got: &[Got]) -> Observed {
     let sharing = Sharing::attach(config(place, url), &runtime::metrics::Metrics::new().unwrap()).unwrap();
     assert!(sharing.verify_audit().await.unwrap().is_ok());
     let store = &sharing.inner.store;
@@ -223,7 +223,7 @@ async fn told(folder: &Path, place: &str, url: &str, got: &[Got]) -> Told {
     log.shutdown().await.unwrap();
     let deliveries = store.deliveries(&DeliveryQuery { limit: 100, ..DeliveryQuery::default() }).unwrap();
     let case = store.case("b").unwrap().unwrap().case;
-    Told {
+    Observed {
         history: history.into(),
         objects: kinds(all(&sharing, &[], Versions::All)),
         received,
@@ -234,7 +234,7 @@ async fn told(folder: &Path, place: &str, url: &str, got: &[Got]) -> Told {
 }
 
 /// A service's whole story with a death at that place, if any.
-async fn story(folder: &Path, place: &str, dies: Option<&str>) -> Told {
+async fn story(folder: &Path, place: &str, dies: Option<&str>) -> Observed {
     let endpoint = Endpoint::start().await;
     let log = open_log(folder).await;
     let records = ["a", "b"].map(|id| {
@@ -260,7 +260,7 @@ async fn story(folder: &Path, place: &str, dies: Option<&str>) -> Told {
     let ids: BTreeSet<&str> = got.iter().map(Got::id).collect();
     // At least once: only what was answered and not noted comes again, under its id.
     assert_eq!(got.len() - ids.len(), usize::from(dies == Some("after a webhook is answered")));
-    told(folder, place, &endpoint.url, &got).await
+    observe(folder, place, &endpoint.url, &got).await
 }
 
 on_both_databases!(async fn wherever_the_process_dies_nothing_is_lost_and_nothing_doubled);
@@ -273,7 +273,7 @@ async fn wherever_the_process_dies_nothing_is_lost_and_nothing_doubled((folder, 
     assert!(undisturbed.states.iter().all(|(state, _)| *state == DeliveryState::Delivered));
     for dies in PLACES {
         let (folder, place) = fresh();
-        let told = story(folder.path(), &place, Some(dies)).await;
-        assert_eq!(told, undisturbed, "{dies}, {place}");
+        let observed = story(folder.path(), &place, Some(dies)).await;
+        assert_eq!(observed, undisturbed, "{dies}, {place}");
     }
 }

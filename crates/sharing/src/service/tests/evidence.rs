@@ -12,7 +12,7 @@ use crate::{
 use messages::cluster::{LogPosition, PostRef};
 use sha2::{Digest, Sha256};
 
-on_both_databases!(async fn posts_outlive_the_log, the_task_keeps_posts_and_ends_with_the_service, withdrawn_accounts_keep_no_posts, posts_of_a_case_that_changed_meanwhile_are_not_kept, an_erased_account_is_gone_from_the_feed_too, an_erasure_hides_no_manipulation, old_posts_are_deleted, what_is_kept_after_the_approval_is_not_sent, an_erasure_takes_the_approval_back, texts_that_name_others_or_are_not_seen_are_withheld);
+on_both_databases!(async fn posts_outlive_the_log, the_demo_shares_texts_with_the_first_release, the_task_keeps_posts_and_ends_with_the_service, withdrawn_accounts_keep_no_posts, posts_of_a_case_that_changed_meanwhile_are_not_kept, an_erased_account_is_gone_from_the_feed_too, an_erasure_hides_no_manipulation, old_posts_are_deleted_from_the_feed_too, texts_of_a_post_that_did_not_expire_stay_in_the_feed, what_is_kept_after_the_approval_is_not_sent, an_erasure_takes_the_approval_back, texts_that_name_others_or_are_not_seen_are_withheld);
 
 /// A log with the posts of a cluster, all but the last one, and the cluster with their places.
 async fn log_of(mut cluster: ClusterMessage) -> (tempfile::TempDir, runtime::Log, ClusterMessage) {
@@ -172,6 +172,45 @@ fn with_more_posts(cluster: &ClusterMessage) -> ClusterMessage {
     more
 }
 
+async fn the_demo_shares_texts_with_the_first_release((_folder, place): Place) {
+    let sharing = open(&place, Reviewers::Demo, Tlp::Amber);
+    let (_log, log, cluster) = log_of(fixtures::cluster("a", 1)).await;
+    let topic = runtime::TopicSpec {
+        name: topics::CLUSTERS_FLAGGED,
+        partitions: 1,
+        cleanup: runtime::Cleanup::Delete,
+        retention: None,
+    };
+    log.create_topics(&[topic]).await.unwrap();
+    let mut message = cluster.clone();
+    let positions = message.take_positions();
+    let record = runtime::NewRecord {
+        headers: positions.header(&message).into_iter().collect(),
+        ..runtime::NewRecord::new(topics::CLUSTERS_FLAGGED, "a", message.encode().unwrap())
+    };
+    log.append(vec![record]).await.unwrap();
+    let shutdown = Shutdown::new();
+    let running = {
+        let (sharing, log, shutdown) = (sharing.clone(), log.clone(), shutdown.clone());
+        tokio::spawn(async move { sharing.read_clusters(&log, &shutdown).await })
+    };
+    while sharing.inner.store.case("a").unwrap().is_none() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    shutdown.stop();
+    running.await.unwrap().unwrap();
+    let bodies = feed(&sharing);
+    let all = posts_of(&cluster);
+    let own: Vec<&PostRef> = all[..all.len() - 1].iter().copied().filter(|post| post.platform == "twitter").collect();
+    assert!(!own.is_empty() && own.iter().all(|post| says(&bodies, post)));
+    assert_eq!(sharing.inner.metrics.errors.with_label_values(&["evidence"]).get(), 0);
+    // The task that follows finds them, and makes them evidence of the case.
+    sharing.keep_evidence(&log).await.unwrap();
+    assert_eq!(counted(&sharing, "kept"), posts_of(&cluster).len() as u64 - 1);
+    assert!(sharing.inner.store.evidence_wanted(10).unwrap().is_empty());
+    assert!(sharing.verify_audit().await.unwrap().is_ok());
+}
+
 async fn withdrawn_accounts_keep_no_posts((_folder, place): Place) {
     let (sharing, (_log, log), cluster) = with_kept(&place).await;
     release(&sharing).await;
@@ -268,16 +307,80 @@ async fn an_erasure_hides_no_manipulation((_folder, place): Place) {
     assert!(broken.to_string().contains("birds"), "{broken}");
 }
 
-async fn old_posts_are_deleted((_folder, place): Place) {
-    let (sharing, _log, cluster) = with_kept(&place).await;
+async fn old_posts_are_deleted_from_the_feed_too((_folder, place): Place) {
+    let (sharing, (_log, log), cluster) = with_kept(&place).await;
+    release(&sharing).await;
     let many = kept(&sharing, &cluster).len();
     let days = i64::from(sharing.config().evidence_days);
     let after = |days: i64| Timestamp::now().checked_add(SignedDuration::from_hours(24 * days)).unwrap();
+    let before = feed(&sharing);
+    let own: Vec<&PostRef> = posts_of(&cluster).into_iter().filter(|post| post.platform == "twitter").collect();
+    assert!(own.iter().any(|post| says(&before, post)));
     sharing.inner.delete_old_evidence(after(days - 1)).unwrap();
-    assert_eq!(kept(&sharing, &cluster).len(), many);
+    assert_eq!((kept(&sharing, &cluster).len(), feed(&sharing)), (many, before.clone()));
     sharing.inner.delete_old_evidence(after(days + 1)).unwrap();
     assert_eq!(kept(&sharing, &cluster).len(), 0);
     assert_eq!((counted(&sharing, "deleted"), sharing.inner.metrics.evidence_posts.get()), (many as u64, 0));
+
+    // What was shared loses the texts, and keeps everything else.
+    let now = feed(&sharing);
+    assert_eq!(now.len(), before.len());
+    assert!(!now.concat().contains("words of post") && !now.concat().contains("record_sha256"));
+    for (before, now) in before.iter().zip(&now) {
+        let without_texts = |body: &str| {
+            let mut object: serde_json::Value = serde_json::from_str(body).unwrap();
+            for extension in object["extensions"].as_object_mut().unwrap().values_mut() {
+                for post in extension["posts"].as_array_mut().into_iter().flatten() {
+                    for name in ["text", "links", "record_sha256", "text_status"] {
+                        post.as_object_mut().unwrap().remove(name);
+                    }
+                }
+            }
+            object
+        };
+        assert_eq!(without_texts(before), without_texts(now));
+    }
+    let entry = sharing.inner.store.history("evidence").unwrap().pop().unwrap().entry;
+    assert_eq!((&*entry.actor, &*entry.action), ("lockstep", "evidence_expired"));
+    assert!(entry.text.contains(&text_format::count(many as u64, "post")), "{}", entry.text);
+    assert!(sharing.verify_audit().await.unwrap().is_ok());
+    // The next look finds nothing, and writes nothing to the audit log.
+    sharing.inner.delete_old_evidence(after(days + 2)).unwrap();
+    assert_eq!(sharing.inner.store.history("evidence").unwrap().len(), 1);
+
+    // The page says that the texts are gone, once the log does not have them any more either.
+    drop(log);
+    let folder = tempfile::tempdir().unwrap();
+    let empty = runtime::Log::open_embedded(folder.path()).await.unwrap();
+    let topic =
+        runtime::TopicSpec { name: topics::POSTS, partitions: 1, cleanup: runtime::Cleanup::Delete, retention: None };
+    empty.create_topics(&[topic]).await.unwrap();
+    assert!(sharing.inner.log.set(empty).is_ok());
+    let shown = look_up(&sharing, vec![Wanted::from(own[0])]).await;
+    assert_eq!(shown.missing(&own[0].platform, &own[0].id), Some("Text is gone"));
+    assert!(
+        shown.remark().unwrap().contains("it was not kept, and it is no longer on the log"),
+        "{:?}",
+        shown.remark()
+    );
+}
+
+async fn texts_of_a_post_that_did_not_expire_stay_in_the_feed((_folder, place): Place) {
+    let (sharing, _log, cluster) = with_kept(&place).await;
+    release(&sharing).await;
+    let own: Vec<&PostRef> = posts_of(&cluster).into_iter().filter(|post| post.platform == "twitter").collect();
+    let before = feed(&sharing);
+    // One post is older than the others.
+    let digest =
+        text_format::hex(&Sha256::digest(casework::accounts::account_key(&own[0].platform, &own[0].id).as_bytes()));
+    sharing.inner.store.on_everything(&format!("update evidence_posts set kept_at = 0 where post = '{digest}'"));
+    sharing.inner.delete_old_evidence(Timestamp::now()).unwrap();
+    let now = feed(&sharing);
+    assert!(says(&before, own[0]) && !says(&now, own[0]));
+    assert!(own.iter().filter(|post| post.id != own[0].id).all(|post| says(&before, post) == says(&now, post)));
+    assert!(sharing.verify_audit().await.unwrap().is_ok());
+    sharing.inner.store.on_everything("update objects set body = body || ' ' where type = 'observed-data'");
+    assert!(sharing.verify_audit().await.unwrap().is_err());
 }
 
 async fn what_is_kept_after_the_approval_is_not_sent((_folder, place): Place) {

@@ -7,7 +7,7 @@ use serde_json::{Value, json};
 
 use std::time::Duration;
 
-use casework::{case::Why, retraction::Decision};
+use casework::{case::AttentionReason, retraction::Decision};
 use messages::{
     cluster::{ClusterMessage, Status},
     topics,
@@ -232,13 +232,13 @@ async fn feedback_becomes_labels_once((folder, place): Place) {
         running.await.unwrap().unwrap();
         let counts = Outcome::ALL.map(|outcome| counted(&sharing, outcome));
         assert_eq!(counts, [3, 0, 0, 1, 1, 1]);
-        let told = on_topic(&log).await;
-        assert_eq!(told.len(), 3, "{told:?}");
-        assert_eq!(told[0].0, format!("a|birds|twitter:{account}"));
-        let said = |n: usize| told[n].1.as_ref().unwrap();
+        let messages = on_topic(&log).await;
+        assert_eq!(messages.len(), 3, "{messages:?}");
+        assert_eq!(messages[0].0, format!("a|birds|twitter:{account}"));
+        let said = |n: usize| messages[n].1.as_ref().unwrap();
         assert_eq!((said(0).verdict, said(0).note.as_deref()), (Verdict::Confirmed, Some("seen again")));
         assert_eq!((said(1).verdict, &said(1).account.as_ref().unwrap().account_id), (Verdict::Actioned, &other));
-        assert_eq!((said(2).verdict, &said(2).account, &*told[2].0), (Verdict::Confirmed, &None, "a|birds"));
+        assert_eq!((said(2).verdict, &said(2).account, &*messages[2].0), (Verdict::Confirmed, &None, "a|birds"));
     }
     let case = sharing.inner.store.case("a").unwrap().unwrap().case;
     assert_eq!(sharing.inner.store.feedback_of(&case.id).unwrap().len(), 3);
@@ -306,7 +306,7 @@ async fn reviewers_are_told_when_a_shared_case_is_flagged_no_longer_or_absorbed(
     for id in ["a", "b", "c"] {
         release(&sharing, id).await;
     }
-    let attention = |id: &str| -> Vec<Why> {
+    let attention = |id: &str| -> Vec<AttentionReason> {
         let case = sharing.inner.store.case(id).unwrap().unwrap().case;
         assert!(matches!(case.state, State::Released), "people withdraw, nobody else");
         case.attention.into_iter().map(|attention| attention.why).collect()
@@ -314,7 +314,7 @@ async fn reviewers_are_told_when_a_shared_case_is_flagged_no_longer_or_absorbed(
     let faded = |version| ClusterMessage { status: Status::Faded, ..fixtures::cluster("a", version) };
     sharing.on_clusters(vec![faded(2)]).await.unwrap();
     sharing.on_clusters(vec![faded(3)]).await.unwrap();
-    assert_eq!(attention("a"), [Why::NotFlagged]);
+    assert_eq!(attention("a"), [AttentionReason::NotFlagged]);
     assert!(actions(&sharing, "a").contains(&"needs_attention".to_owned()));
     sharing.on_clusters(vec![fixtures::cluster("a", 4)]).await.unwrap();
     assert_eq!(attention("a"), [], "flagged again");
@@ -323,7 +323,7 @@ async fn reviewers_are_told_when_a_shared_case_is_flagged_no_longer_or_absorbed(
     let last = ClusterMessage { status: Status::Faded, ..fixtures::cluster("b", 2) };
     sharing.on_clusters(vec![last, whole.clone()]).await.unwrap();
     sharing.on_clusters(vec![whole]).await.unwrap();
-    assert_eq!(attention("b"), [Why::NotFlagged, Why::Absorbed]);
+    assert_eq!(attention("b"), [AttentionReason::NotFlagged, AttentionReason::Absorbed]);
     assert_eq!(attention("c"), []);
     assert!(sharing.attend("b", "", "ann").await.is_err());
     sharing.attend("b", "c tells of them", "ann").await.unwrap();

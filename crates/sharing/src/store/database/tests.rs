@@ -186,8 +186,8 @@ fn who_waits_too_long_for_a_connection_is_told((_folder, place): Place) {
             }),
         })
         .unwrap();
-    let told = waited.unwrap().unwrap_err().to_string();
-    assert!(told.contains("in use") && told.contains("sharing.database_connections"), "{told}");
+    let text = waited.unwrap().unwrap_err().to_string();
+    assert!(text.contains("in use") && text.contains("sharing.database_connections"), "{text}");
     // They are given back, and serve again.
     database.read(&mut |_| Ok(())).unwrap();
 }

@@ -46,7 +46,7 @@ pub(super) fn object_sql(dialect: Dialect, collection: i64, query: &ObjectQuery)
     };
     let by = |index: &str, filter: String| {
         let index = match (dialect, spec) {
-            // Said outright: SQLite's planner cannot know how many rows a filter leaves.
+            // PartnerFeedback outright: SQLite's planner cannot know how many rows a filter leaves.
             (Dialect::Sqlite, Some("2.0")) if index != "objects_by_version" => {
                 "indexed by objects_of_other_spec".to_owned()
             }

@@ -108,11 +108,8 @@ impl Sent {
                 until: self.time("until")?,
                 why: self.text("why"),
             })),
-            "confirm_delay" => {
-                let (state, until) = self.get("delay").split_once(' ').unwrap_or_default();
-                let until = until.parse().map_err(|_| "choose the delay that you confirm".to_owned())?;
-                Step::Record(Fact::ConfirmDelay(ConfirmedDelay { state: state.to_owned(), until }))
-            }
+            "confirm_delay" => Step::Record(Fact::ConfirmDelay(self.delay()?)),
+            "withdraw_delay" => Step::Record(Fact::WithdrawDelay(self.delay()?)),
             "consideration" => Step::Record(Fact::Consideration(Consideration {
                 security: self.text("security"),
                 political_sensitivity: self.text("political"),
@@ -166,6 +163,13 @@ impl Sent {
             }
         }
         Ok(Targets { targets, suggestions })
+    }
+
+    /// The delay that a button names: the state and the end.
+    fn delay(&self) -> Result<ConfirmedDelay, String> {
+        let (state, until) = self.get("delay").split_once(' ').unwrap_or_default();
+        let until = until.parse().map_err(|_| "choose a delay from the page".to_owned())?;
+        Ok(ConfirmedDelay { state: state.to_owned(), until })
     }
 
     fn answer(&self, question: &str) -> Result<Answer, String> {

@@ -51,7 +51,9 @@ pub(super) fn marks(case: &Case, outcome: &Outcome) -> BTreeMap<&'static str, Ma
     fn of<T>(record: &Option<Recorded<T>>) -> Option<(&str, Timestamp, u32)> {
         record.as_ref().map(|record| (record.by.as_str(), record.at, record.version))
     }
-    let word = |word: &Option<casework::case::Word>| word.as_ref().map(|word| (word.by.clone(), word.at, word.version));
+    let word = |word: &Option<casework::case::Statement>| {
+        word.as_ref().map(|statement| (statement.by.clone(), statement.at, statement.version))
+    };
     let needed = |form: &str| outcome.blocking().any(|block| form_for(block.needs) == form);
     for (form, record, lasts) in [
         ("targets", of(&facts.targets), false),

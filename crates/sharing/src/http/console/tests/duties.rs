@@ -1,11 +1,11 @@
-//! Who must be told, on the page of a case, in the metrics and after the flags expired.
+//! Mandatory recipients and delays, on the page of a case, in the metrics and after the flags expired.
 
 use jiff::{SignedDuration, Timestamp};
 
 use super::{steps::*, *};
 
 #[test]
-fn who_must_be_told_is_told_by_a_recorded_delivery() {
+fn a_mandatory_recipient_is_notified_by_a_recorded_delivery() {
     let s = server_with(Reviewers::People, &["a"], |config, folder| {
         let path = folder.join("recipients.toml");
         let text = "[[recipients]]\nname = 'birds'\nclass = 'platform'\nplatform = 'twitter'\n\
@@ -64,4 +64,32 @@ fn who_must_be_told_is_told_by_a_recorded_delivery() {
     assert_eq!(open_duties(), (0, None));
     assert!(s.get("/clusters/a").1.contains("to service (an officer)"));
     done(&ann, &[("step", "close")]);
+}
+
+#[test]
+fn a_delay_with_a_wrong_date_is_taken_back_on_the_page() {
+    let s = server(Reviewers::People, &["a"]);
+    let (ann, eve) = (s.cookie.clone(), people::log_in(&s.base, "eve"));
+    let done = |fields: &[(&str, &str)]| {
+        let (status, page) = send(&s, &ann, "a", fields);
+        assert_eq!(status, 303, "{fields:?}: {page}");
+    };
+    done(&[("step", "begin")]);
+    done(&[("step", "breaches"), ("state_0", "OH"), ("system_0", "voter rolls"), ("why", "a call")]);
+    let until = (Timestamp::now() + SignedDuration::from_hours(48)).strftime("%Y-%m-%dT%H:%M").to_string();
+    let delay = [("step", "delay"), ("state", "OH"), ("approver", "bob"), ("until", &*until), ("why", "an arrest")];
+    done(&delay);
+    let page = s.get("/clusters/a").1;
+    look("case-delay.html", &page);
+    let at = page.find("name=\"delay\" value=\"").unwrap() + "name=\"delay\" value=\"".len();
+    let named = page[at..].split('"').next().unwrap().to_owned();
+    assert!(page.contains("Take back a delay") && named.starts_with("OH "), "{named}");
+    assert!(!s.get_as(&eve, "/clusters/a").1.contains("Take back a delay"), "eve neither recorded nor approves it");
+    let withdrawal = [("step", "withdraw_delay"), ("delay", &*named)];
+    let (status, page) = send(&s, &eve, "a", &withdrawal);
+    assert!(status == 422 && page.contains("ann recorded it and bob is its approver"), "{status} {page}");
+    done(&withdrawal);
+    let page = s.get("/clusters/a?done=withdraw_delay").1;
+    assert!(page.contains("The delay is taken back.") && !page.contains("Take back a delay"), "{page}");
+    assert!(page.contains("delay withdrawn"), "the history has it: {page}");
 }

@@ -134,7 +134,7 @@ fn no_body_is_a_5xx(place: Place) {
 fn bodies_at(s: &Server) {
     let path = "/taxii2/lockstep/collections/feedback-birds/objects/";
     // About something that the partner received, so that the rest of each object decides.
-    s.sharing.inner.store.tell("birds", &format!("campaign--{UUID}")).unwrap();
+    s.sharing.inner.store.record_shared_object("birds", &format!("campaign--{UUID}")).unwrap();
     let object = |more: &str| {
         let about = format!(r#""labels":["actioned"],"object_refs":["campaign--{UUID}"]"#);
         format!(r#"{{"objects":[{{"type":"note","id":"note--{UUID}","spec_version":"2.1",{about}{more}}}]}}"#)

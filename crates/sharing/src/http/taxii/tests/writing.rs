@@ -164,8 +164,8 @@ fn feedback_that_is_not_taken_is_a_failure(place: Place) {
         (vec![own.as_str()], json!(["actioned", "ticket-7"]), "labels has \"ticket-7\""),
         (vec![own.as_str()], Value::Null, "labels is missing"),
     ] {
-        let told = message(&note(&about, labels));
-        assert!(told.contains(why), "{told}");
+        let text = message(&note(&about, labels));
+        assert!(text.contains(why), "{text}");
     }
     let mut malware = note(&[&own], Value::Null);
     malware["type"] = json!("malware");

@@ -113,14 +113,14 @@ impl Setter {
     }
 
     /// Sets a whole document.
-    pub fn set(&mut self, paper: &Content) -> Sheet {
+    pub fn set(&mut self, content: &Content) -> Sheet {
         let mut pages = Pages { sheet: Sheet { pages: vec![Vec::new()], ..Sheet::default() }, y: TOP };
-        pages.heading(self, 1, &plain(&paper.title, true));
-        for (index, block) in paper.blocks.iter().enumerate() {
+        pages.heading(self, 1, &plain(&content.title, true));
+        for (index, block) in content.blocks.iter().enumerate() {
             match block {
                 Block::Heading(level, text) => {
                     // A heading goes with what it is the heading of.
-                    let next = match paper.blocks.get(index + 1) {
+                    let next = match content.blocks.get(index + 1) {
                         Some(Block::Table(_)) => 4.0 * CELL.leading,
                         _ => 2.0 * BODY.leading,
                     };

@@ -1,7 +1,7 @@
 //! The posts and keys by which a platform can check a finding.
 
 use super::{
-    super::evidence::{EXTENSION as EVIDENCE, Evidence, TextStatus, without_texts_of},
+    super::evidence::{EXTENSION as EVIDENCE, Evidence, TextStatus, without_texts_of_account},
     *,
 };
 use crate::publish::evidence::KEYS;
@@ -192,7 +192,7 @@ fn texts_are_bounded_and_can_be_erased() {
     assert!(says(&gone, "The texts of these posts are gone"));
 
     let account = &cluster.accounts[0].account_id;
-    let body = |object: &&NewObject| without_texts_of(&object.body, account);
+    let body = |object: &&NewObject| without_texts_of_account(&object.body, account);
     let erased: Vec<Value> =
         objects.iter().filter_map(|o| body(&o)).map(|b| serde_json::from_str(&b).unwrap()).collect();
     assert!(!erased.is_empty());
@@ -200,7 +200,7 @@ fn texts_are_bounded_and_can_be_erased() {
         let is_gone = (post.text_status, &post.text) == (Some(TextStatus::Gone), &None);
         assert_eq!(is_gone, post.account_id == *account);
     }
-    assert!(erased.iter().all(|object| without_texts_of(&object.to_string(), account).is_none()));
+    assert!(erased.iter().all(|object| without_texts_of_account(&object.to_string(), account).is_none()));
 }
 
 /// Whoever guesses a key that is withheld must not be able to tell by the id that the guess is right.

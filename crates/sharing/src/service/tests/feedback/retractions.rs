@@ -39,8 +39,11 @@ async fn a_rejection_opens_a_retraction_case_and_one_person_withdraws_the_accoun
     }
     let note = seen(&sharing, "birds", "note").into_iter().find(|note| note["abstract"] == "Withdrawn").unwrap();
     assert!(note["content"].as_str().unwrap().contains("2 accounts"), "{note}");
-    let told = seen(&sharing, "blue", "note");
-    assert!(told.iter().all(|note| note["abstract"] != "Withdrawn"), "who was not told of them hears nothing");
+    let notes = seen(&sharing, "blue", "note");
+    assert!(
+        notes.iter().all(|note| note["abstract"] != "Withdrawn"),
+        "a partner that did not receive them gets no note"
+    );
     let waiting = sharing.retractions_waiting(false).await.unwrap();
     assert_eq!(waiting.len(), 1);
     let mut gone = vec![account.clone(), other];

@@ -1,4 +1,4 @@
-//! What a run over a file tells: all that was ever found, in numbers that agree, in tables and networks that others can read.
+//! Results of a run over a file: every group that was ever found, numbers that agree, and tables and networks for other programs.
 
 use std::collections::{BTreeMap, BTreeSet};
 
