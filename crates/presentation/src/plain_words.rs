@@ -17,7 +17,7 @@ pub const NOT_SHOWN: [&str; 6] = [
     "That what the accounts say is false. Nobody and no program judged their opinions.",
     "That anybody was influenced. How many people saw the posts was not measured.",
     "That there is no innocent reason. People who share a habit, an event or an employer can act alike.",
-    "Posts that were not seen. They can change the picture.",
+    "What is in posts that were not seen. It can change the picture.",
 ];
 
 /// An explanation, in sentences.

@@ -237,9 +237,9 @@ mod tests {
                 truths[place] += truth[place];
             }
         }
-        for place in 0..2 {
-            assert!(held[place] >= WORLDS * 90 / 100, "{held:?} of {WORLDS}");
-            let bias = (sum[place] - truths[place]) / WORLDS as f64;
+        for ((held, sum), truth) in held.into_iter().zip(sum).zip(truths) {
+            assert!(held >= WORLDS * 90 / 100, "{held} of {WORLDS}");
+            let bias = (sum - truth) / WORLDS as f64;
             assert!(bias.abs() < 0.03, "{bias}");
         }
         println!("of {WORLDS} intervals of 95 %, {held:?} hold precision and recall");

@@ -106,6 +106,8 @@ struct CasePage {
     cluster_id: String,
     /// Open appeals of its accounts.
     appeals: usize,
+    /// Whether people can object to what documents say: without a contact there are none.
+    contact: bool,
     /// Whether documents are made as PDF, too.
     pdf: bool,
     /// Ids of related clusters, as examples to compare with.
@@ -309,6 +311,7 @@ fn case_page(
         case_id: case.id.clone(),
         cluster_id: path_segment(&cluster.cluster_id),
         appeals: inner.store.open_appeals_of(id)?.len(),
+        contact: !inner.config.contact.trim().is_empty(),
         pdf: cfg!(feature = "pdf"),
         related: cluster
             .lineage

@@ -45,4 +45,6 @@ fn without_a_contact_nobody_could_object_so_there_is_no_explanation() {
     let (status, page) = s.get("/clusters/a/explanation/explanation.html");
     assert_eq!(status, 422);
     assert!(page.contains("sharing.contact is empty"), "{page}");
+    let case = s.get("/clusters/a").1;
+    assert!(case.contains("sharing.contact") && !case.contains("/explanation/"), "no link leads to a refusal");
 }
