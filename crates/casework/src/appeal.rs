@@ -254,7 +254,7 @@ mod tests {
     use presentation::fixtures;
 
     use super::*;
-    use crate::case::Word;
+    use crate::case::Statement;
 
     fn at(second: i64) -> Timestamp {
         Timestamp::from_second(1_700_000_000 + second).unwrap()
@@ -263,7 +263,7 @@ mod tests {
     fn record(state: State) -> CaseRecord {
         let cluster = fixtures::cluster("a", 1);
         let (mut case, _) = Case::nominate("a", 1, at(0));
-        let word = |by: &str| Some(Word { by: by.to_owned(), at: at(0), version: 1, text: String::new() });
+        let word = |by: &str| Some(Statement { by: by.to_owned(), at: at(0), version: 1, text: String::new() });
         case.state = state;
         let released = state.is_shared().then(|| cluster.clone());
         if released.is_some() {

@@ -164,7 +164,9 @@ mod tests {
     /// Every number that an explanation of this finding may have, computed from the fields of the message.
     fn of_finding(c: &ClusterMessage) -> BTreeSet<String> {
         let mut allowed = BTreeSet::new();
-        let mut count = |n: u64| drop(allowed.insert(thousands(n)));
+        let mut count = |n: u64| {
+            allowed.insert(thousands(n));
+        };
         count(c.accounts.len() as u64 + c.unlisted.accounts);
         if let Some(best) = c.windows.get(c.best_window()) {
             for counts in [&best.group, &best.crowd, &best.near] {

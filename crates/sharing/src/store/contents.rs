@@ -165,8 +165,9 @@ pub(super) fn change_covered(
     let covered = Covered::read(tx)?;
     let mut whole = Vec::new();
     for published in covered.published() {
-        let is_in =
-            |(collection, at): &(i64, i64)| *collection == published.collection && *at > published.after && *at <= published.until;
+        let is_in = |(collection, at): &(i64, i64)| {
+            *collection == published.collection && *at > published.after && *at <= published.until
+        };
         if places.iter().any(is_in) && is_unchanged(tx, published)? {
             whole.push(published.clone());
         }

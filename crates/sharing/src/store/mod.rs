@@ -310,7 +310,10 @@ impl Store {
     }
 
     /// Reading; every statement sees all that was committed before it.
-    fn read<T>(&self, work: impl FnOnce(&mut dyn Session) -> Result<T, StoreError>) -> Result<T, StoreError> {
+    pub(crate) fn read<T>(
+        &self,
+        work: impl FnOnce(&mut dyn Session) -> Result<T, StoreError>,
+    ) -> Result<T, StoreError> {
         let (mut work, mut done) = (Some(work), None);
         self.database.read(&mut |session| {
             if let Some(work) = work.take() {
