@@ -147,7 +147,7 @@ mod tests {
         let one_by_one = began.elapsed();
         assert_eq!(found, expected);
         assert_eq!(found.iter().filter(|found| **found).count(), TEXTS.div_ceil(7));
-        println!(
+        eprintln!(
             "{NAMES} accounts, {TEXTS} texts: {in_one_pass:?} in one pass, {one_by_one:?} one name after the other"
         );
     }

@@ -19,8 +19,11 @@ impl Store {
         self.write(|tx| {
             tx.script("drop table case_references")?;
             tx.script("alter table deliveries drop column event")?;
+            // The table of shared objects had another name at that time.
+            tx.script("alter table shared_objects rename to told")?;
             let dialect = tx.dialect();
-            tx.script(&part_for(dialect, migration.copied().unwrap_or_default()))
+            tx.script(&part_for(dialect, migration.copied().unwrap_or_default()))?;
+            tx.script("alter table told rename to shared_objects")
         })
     }
 
