@@ -34,7 +34,7 @@ mod published;
 mod service;
 mod state;
 
-pub use config::{Config, StartError};
+pub use config::{Config, StartError, TopicRetention};
 pub use error::ServiceError;
 pub use metrics::DetectorMetrics;
 pub use service::{GROUP, Service, create_topics};

@@ -43,7 +43,7 @@ use runtime::{
 use tokio::sync::watch;
 
 use crate::{
-    config::{Config, StartError},
+    config::{Config, StartError, TopicRetention},
     error::ServiceError,
     machine::{Effect, Event, Machine, Now, Settings},
     metrics::DetectorMetrics,
@@ -63,21 +63,23 @@ const DAY: Duration = Duration::from_secs(86_400);
 
 mod recovery;
 
-/// Creates the topics of all services, if they are missing.
-pub async fn create_topics(log: &Log) -> Result<(), LogError> {
-    let topic = |name, partitions, cleanup, days: Option<u32>| TopicSpec {
+/// Creates the topics of all services, if they are missing. Existing topics of the embedded log get
+/// these times of retention; existing topics of Kafka stay as they are, with a warning if they
+/// differ.
+pub async fn create_topics(log: &Log, retention: &TopicRetention) -> Result<(), LogError> {
+    let topic = |name, partitions, cleanup, days: u32| TopicSpec {
         name,
         partitions,
         cleanup,
-        retention: days.map(|days| DAY * days),
+        retention: (days > 0).then(|| DAY * days),
     };
     log.create_topics(&[
-        topic(POSTS, 4, Cleanup::Delete, Some(30)),
-        topic(POSTS_DEAD_LETTER, 1, Cleanup::Delete, Some(90)),
-        topic(CLUSTERS, 1, Cleanup::Compact, None),
-        topic(CLUSTERS_FLAGGED, 1, Cleanup::Delete, Some(3 * 365)),
-        topic(CLUSTERS_DEAD_LETTER, 1, Cleanup::Delete, Some(3 * 365)),
-        topic(messages::topics::FEEDBACK, 1, Cleanup::Compact, None),
+        topic(POSTS, 4, Cleanup::Delete, retention.posts_days),
+        topic(POSTS_DEAD_LETTER, 1, Cleanup::Delete, retention.posts_dead_letter_days),
+        topic(CLUSTERS, 1, Cleanup::Compact, 0),
+        topic(CLUSTERS_FLAGGED, 1, Cleanup::Delete, retention.clusters_flagged_days),
+        topic(CLUSTERS_DEAD_LETTER, 1, Cleanup::Delete, retention.clusters_dead_letter_days),
+        topic(messages::topics::FEEDBACK, 1, Cleanup::Compact, 0),
     ])
     .await
 }

@@ -94,7 +94,7 @@ impl Ingest {
             }
             None => Target::Log(Box::new(runtime.block_on(async {
                 let log = config.open_log().await?;
-                detector::create_topics(&log).await?;
+                detector::create_topics(&log, &config.log.retention).await?;
                 anyhow::Ok(log)
             })?)),
         };

@@ -151,7 +151,7 @@ impl Services {
 
     async fn start_with(config: &Config, role: Role, log: Log, shutdown: Shutdown, ports: bool) -> Result<Services> {
         let metrics = Metrics::new()?;
-        let ProcessMetrics { refused, ready } = ProcessMetrics::new(&metrics)?;
+        let ProcessMetrics { refused, ready, deleted } = ProcessMetrics::new(&metrics)?;
         let readiness = Readiness::new();
         let log_check = readiness.check("log");
         if ports {
@@ -199,7 +199,7 @@ impl Services {
             }
             _ => None,
         };
-        detector::create_topics(&log).await?;
+        detector::create_topics(&log, &config.log.retention).await?;
         log_check.ready();
 
         let mut tasks = JoinSet::new();
@@ -211,7 +211,7 @@ impl Services {
             });
         }
         tasks.spawn(show_readiness(readiness.clone(), ready, shutdown.clone()));
-        tasks.spawn(watch_log(log.clone(), log_check, shutdown.clone()));
+        tasks.spawn(watch_log(log.clone(), log_check, deleted, shutdown.clone()));
         let (ended, ended_seen) = watch::channel(false);
         let (done, detected) = watch::channel(false);
         if role.has(Role::Detect) {
@@ -297,9 +297,13 @@ async fn show_readiness(readiness: Readiness, shown: IntGauge, shutdown: Shutdow
     Ok(())
 }
 
-/// Pings the log periodically, for the readiness check.
-async fn watch_log(log: Log, check: Check, shutdown: Shutdown) -> Result<()> {
+/// Pings the log periodically, for the readiness check, and counts what its cleaner deleted.
+async fn watch_log(log: Log, check: Check, deleted: IntCounterVec, shutdown: Shutdown) -> Result<()> {
     loop {
+        for (topic, why, records) in log.deleted_records() {
+            let counter = deleted.with_label_values(&[&*topic, why]);
+            counter.inc_by(records.saturating_sub(counter.get()));
+        }
         tokio::select! {
             () = shutdown.stopping() => return Ok(()),
             () = tokio::time::sleep(Duration::from_secs(5)) => {}

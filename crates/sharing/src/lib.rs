@@ -36,7 +36,7 @@ mod token;
 mod webhooks;
 
 pub use config::{
-    Audit, Config, Encryption, REMOVED,
+    Audit, Config, Encryption, REMOVED, Retention,
     access::{Limits, Login, Provider, Tls},
     policy::load_policy,
 };

@@ -16,7 +16,10 @@ const LOGINS: [&str; 5] = ["ok", "wrong", "limited", "no_role", "failed"];
 /// Limits that refuse requests and connections.
 const LIMITS: [&str; 5] = ["partner", "token", "stranger", "login", "connection"];
 /// Places of errors.
-const PLACES: [&str; 9] = ["store", "log", "http", "webhook", "feedback", "evidence", "expiry", "audit", "provider"];
+const PLACES: [&str; 10] =
+    ["store", "log", "http", "webhook", "feedback", "evidence", "expiry", "audit", "provider", "retention"];
+/// What is deleted because it is old.
+const DELETED: [&str; 4] = ["cases", "posts", "objects", "deliveries"];
 /// What became of posts behind findings.
 const EVIDENCE: [&str; 3] = ["kept", "gone", "deleted"];
 
@@ -51,6 +54,8 @@ pub(crate) struct Metrics {
     pub evidence: IntCounterVec,
     /// Posts that are kept.
     pub evidence_posts: IntGauge,
+    /// What was deleted because it is old.
+    pub deleted: IntCounterVec,
     /// Errors by place.
     pub errors: IntCounterVec,
     /// Attempts to deliver a webhook, by outcome: delivered, failed, dead, disabled.
@@ -219,6 +224,12 @@ impl Metrics {
                 "lockstep_sharing_certificate_expires_seconds",
                 "When the certificate of the listener expires, seconds since the Unix epoch; 0 without TLS.",
             )?,
+            deleted: metrics.counters(
+                "lockstep_sharing_deleted_total",
+                "What was deleted because it is older than sharing.retention keeps it: finished cases, with kept posts and shared objects of \
+                 theirs, and finished deliveries.",
+                &[Label::listed("what", DELETED)],
+            )?,
             errors: metrics.counters(
                 "lockstep_sharing_errors_total",
                 "Errors, by place.",
@@ -245,6 +256,9 @@ impl Metrics {
         }
         for place in PLACES {
             made.errors.with_label_values(&[place]);
+        }
+        for what in DELETED {
+            made.deleted.with_label_values(&[what]);
         }
         for outcome in EVIDENCE {
             made.evidence.with_label_values(&[outcome]);

@@ -4,7 +4,7 @@ use runtime::shutdown::Shutdown;
 
 use crate::{
     audit_watch,
-    service::{Sharing, SharingError, audit_events, evidence, expiry, feedback},
+    service::{Sharing, SharingError, audit_events, evidence, expiry, feedback, retention},
     webhooks,
 };
 
@@ -20,6 +20,7 @@ impl Sharing {
             webhooks::run(self, &shutdown),
             feedback::run(self, &log, &shutdown),
             expiry::run(self, &shutdown),
+            retention::run(self, &shutdown),
             audit_events::run(self, &shutdown),
             audit_watch::run(self, &shutdown),
         )?;

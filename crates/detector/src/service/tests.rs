@@ -53,7 +53,7 @@ impl Stand {
         put_model(&config.models, "2", false);
         promote(&config.models, "1");
         let log = Log::open_embedded(&dir.path().join("log")).await.unwrap();
-        create_topics(&log).await.unwrap();
+        create_topics(&log, &TopicRetention::default()).await.unwrap();
         let world = World::named("demo").unwrap();
         let record = |sim: &simulator::SimPost| {
             let read = sim.as_post();

@@ -31,6 +31,10 @@ pub struct LogConfig {
         "example" = "\"transactional.id\" = \"detector-1\"\n\"group.instance.id\" = \"detector-1\""
     ))]
     pub properties: BTreeMap<String, String>,
+    /// How long topics keep their records. Topics `clusters` and `feedback` keep the last record of each
+    /// key for ever. On Apache Kafka this holds for topics that Lockstep creates; if an existing topic
+    /// differs, the start warns.
+    pub retention: detector::TopicRetention,
 }
 
 /// Properties of librdkafka with underscores instead of dots in their names.
@@ -76,7 +80,12 @@ impl LogConfig {
 
 impl Default for LogConfig {
     fn default() -> LogConfig {
-        LogConfig { brokers: String::new(), dir: ".lockstep/log".into(), properties: Default::default() }
+        LogConfig {
+            brokers: String::new(),
+            dir: ".lockstep/log".into(),
+            properties: BTreeMap::new(),
+            retention: detector::TopicRetention::default(),
+        }
     }
 }
 

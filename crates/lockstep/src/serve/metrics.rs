@@ -1,9 +1,13 @@
 //! Metrics of the process, whichever services run in it.
 
+use messages::topics::{CLUSTERS, CLUSTERS_DEAD_LETTER, CLUSTERS_FLAGGED, FEEDBACK, POSTS, POSTS_DEAD_LETTER};
 use runtime::metrics::{IntCounterVec, IntGauge, Label, Metrics, MetricsError};
 
 /// Reasons for which the guard of a listener refuses a request.
 pub(super) const REFUSALS: [&str; 3] = ["host", "site", "key"];
+
+/// The topics of the log.
+const TOPICS: [&str; 6] = [POSTS, POSTS_DEAD_LETTER, CLUSTERS, CLUSTERS_FLAGGED, CLUSTERS_DEAD_LETTER, FEEDBACK];
 
 /// Metrics of the process, registered once.
 pub(super) struct ProcessMetrics {
@@ -11,6 +15,8 @@ pub(super) struct ProcessMetrics {
     pub(super) refused: IntCounterVec,
     /// The result of /ready.
     pub(super) ready: IntGauge,
+    /// Records that the embedded log's cleaner deleted, by topic and reason.
+    pub(super) deleted: IntCounterVec,
 }
 
 impl ProcessMetrics {
@@ -29,7 +35,13 @@ impl ProcessMetrics {
             &[Label::listed("listener", ["admin", "intake"]), Label::listed("why", REFUSALS)],
         )?;
         let ready = metrics.gauge("lockstep_ready", "1 while every readiness check passes, else 0.")?;
-        Ok(ProcessMetrics { refused, ready })
+        let deleted = metrics.counters(
+            "lockstep_log_deleted_records_total",
+            "Records that the embedded log deleted: older than log.retention (retention), or replaced by a newer record of their key \
+             (compaction). Apache Kafka deletes by itself, and is not counted.",
+            &[Label::listed("topic", TOPICS), Label::listed("why", runtime::DELETIONS)],
+        )?;
+        Ok(ProcessMetrics { refused, ready, deleted })
     }
 }
 

@@ -5,6 +5,7 @@ mod audit;
 pub(crate) mod database_url;
 mod encryption;
 pub(crate) mod policy;
+mod retention;
 pub mod webhooks;
 
 use std::{net::SocketAddr, path::PathBuf};
@@ -15,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 pub use audit::Audit;
 pub use encryption::Encryption;
+pub use retention::Retention;
 
 use access::{Limits, Login, Tls};
 use casework::{
@@ -100,6 +102,8 @@ pub struct Config {
     /// keep the texts that they have.
     #[schemars(range(min = 1, max = 3650), extend("unit" = "days"))]
     pub evidence_days: u32,
+    /// How long the tables of the database keep what is finished.
+    pub retention: Retention,
     /// Objects in a TAXII page when the client names no limit.
     #[schemars(range(min = 1, max = 10_000), extend("unit" = "objects"))]
     pub taxii_page: usize,
@@ -149,6 +153,7 @@ impl Default for Config {
             disarm_objects: true,
             valid_days: 30,
             evidence_days: 180,
+            retention: Retention::default(),
             taxii_page: 100,
             taxii_page_max: 1000,
             console_page: 50,

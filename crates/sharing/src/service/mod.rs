@@ -15,6 +15,7 @@ mod look_up;
 pub(crate) mod many;
 pub(crate) mod posts;
 mod publishing;
+pub(crate) mod retention;
 pub(crate) mod retraction;
 mod seed;
 pub(crate) mod site;

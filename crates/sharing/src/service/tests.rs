@@ -3,6 +3,7 @@ mod crash;
 mod evidence;
 mod feedback;
 mod references;
+mod retention;
 
 use std::{collections::BTreeMap, time::Duration};
 

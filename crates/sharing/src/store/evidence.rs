@@ -10,7 +10,7 @@ use sha2::{Digest, Sha256};
 use super::{
     Change, Store, StoreError,
     audit_log::append_covering,
-    contents::{self, Covered, Covers},
+    contents::{self, Covers},
     database::{Row, Session, Value, values},
     from_json, to_json,
 };
@@ -211,29 +211,16 @@ fn rewritten_objects(
     }
 }
 
-/// Stores the new bodies, and says what the audit log covers instead. What was changed outside of the service before is not covered anew:
-/// the check of the log goes on to find it.
+/// Stores the new bodies, and says what the audit log covers instead.
 fn rewrite(tx: &mut dyn Session, found: &[Rewritten]) -> Result<Covers, StoreError> {
-    let covered = Covered::read(tx)?;
-    let mut whole = Vec::new();
-    for told in covered.published() {
-        let is_in = |one: &Rewritten| {
-            one.collection == told.collection && one.date_added > told.after && one.date_added <= told.until
-        };
-        if found.iter().any(is_in) && contents::is_as_told(tx, told)? {
-            whole.push(told.clone());
+    let places: Vec<(i64, i64)> = found.iter().map(|one| (one.collection, one.date_added)).collect();
+    let rewritten = contents::change_covered(tx, &places, |tx| {
+        for Rewritten { number, body, .. } in found {
+            tx.run("update objects set body = ?2 where number = ?1", values![*number, body])?;
         }
-    }
-    for Rewritten { number, body, .. } in found {
-        tx.run("update objects set body = ?2 where number = ?1", values![*number, body])?;
-    }
-    let mut covers = Covers::default();
-    for told in whole {
-        let now = contents::published(tx, told.collection, told.after, told.until)?;
-        // The partner's name as it was told: it may be another one by now.
-        covers.rewritten.extend(now.map(|now| contents::Published { to: told.to, ..now }));
-    }
-    Ok(covers)
+        Ok(())
+    })?;
+    Ok(Covers { rewritten, ..Covers::default() })
 }
 
 /// Posts of accounts that people withdrew are no evidence in that case any more; those that are evidence in no other case go.

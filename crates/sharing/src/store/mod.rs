@@ -19,6 +19,7 @@ mod health;
 pub(crate) mod objects;
 mod partners;
 pub(crate) mod precision;
+mod retention;
 mod retractions;
 mod search_terms;
 mod sessions;

@@ -403,7 +403,7 @@ fn is_same(a: &str, b: &str) -> bool {
 }
 
 /// Marks the first and last version of an object, of all and of each spec_version.
-fn mark_ends(tx: &mut dyn Session, collection: i64, id: &str) -> Result<(), StoreError> {
+pub(super) fn mark_ends(tx: &mut dyn Session, collection: i64, id: &str) -> Result<(), StoreError> {
     let mut rows = Vec::new();
     for mut row in tx.rows(
         "select number, spec_version, is_first, is_last from objects where collection = ?1 and id = ?2 order by version",
