@@ -146,9 +146,11 @@ for service in LOCKSTEP:
     host = found["HostConfig"]
     assert found["Config"]["User"] == "10001:10001" and host["ReadonlyRootfs"] and host["CapDrop"] == ["ALL"], service
     status = inside(service, "bash", "-c", "cat /proc/1/status; for f in /x /opt/lockstep/x /opt/lockstep/models/x /usr/local/bin/x; do "
-                    "if (echo >$f) 2>/dev/null; then echo WROTE $f; fi; done; echo >/opt/lockstep/.lockstep/x && rm /opt/lockstep/.lockstep/x")
+                    "if (echo >$f) 2>/dev/null; then echo WROTE $f; fi; done; "
+                    "if (echo >/opt/lockstep/.lockstep/x) 2>/dev/null; then rm /opt/lockstep/.lockstep/x; echo KEEPS; fi")
+    assert ("KEEPS" in status) == (service != "intake"), f"{service}: {status[-200:]}"
     assert "WROTE" not in status and "CapEff:\t0000000000000000" in status and "NoNewPrivs:\t1" in status, status
-ok("nobody is root, nothing can be written but .lockstep and /tmp")
+ok("nobody is root, and nothing can be written but /tmp, and .lockstep by detect and share")
 
 for service in LOCKSTEP:
     shown = inside(service, "lockstep", "config", "show")

@@ -76,7 +76,12 @@ fn the_workflow_runs_every_step_once() {
     let output = Command::new(root().join(".ci/run")).arg("--list").output().unwrap();
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
     let listed = String::from_utf8(output.stdout).unwrap();
-    let mut steps: Vec<&str> = listed.lines().collect();
+    // Those that run only if they are named take too long, or need more rights than a container has.
+    let script = read(&root().join(".ci/run"));
+    let named_only = script.lines().find_map(|line| line.strip_prefix("named_only=\"")).unwrap();
+    let named_only: Vec<&str> = named_only.trim_end_matches('"').split_whitespace().collect();
+    assert!(named_only.iter().all(|step| listed.lines().any(|listed| listed == *step)), "{named_only:?}");
+    let mut steps: Vec<&str> = listed.lines().filter(|step| !named_only.contains(step)).collect();
     assert!(steps.len() > 10);
     let workflow = read(&root().join(".github/workflows/ci.yml"));
     let matrix = workflow.split_once("        steps:\n").unwrap().1.split_once("\n    name:").unwrap().0;

@@ -10,6 +10,7 @@ mod long_files;
 mod metrics_page;
 mod modules;
 mod operations;
+mod outages;
 mod retraining;
 mod upgrade;
 mod viewpoint;

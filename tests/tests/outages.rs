@@ -101,14 +101,18 @@ fn a_postgres_that_is_gone_for_a_while_is_said_once_and_loses_nothing() {
     let errors = |service: &end_to_end::Service| service.metrics()["lockstep_sharing_errors_total{place=\"store\"}"];
     service.wait("several tries", |service| (errors(service) >= 4.0).then_some(()));
     assert_eq!(service.metrics()[opened], 0.0);
-    let lines = |said: &str| said.lines().filter(|line| line.contains("cannot be used") || line.contains("cannot be stored")).count();
+    let lines = |said: &str| {
+        said.lines().filter(|line| line.contains("cannot be used") || line.contains("cannot be stored")).count()
+    };
     let minutes = 2 + began.elapsed().as_secs() / 60;
     assert!((1..=minutes as usize).contains(&lines(&service.said())), "{}", service.said());
 
     way.open();
     service.wait("ready again", |service| ready(service).then_some(()));
     service.wait("cases", |service| (service.metrics()[opened] >= 1.0).then_some(()));
-    service.wait("the recovery in the log", |service| service.said().contains("the database can be used again").then_some(()));
+    service.wait("the recovery in the log", |service| {
+        service.said().contains("the database can be used again").then_some(())
+    });
     thread::sleep(Duration::from_millis(100));
     assert!(service.stop().success());
     client.batch_execute(&format!("drop database {name} with (force)")).unwrap();

@@ -1,5 +1,8 @@
 //! Log lines on stderr, as text for people or as JSON for machines.
-use std::io::{IsTerminal, stderr};
+use std::{
+    io::{IsTerminal, stderr},
+    time::{Duration, Instant},
+};
 
 use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
@@ -75,4 +78,55 @@ pub fn init(telemetry: &Telemetry) -> Result<(), TelemetryError> {
         }
     }
     .map_err(|_| TelemetryError::Already)
+}
+
+/// How often a failure that goes on is logged.
+const AGAIN: Duration = Duration::from_secs(60);
+
+/// Something that is tried again and again: a failure that goes on is logged once a minute, and its end
+/// once.
+#[derive(Debug, Default)]
+pub struct Retried {
+    failing_since: Option<Instant>,
+    /// When a failure was logged last.
+    logged: Option<Instant>,
+}
+
+impl Retried {
+    /// A try failed; whether to log it.
+    pub fn failed(&mut self, now: Instant) -> bool {
+        self.failing_since.get_or_insert(now);
+        let due = self.logged.is_none_or(|logged| now.duration_since(logged) >= AGAIN);
+        if due {
+            self.logged = Some(now);
+        }
+        due
+    }
+
+    /// A try succeeded. If a failure was logged since the last success: for how long it failed.
+    pub fn succeeded(&mut self, now: Instant) -> Option<Duration> {
+        let since = self.failing_since.take()?;
+        self.logged.is_some_and(|logged| logged >= since).then(|| now.duration_since(since))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_failure_is_logged_once_a_minute_and_its_end_once() {
+        let began = Instant::now();
+        let at = |seconds| began + Duration::from_secs(seconds);
+        let mut tried = Retried::default();
+        assert_eq!(tried.succeeded(at(0)), None);
+        let logged: Vec<u64> = (1..=150).filter(|second| tried.failed(at(*second))).collect();
+        assert_eq!(logged, [1, 61, 121]);
+        assert_eq!(tried.succeeded(at(151)), Some(Duration::from_secs(150)));
+        assert_eq!(tried.succeeded(at(152)), None);
+        // What fails and works in turn is not logged more often.
+        assert!(!tried.failed(at(153)));
+        assert_eq!(tried.succeeded(at(154)), None, "nobody was told of that failure");
+        assert!(tried.failed(at(181)));
+    }
 }

@@ -57,6 +57,9 @@ fn ready_says_that_the_database_is_gone_and_a_start_with_another_one_is_refused(
     serving.wait(&workspace, 503, "s.sqlite is gone");
     fs::rename(workspace.path("away"), workspace.path("s.sqlite")).unwrap();
     serving.wait(&workspace, 200, "\"database\":{\"ready\":true}");
+    let said = workspace.read("said");
+    assert_eq!(said.matches("the database cannot be used").count(), 1, "one line, however often it was tried: {said}");
+    assert!(said.contains("the database can be used again"), "{said}");
     drop(serving);
 
     for end in ["", "-wal", "-shm"] {

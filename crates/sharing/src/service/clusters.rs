@@ -34,6 +34,9 @@ const WAIT: Duration = Duration::from_millis(500);
 /// How often the log is asked how much is left to read.
 const LAG_EVERY: Duration = Duration::from_secs(1);
 
+/// How long to wait before flagged clusters are stored again that could not be stored.
+const RETRY: Duration = Duration::from_secs(1);
+
 /// How often a transaction is tried again when somebody else changed the same case.
 const ATTEMPTS: usize = 5;
 
@@ -83,9 +86,17 @@ impl Sharing {
             if self.inner.config.reviewers == Reviewers::Demo {
                 self.keep_posts_before_review(log, &batch).await;
             }
-            if let Err(error) = self.on_clusters(batch).await {
-                self.inner.metrics.errors.with_label_values(&["store"]).inc();
-                return Err(error);
+            // A database that cannot be used for a while must not end the service: /ready says so, and nothing is committed meanwhile.
+            while let Err(error) = self.on_clusters(batch.clone()).await {
+                if !matches!(error, SharingError::Store(_)) {
+                    self.inner.metrics.errors.with_label_values(&["store"]).inc();
+                    return Err(error);
+                }
+                self.inner.failed("store", &error, "flagged clusters cannot be stored, it is tried again");
+                tokio::select! {
+                    () = shutdown.stopping() => return Ok(consumer.close().await?),
+                    () = tokio::time::sleep(RETRY) => {}
+                }
             }
             fault_injection::crash_at("before the offset is committed");
             let letters = dead.len() as u64;

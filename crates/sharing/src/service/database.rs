@@ -35,12 +35,12 @@ impl Sharing {
             match self.check_database(whole).await {
                 Ok(()) => {
                     damaged = false;
+                    self.inner.succeeded("store", "the database can be used");
                     check.ready();
                 }
                 Err(error) => {
                     damaged |= whole;
-                    self.inner.metrics.errors.with_label_values(&["store"]).inc();
-                    tracing::error!(%error, "the database cannot be used");
+                    self.inner.failed("store", &error, "the database cannot be used");
                     check.not_ready(error.to_string());
                 }
             }

@@ -55,9 +55,11 @@ pub(crate) async fn run(sharing: &Sharing, log: &runtime::Log, shutdown: &Shutdo
             done = round => done,
             () = shutdown.stopping() => break,
         };
-        if let Err(error) = done {
-            sharing.inner.metrics.errors.with_label_values(&["evidence"]).inc();
-            tracing::warn!(%error, "posts behind findings could not be kept, it is tried again");
+        match done {
+            Ok(()) => sharing.inner.succeeded("evidence", "posts behind findings are kept"),
+            Err(error) => {
+                sharing.inner.failed("evidence", &error, "posts behind findings could not be kept, it is tried again");
+            }
         }
         tokio::select! {
             () = shutdown.stopping() => {}

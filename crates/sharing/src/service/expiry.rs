@@ -85,14 +85,14 @@ pub(crate) async fn run(sharing: &Sharing, shutdown: &Shutdown) -> Result<(), Sh
             .await;
         match done {
             Ok(()) => {
+                sharing.inner.succeeded("expiry", "cases are looked at");
                 found_duties = true;
                 let now = Some(std::time::Instant::now());
                 looked = if look { now } else { looked };
                 judged = if judge { now } else { judged };
             }
             Err(error) => {
-                sharing.inner.metrics.errors.with_label_values(&["expiry"]).inc();
-                tracing::warn!(%error, "cases could not be looked at, it is tried again");
+                sharing.inner.failed("expiry", &error, "cases could not be looked at, it is tried again");
             }
         }
         tokio::select! {

@@ -31,9 +31,12 @@ const EVERY: Duration = Duration::from_secs(1);
 /// Reads inboxes and writes the topic until `shutdown`.
 pub(crate) async fn run(sharing: &Sharing, log: &runtime::Log, shutdown: &Shutdown) -> Result<(), SharingError> {
     while !shutdown.is_stopping() {
-        if let Err(error) = turn(sharing, log).await {
-            sharing.inner.metrics.errors.with_label_values(&["feedback"]).inc();
-            tracing::warn!(%error, "feedback could not be taken or published, it is tried again");
+        match turn(sharing, log).await {
+            Ok(()) => sharing.inner.succeeded("feedback", "feedback is taken and published"),
+            Err(error) => {
+                let what = "feedback could not be taken or published, it is tried again";
+                sharing.inner.failed("feedback", &error, what);
+            }
         }
         tokio::select! {
             () = shutdown.stopping() => {}

@@ -10,6 +10,7 @@ mod encryption;
 mod error;
 pub(crate) mod evidence;
 pub(crate) mod expiry;
+mod failures;
 pub(crate) mod feedback;
 pub(crate) mod keys;
 mod look_up;
@@ -73,6 +74,8 @@ pub(crate) struct Inner {
     pub site: Site,
     /// The log, once the service runs on one.
     pub log: OnceLock<runtime::Log>,
+    /// What is tried again at the moment.
+    pub failures: failures::Failures,
     /// How much blocking work there is at a time: as much as there are connections to the database.
     slots: tokio::sync::Semaphore,
 }
@@ -138,6 +141,7 @@ impl Sharing {
                 used_tokens: Used::default(),
                 site,
                 log: OnceLock::new(),
+                failures: failures::Failures::default(),
                 slots,
             }),
         })

@@ -18,8 +18,7 @@ const CASES: usize = 50;
 pub(crate) async fn run(sharing: &Sharing, shutdown: &Shutdown) -> Result<(), SharingError> {
     while !shutdown.is_stopping() {
         if let Err(error) = sharing.blocking(|inner| inner.delete_old(Timestamp::now())).await {
-            sharing.inner.metrics.errors.with_label_values(&["retention"]).inc();
-            tracing::warn!(%error, "what is old could not be deleted, it is tried again");
+            sharing.inner.failed("retention", &error, "what is old could not be deleted, it is tried again");
         }
         tokio::select! {
             () = shutdown.stopping() => {}

@@ -59,9 +59,17 @@ pub(crate) async fn read(sharing: &Sharing, log: &runtime::Log, shutdown: &Shutd
             continue;
         }
         let (news, dead) = news_of(&records, Timestamp::now());
-        if let Err(error) = sharing.take_group_news(news).await {
-            metrics.errors.with_label_values(&["watch"]).inc();
-            return Err(error);
+        // A database that cannot be used for a while does not end the service: nothing is committed meanwhile.
+        while let Err(error) = sharing.take_group_news(news.clone()).await {
+            if !matches!(error, SharingError::Store(_)) {
+                metrics.errors.with_label_values(&["watch"]).inc();
+                return Err(error);
+            }
+            sharing.inner.failed("watch", &error, "groups cannot be stored, it is tried again");
+            tokio::select! {
+                () = shutdown.stopping() => return Ok(consumer.close().await?),
+                () = tokio::time::sleep(TICK) => {}
+            }
         }
         let letters = dead.len() as u64;
         if let Err(error) = consumer.publish_and_commit(dead).await {
@@ -102,8 +110,7 @@ pub(crate) async fn maintain(sharing: &Sharing, shutdown: &Shutdown) -> Result<(
                 counted = if count { now } else { counted };
             }
             Err(error) => {
-                sharing.inner.metrics.errors.with_label_values(&["watch"]).inc();
-                tracing::warn!(%error, "the watch list could not be kept up to date, it is tried again");
+                sharing.inner.failed("watch", &error, "the watch list could not be kept up to date, it is tried again");
             }
         }
         tokio::select! {

@@ -1,6 +1,6 @@
 //! What is deleted because it is old: finished cases with all that belongs to them, and finished deliveries.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -8,7 +8,7 @@ use super::{
     Store, StoreError,
     audit_log::append_covering,
     contents::{self, Covers},
-    database::{Session, Value, values},
+    database::{Session, values},
     from_json, objects,
 };
 use casework::audit::Entry;
@@ -30,9 +30,6 @@ const OF_A_CASE: [&str; 6] =
 
 /// What all cases have in common: it stays.
 const COMMON: &str = "'identity', 'marking-definition', 'extension-definition', 'attack-pattern'";
-/// Objects whose ids are made from the case. The others (accounts, links) may be in other cases, too.
-const OF_ONE_CASE: [&str; 6] = ["indicator", "relationship", "campaign", "observed-data", "note", "grouping"];
-
 /// What was deleted with a case.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub(crate) struct DeletedCase {
@@ -48,6 +45,7 @@ struct Shared {
     collection: i64,
     date_added: i64,
     id: String,
+    refers_to: BTreeSet<String>,
 }
 
 impl Store {
@@ -113,55 +111,72 @@ fn delete_posts(tx: &mut dyn Session, cluster_id: &str) -> Result<u64, StoreErro
     Ok(deleted)
 }
 
-/// The objects that were shared of a case, without those that other cases refer to.
+/// The objects that were shared of a case, without those that other objects refer to.
 fn objects_of(tx: &mut dyn Session, case_id: &str) -> Result<Vec<Shared>, StoreError> {
     let sql = format!(
-        "select number, date_added, id, type from objects
+        "select number, date_added, id, body from objects
          where collection = ?1 and date_added > ?2 and date_added <= ?3 and type not in ({COMMON}) order by number"
     );
-    let (mut found, mut others) = (Vec::new(), Vec::new());
+    let mut by_collection: BTreeMap<i64, Vec<Shared>> = BTreeMap::new();
     for span in contents::spans_of(tx, case_id)? {
         let collection = span.collection;
         for mut row in tx.rows(&sql, values![collection, span.after, span.until])? {
             let (number, date_added, id): (i64, i64, String) = (row.take(0)?, row.take(1)?, row.take(2)?);
-            let of_one_case = OF_ONE_CASE.contains(&row.take::<String>(3)?.as_str());
-            let object = Shared { number, collection, date_added, id };
-            if of_one_case { found.push(object) } else { others.push(object) }
+            let refers_to = references(&row.take::<String>(3)?)?;
+            let object = Shared { number, collection, date_added, id, refers_to };
+            by_collection.entry(collection).or_default().push(object);
         }
     }
-    let collections: BTreeSet<i64> = others.iter().map(|object| object.collection).collect();
-    for collection in collections {
-        let gone: BTreeSet<i64> = found.iter().map(|object: &Shared| object.number).collect();
-        let used = referred_to(tx, collection, &gone)?;
-        let unused = |object: &Shared| object.collection == collection && !used.contains(&object.id);
-        let (unused, rest): (Vec<Shared>, Vec<Shared>) = others.into_iter().partition(unused);
-        found.extend(unused);
-        others = rest;
+    let mut found = Vec::new();
+    for (collection, mut candidates) in by_collection {
+        let numbers: BTreeSet<i64> = candidates.iter().map(|object| object.number).collect();
+        let mut used = referred_to(tx, collection, &numbers)?;
+        // What stays keeps what it refers to itself.
+        loop {
+            let (stay, rest): (Vec<Shared>, Vec<Shared>) =
+                candidates.into_iter().partition(|object| used.contains(&object.id));
+            candidates = rest;
+            if stay.is_empty() {
+                break;
+            }
+            used.extend(stay.into_iter().flat_map(|object| object.refers_to));
+        }
+        found.extend(candidates);
     }
     Ok(found)
 }
 
-/// The ids that objects of a collection refer to, except those that are going to be deleted.
-fn referred_to(tx: &mut dyn Session, collection: i64, gone: &BTreeSet<i64>) -> Result<BTreeSet<String>, StoreError> {
-    let kinds: Vec<String> = OF_ONE_CASE.iter().map(|kind| format!("'{kind}'")).collect();
-    let sql = format!(
-        "select number, body from objects where collection = ?1 and number > ?2 and type in ({}) order by number limit ?3",
-        kinds.join(", ")
-    );
+/// The ids that objects of a collection refer to, except those that may be deleted.
+fn referred_to(
+    tx: &mut dyn Session,
+    collection: i64,
+    candidates: &BTreeSet<i64>,
+) -> Result<BTreeSet<String>, StoreError> {
+    let sql = "select number, body from objects where collection = ?1 and number > ?2 order by number limit ?3";
     let (mut used, mut last) = (BTreeSet::new(), i64::MIN);
     loop {
-        let rows = tx.rows(&sql, &[Value::from(collection), Value::from(last), Value::from(AT_ONCE)])?;
+        let rows = tx.rows(sql, values![collection, last, AT_ONCE])?;
         if rows.is_empty() {
             return Ok(used);
         }
         for mut row in rows {
             last = row.take(0)?;
-            if !gone.contains(&last) {
-                let body: serde_json::Value = from_json("a shared object", &row.take::<String>(1)?)?;
-                take_references(&body, &mut used);
+            if !candidates.contains(&last) {
+                used.extend(references(&row.take::<String>(1)?)?);
             }
         }
     }
+}
+
+/// The ids that an object has in it, without its own.
+fn references(body: &str) -> Result<BTreeSet<String>, StoreError> {
+    let mut body: serde_json::Value = from_json("a shared object", body)?;
+    if let Some(fields) = body.as_object_mut() {
+        fields.remove("id");
+    }
+    let mut used = BTreeSet::new();
+    take_references(&body, &mut used);
+    Ok(used)
 }
 
 fn take_references(value: &serde_json::Value, used: &mut BTreeSet<String>) {

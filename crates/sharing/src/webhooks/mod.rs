@@ -88,8 +88,7 @@ fn done(
 }
 
 fn failed(inner: &Inner, error: &SharingError) {
-    inner.metrics.errors.with_label_values(&["webhook"]).inc();
-    tracing::warn!(%error, "the outbox of webhooks could not be worked off, it is tried again");
+    inner.failed("webhook", error, "the outbox of webhooks could not be worked off, it is tried again");
 }
 
 /// Sends a partner's deliveries, one after the other, until none is due.

@@ -1,7 +1,7 @@
 //! Finished cases and deliveries go when they are old, with all that belongs to them, and nothing else goes.
 
 use super::*;
-use crate::store::{ObjectQuery, database::values};
+use crate::store::ObjectQuery;
 
 on_both_databases!(async fn a_finished_case_goes_when_it_is_old_and_nothing_of_another_case_goes, by_default_everything_is_kept_for_ever, a_deletion_hides_no_manipulation);
 
@@ -27,8 +27,7 @@ fn feed(sharing: &Sharing) -> Vec<(String, String)> {
 }
 
 fn rows(sharing: &Sharing, table: &str, case_id: &str) -> i64 {
-    let sql = format!("select count(*) from {table} where case_id = ?1");
-    sharing.inner.store.read(|db| db.value(&sql, values![case_id])).unwrap().unwrap()
+    sharing.inner.store.number(&format!("select count(*) from {table} where case_id = '{case_id}'"))
 }
 
 /// Two cases with the same accounts were shared. The first one is withdrawn, and the partner knows.
