@@ -1,6 +1,7 @@
 //! end to end tests
 mod alone;
 mod architecture;
+mod brokers;
 mod chain;
 mod documents;
 mod guides;

@@ -38,6 +38,6 @@ pub mod shutdown;
 pub mod telemetry;
 
 pub use log::{
-    Cleanup, Committed, Consumer, Log, LogError, MAX_NOTE_BYTES, MAX_RECORD_BYTES, NewRecord, Partition, Reader,
-    Record, TopicSpec,
+    Cleanup, Committed, Consumer, Copies, Identity, Log, LogError, MAX_NOTE_BYTES, MAX_RECORD_BYTES, Membership,
+    NewRecord, Outage, Partition, Reader, Record, TopicSpec,
 };

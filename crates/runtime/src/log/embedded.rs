@@ -48,7 +48,7 @@ use self::{
     store::{Readers, Row, Store, Topic, encode_headers},
     writer::{Commit, Op, Reply, Write, Writer},
 };
-use super::{Committed, LogError, MAX_POLL_BYTES, NewRecord, Record, TopicSpec, blocking, partition};
+use super::{Committed, LogError, MAX_POLL_BYTES, Membership, NewRecord, Record, TopicSpec, blocking, partition};
 
 /// The embedded log, in one folder.
 #[derive(Clone)]
@@ -182,6 +182,10 @@ impl Embedded {
         let shared = self.shared.clone();
         let group = group.to_owned();
         blocking("read the log", move || shared.readers.committed(&group, &topic.slots)).await
+    }
+
+    pub(super) async fn members(&self, group: &str) -> Result<Vec<Membership>, LogError> {
+        self.ask(|reply| Op::Members(group.into(), reply)).await
     }
 
     pub(super) async fn clean(&self) -> Result<(), LogError> {
