@@ -3,6 +3,7 @@ mod alone;
 mod architecture;
 mod brokers;
 mod chain;
+mod dead_letters;
 mod documents;
 mod guides;
 mod ignored;

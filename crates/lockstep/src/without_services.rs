@@ -33,6 +33,7 @@ macro_rules! absent {
 
 absent! {
     audit::Audit is "audit",
+    dead_letters::DeadLetters is "dead-letters",
     deliveries::Retractions is "retractions",
     demo::Demo is "demo",
     documents::Documents is "documents",
