@@ -5,7 +5,7 @@ FROM rust:1.95-slim-bookworm AS build
 # librdkafka and SQLite are compiled from source. Debian's point releases change versions, so no version is pinned.
 # hadolint ignore=DL3008
 RUN apt-get update \
-    && apt-get install -y --no-install-recommends g++ make \
+    && apt-get install -y --no-install-recommends g++ libssl-dev make pkg-config \
     && rm -rf /var/lib/apt/lists/*
 WORKDIR /src
 COPY . .
@@ -14,10 +14,14 @@ COPY . .
 RUN --mount=type=cache,target=/usr/local/cargo/registry \
     --mount=type=cache,target=/src/target \
     find crates tests -name '*.rs' -exec touch {} + \
-    && cargo build --release --locked --package lockstep \
+    && cargo build --release --locked --package lockstep --features kafka-tls \
     && install -D -s target/release/lockstep /out/lockstep
 
 FROM debian:bookworm-slim
+# hadolint ignore=DL3008
+RUN apt-get update \
+    && apt-get install -y --no-install-recommends ca-certificates libssl3 \
+    && rm -rf /var/lib/apt/lists/*
 RUN groupadd --gid 10001 lockstep \
     && useradd --uid 10001 --gid 10001 --no-create-home --home-dir /opt/lockstep --shell /usr/sbin/nologin lockstep \
     && install -d -o lockstep -g lockstep -m 700 /opt/lockstep/.lockstep \

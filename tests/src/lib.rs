@@ -119,16 +119,13 @@ impl Place {
         let [admin, intake, sharing] = place.ports;
         let path = |name: &str| place.path(name).display().to_string();
         let mut config = format!(
-            "[detector]\ncheckpoints = {:?}\n[log]\ndir = {:?}\n[log.properties]\n\"transactional.id\" = \"end-to-end\"\n\
+            "[detector]\ncheckpoints = {:?}\n[log]\ndir = {:?}\n\
              [admin]\nlisten = \"127.0.0.1:{admin}\"\n[intake]\nlisten = \"127.0.0.1:{intake}\"\n\
              [sharing]\nlisten = \"127.0.0.1:{sharing}\"\ndatabase = {:?}\nreviewers = \"demo\"\ninvented_recipients = true\n",
             path("checkpoints"),
             path("log"),
             path("sharing.sqlite"),
         );
-        if brokers.is_none() {
-            config = config.replace("[log.properties]\n\"transactional.id\" = \"end-to-end\"\n", "");
-        }
         config += &format!("recipients = {:?}\n", path("sharing.toml"));
         let recipient = |platform: &String| {
             format!("[[recipients]]\nname = {:?}\nclass = \"platform\"\nplatform = {platform:?}\n", partner(platform))
@@ -150,8 +147,15 @@ impl Place {
 
     /// Starts `lockstep serve all` and waits until it is ready.
     pub fn serve(&self) -> Service {
+        let mut service = self.start("all");
+        service.ready();
+        service
+    }
+
+    /// Starts the services of a role.
+    pub fn start(&self, role: &str) -> Service {
         let mut command = Command::new(lockstep());
-        command.args(["serve", "all", "--config"]).arg(self.config());
+        command.args(["serve", role, "--config"]).arg(self.config());
         if let Some(brokers) = &self.brokers {
             command.args(["--brokers", brokers]);
         }
@@ -159,12 +163,7 @@ impl Place {
         let log = File::options().create(true).append(true).open(&said).unwrap();
         let child = command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(log).spawn().unwrap();
         let [admin, intake, sharing] = self.ports.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
-        let mut service = Service { child, said, admin, intake, sharing };
-        service.wait("ready", |service| {
-            assert!(service.child.try_wait().unwrap().is_none(), "lockstep ended: {}", service.said());
-            http(&format!("http://{admin}/ready"), &[]).is_some_and(|(status, _)| status == 200).then_some(())
-        });
-        service
+        Service { child, said, admin, intake, sharing }
     }
 
     /// A new key for the platform's partner, as its operator gets it.
@@ -195,9 +194,44 @@ impl Service {
         self.child.id()
     }
 
+    /// Address of `POST /v1/posts`.
+    pub fn intake(&self) -> SocketAddr {
+        self.intake
+    }
+
     /// What it has logged.
     pub fn said(&self) -> String {
         fs::read_to_string(&self.said).unwrap_or_default()
+    }
+
+    /// Waits until it is ready.
+    ///
+    /// # Panics
+    ///
+    /// Where it has ended.
+    pub fn ready(&mut self) {
+        self.wait("ready", |service| {
+            assert!(service.is_running(), "lockstep ended: {}", service.said());
+            service.readiness().is_some_and(|(status, _)| status == 200).then_some(())
+        });
+    }
+
+    /// What `/ready` answers.
+    pub fn readiness(&self) -> Option<(u16, String)> {
+        http(&format!("http://{}/ready", self.admin), &[])
+    }
+
+    /// Whether it has not ended.
+    pub fn is_running(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_none()
+    }
+
+    /// Status, `Retry-After` and text of the answer to `POST /v1/posts`.
+    pub fn try_post(&self, lines: &[Vec<u8>]) -> (u16, Option<String>, String) {
+        let url = format!("http://{}/v1/posts", self.intake);
+        let mut answer = agent().post(&url).send(&lines.join(&b'\n')[..]).unwrap();
+        let retry = answer.headers().get("retry-after").map(|value| value.to_str().unwrap().to_owned());
+        (answer.status().as_u16(), retry, answer.body_mut().read_to_string().unwrap())
     }
 
     /// Status and body of a page of the console, the JSON API or TAXII.

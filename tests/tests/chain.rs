@@ -258,11 +258,16 @@ impl World {
     /// Waits until event time has come to the end and everything that follows is done. After a kill the number of posts does not
     /// tell: those that were read and not committed are read again.
     pub fn gone_through(&self, service: &mut Service) {
+        self.detected(service);
+        service.settle(0);
+    }
+
+    /// Waits until event time has come to the end and everything that was read is committed.
+    pub fn detected(&self, service: &mut Service) {
         let end = self.end.as_second() as f64 - 301.0;
         service.wait("event time has come to the end", |service| {
             service.metrics().get("lockstep_watermark_seconds").is_some_and(|at| *at >= end).then_some(())
         });
-        service.settle(0);
     }
 }
 

@@ -132,8 +132,6 @@ fn place(brokers: Option<&str>, world: &World) -> Place {
     let place = Place::new(brokers, &world.platforms);
     let mut config = fs::read_to_string(place.config()).unwrap();
     config = config.replace("[detector]\n", "[detector]\nbatch = 50\ncheckpoint_every_s = 1\n");
-    // A member that comes back under its own name need not wait until the group has given up the one that was killed.
-    config = config.replace("[log.properties]\n", "[log.properties]\n\"group.instance.id\" = \"end-to-end\"\n");
     fs::write(place.config(), config).unwrap();
     place
 }

@@ -1,7 +1,9 @@
 //! end to end tests
 mod alone;
 mod architecture;
+mod brokers;
 mod chain;
+mod dead_letters;
 mod documents;
 mod guides;
 mod ignored;

@@ -186,9 +186,16 @@ impl Engine {
 
     /// The same for a post that has been read already, on another thread perhaps.
     pub fn on_read(&mut self, now: Millis, post: ReadPost, clusters: &mut Vec<Cluster>) -> Outcome {
+        self.on_read_after(now, Millis::MIN, post, clusters)
+    }
+
+    /// The same for a post of one of several streams that are read at different speeds. `own` is the newest event time of the
+    /// post's own stream before it. Whether the post is late is judged by it, so that the outcome of each post does not depend on
+    /// how far the other streams were read, as long as `now` is not beyond a stream's newest post.
+    pub fn on_read_after(&mut self, now: Millis, own: Millis, post: ReadPost, clusters: &mut Vec<Cluster>) -> Outcome {
         self.state.tracer.advance(now);
         self.release(false, clusters);
-        let outcome = self.state.tracer.admit(post, self.params.horizon);
+        let outcome = self.state.tracer.admit(post, own, self.params.horizon);
         self.state.stats.count(outcome);
         outcome
     }

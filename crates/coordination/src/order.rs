@@ -29,7 +29,12 @@ impl<T: Ord> Reorder<T> {
 
     /// Everything before this has been released.
     pub(crate) fn watermark(&self) -> Millis {
-        self.newest.saturating_sub(self.allowed_lateness)
+        self.watermark_at(self.newest)
+    }
+
+    /// The watermark of a stream whose posts have reached this event time.
+    pub(crate) fn watermark_at(&self, newest: Millis) -> Millis {
+        newest.saturating_sub(self.allowed_lateness)
     }
 
     /// Records that event time has reached `now`.

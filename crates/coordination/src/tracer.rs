@@ -142,15 +142,20 @@ impl Tracer {
         self.order.len()
     }
 
-    pub(crate) fn admit(&mut self, post: ReadPost, horizon: Millis) -> Outcome {
-        let late = post.at < self.order.watermark();
-        if late && post.at < self.order.watermark() - horizon {
+    /// Takes in a post of a stream whose earlier posts had reached the event time `own`. A post behind
+    /// its own stream has its turn when the others have come as far as that stream: so its turn does
+    /// not depend on how far they were read.
+    pub(crate) fn admit(&mut self, post: ReadPost, own: Millis, horizon: Millis) -> Outcome {
+        let own = self.order.watermark_at(within_reach(own));
+        let watermark = self.order.watermark().max(own);
+        let late = post.at < watermark;
+        if late && post.at < watermark - horizon {
             return Outcome::TooLate;
         }
         if !self.seen.insert(post_id(post.profile.platform(), &post.name.id), post.at) {
             return Outcome::Duplicate;
         }
-        self.order.push(post.at, post);
+        self.order.push(post.at.max(own), post);
         if late { Outcome::Late } else { Outcome::Accepted }
     }
 
@@ -162,7 +167,8 @@ impl Tracer {
 
     /// Releases the next post.
     pub(crate) fn turn(&mut self) -> Option<Turn> {
-        let (at, post) = self.order.pop()?;
+        let post = self.order.pop()?.1;
+        let at = post.at;
         self.seen.forget(at);
         let lag = post.original.and_then(|original| self.seen.at(original)).map(|original| at - original);
         let lag = lag.filter(|lag| (0..=PROMPT).contains(lag));

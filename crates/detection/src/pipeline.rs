@@ -119,12 +119,23 @@ impl Pipeline {
         self.read(now, read)
     }
 
+    /// The same for a post of one of several streams; `own` is the newest event time of its own
+    /// stream before it, by which it is judged whether the post is late.
+    pub fn post_after(&mut self, now: Millis, own: Millis, post: &Post<'_>) -> Outcome {
+        let read = self.reading().read(post);
+        self.read_after(now, own, read)
+    }
+
     /// The same for a post that was read elsewhere.
     pub fn read(&mut self, now: Millis, read: Read) -> Outcome {
+        self.read_after(now, Millis::MIN, read)
+    }
+
+    fn read_after(&mut self, now: Millis, own: Millis, read: Read) -> Outcome {
         if let Some((post, subjects)) = read.subjects {
             self.subjects.remember(post, subjects);
         }
-        self.engine.on_read(now, read.post, &mut self.found)
+        self.engine.on_read_after(now, own, read.post, &mut self.found)
     }
 
     /// Event time has reached `now`.

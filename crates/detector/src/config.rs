@@ -51,37 +51,6 @@ pub struct Config {
     pub engine: EngineConfig,
 }
 
-/// The `[log.retention]` table: how long the topics keep their records.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, JsonSchema)]
-#[serde(default, deny_unknown_fields)]
-pub struct TopicRetention {
-    /// How long posts are kept after they were received; 0 keeps them for ever. A detector without a
-    /// checkpoint reads them again, and the console takes texts of posts from here.
-    #[schemars(range(min = 0, max = 36_500), extend("unit" = "days"))]
-    pub posts_days: u32,
-    /// How long posts that could not be read are kept; 0 keeps them for ever.
-    #[schemars(range(min = 0, max = 36_500), extend("unit" = "days"))]
-    pub posts_dead_letter_days: u32,
-    /// How long the states of flagged clusters are kept; 0 keeps them for ever. A sharing service that
-    /// was stopped for longer misses findings.
-    #[schemars(range(min = 0, max = 36_500), extend("unit" = "days"))]
-    pub clusters_flagged_days: u32,
-    /// How long flagged clusters that could not be read are kept; 0 keeps them for ever.
-    #[schemars(range(min = 0, max = 36_500), extend("unit" = "days"))]
-    pub clusters_dead_letter_days: u32,
-}
-
-impl Default for TopicRetention {
-    fn default() -> TopicRetention {
-        TopicRetention {
-            posts_days: 30,
-            posts_dead_letter_days: 90,
-            clusters_flagged_days: 3 * 365,
-            clusters_dead_letter_days: 3 * 365,
-        }
-    }
-}
-
 impl Default for Config {
     fn default() -> Config {
         let detection::Config { models, model, lexicon, future_tolerance_s, threads, engine } =

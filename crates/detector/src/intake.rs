@@ -6,9 +6,15 @@
 //! with gzip or Zstandard (`Content-Encoding`). A body that is packed in another way is refused
 //! with 415, one that unpacks to more than [`MAX_UNPACKED`] bytes with 413, and a damaged one with
 //! 400; nothing of such a body is accepted. If too many requests are in progress, the answer is 429
-//! with `Retry-After`: nothing was accepted, and the client should try again.
+//! with `Retry-After`: nothing was accepted, and the client should try again. While the log does not
+//! answer, the answer is 503 with `Retry-After`, at once or after some seconds.
 
-use std::{collections::BTreeMap, io::Read, sync::Arc, time::Duration};
+use std::{
+    collections::BTreeMap,
+    io::Read,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
 
 use axum::{
     Json, Router,
@@ -41,6 +47,12 @@ pub const MAX_UNPACKED: usize = 4 * MAX_BODY;
 const AT_ONCE: usize = 4;
 /// Seconds after which a client may try again.
 const RETRY_S: &str = "1";
+/// The same while the log does not answer.
+const OUTAGE_RETRY_S: &str = "5";
+/// Time between two requests that are let through during an outage.
+const TRY_EVERY: Duration = Duration::from_secs(20);
+/// Longest time of an append. The log itself gives up earlier, unless its properties say otherwise.
+const APPEND: Duration = Duration::from_secs(20);
 /// Bad lines that one answer lists; all of them are in the dead letters.
 const LISTED: usize = 100;
 
@@ -95,12 +107,27 @@ impl IntakeMetrics {
 struct Intake {
     log: Log,
     room: Arc<Semaphore>,
+    /// When a request was last let through during an outage, to see whether it is over.
+    tried: Arc<Mutex<Instant>>,
     metrics: IntakeMetrics,
+}
+
+impl Intake {
+    /// Whether a request may try the log during an outage: one in every [`TRY_EVERY`].
+    fn may_try(&self, now: Instant) -> bool {
+        let mut tried = self.tried.lock().unwrap_or_else(|poisoned| poisoned.into_inner());
+        let may = now.saturating_duration_since(*tried) >= TRY_EVERY;
+        if may {
+            *tried = now;
+        }
+        may
+    }
 }
 
 /// The intake's route.
 pub fn router(log: Log, metrics: IntakeMetrics) -> Router {
-    let intake = Intake { log, room: Arc::new(Semaphore::new(AT_ONCE)), metrics };
+    let intake =
+        Intake { log, room: Arc::new(Semaphore::new(AT_ONCE)), tried: Arc::new(Mutex::new(Instant::now())), metrics };
     let routes = Router::new().route("/v1/posts", post(take)).layer(DefaultBodyLimit::max(MAX_BODY)).with_state(intake);
     runtime::http::bounded(routes, AT_ONCE * 8, Duration::from_secs(60))
 }
@@ -110,24 +137,37 @@ async fn take(State(intake): State<Intake>, headers: HeaderMap, body: Bytes) -> 
         let headers = [(RETRY_AFTER, RETRY_S)];
         return (StatusCode::TOO_MANY_REQUESTS, headers, "too many requests at once, try again\n").into_response();
     };
+    if let Some(outage) = intake.log.outage().filter(|_| !intake.may_try(Instant::now())) {
+        return unavailable(OUTAGE_RETRY_S, &format!("{}, since {:.0}", outage.reason, outage.since));
+    }
     let body = match unpacked(&headers, body).await {
         Ok(body) => body,
         Err((status, why)) => return (status, format!("{why}\n")).into_response(),
     };
     let (records, taken) = read(&body);
-    match intake.log.append(records).await {
-        Ok(()) => {
+    match tokio::time::timeout(APPEND, intake.log.append(records)).await {
+        Ok(Ok(())) => {
             let lines = &intake.metrics.lines;
             lines.with_label_values(&["accepted"]).inc_by(taken.accepted);
             lines.with_label_values(&["rejected"]).inc_by(taken.rejected);
             Json(taken).into_response()
         }
-        Err(error) => {
+        Ok(Err(error)) => {
             tracing::error!(%error, "posts cannot be appended");
-            let headers = [(RETRY_AFTER, RETRY_S)];
-            (StatusCode::SERVICE_UNAVAILABLE, headers, format!("{error}\n")).into_response()
+            let retry = if error.is_unreachable() { OUTAGE_RETRY_S } else { RETRY_S };
+            unavailable(retry, &error.to_string())
+        }
+        Err(_) => {
+            tracing::error!(seconds = APPEND.as_secs(), "posts could not be appended in time");
+            unavailable(OUTAGE_RETRY_S, &format!("the log did not answer for {} s", APPEND.as_secs()))
         }
     }
+}
+
+/// The answer when the log does not take posts: some may be on it, and all should be sent again.
+fn unavailable(retry: &'static str, why: &str) -> Response {
+    let text = format!("{why}; send all of it again after {retry} s\n");
+    (StatusCode::SERVICE_UNAVAILABLE, [(RETRY_AFTER, retry)], text).into_response()
 }
 
 /// The unpacked body, or why it cannot be unpacked.

@@ -33,8 +33,10 @@ mod observe;
 mod published;
 mod service;
 mod state;
+mod topics;
 
-pub use config::{Config, StartError, TopicRetention};
+pub use config::{Config, StartError};
 pub use error::ServiceError;
 pub use metrics::DetectorMetrics;
-pub use service::{GROUP, Service, create_topics};
+pub use service::{GROUP, Service};
+pub use topics::Topics;

@@ -32,6 +32,8 @@ use crate::{
 
 /// Failed attempts to publish in a row, after which the service stops.
 const TRIES: u32 = 5;
+/// Time between two attempts to publish while the log does not answer.
+const OUTAGE_PAUSE: Duration = Duration::from_secs(1);
 /// Largest cluster message: Kafka's default limit, minus the record's own overhead.
 const MOST_BYTES: usize = 900 * 1024;
 /// Interval between two measurements of drift; one takes some milliseconds for a full window.
@@ -53,8 +55,10 @@ pub(crate) enum Event {
     Read(Vec<Record>),
     /// The driver waited for records, and none came.
     NothingRead,
-    /// The partitions of `posts` end at these offsets.
-    Ends(Vec<i64>),
+    /// `posts` has this many partitions.
+    Partitions(usize),
+    /// The number of records that are left to read in each partition of `posts`.
+    Lags(Vec<(i32, u64)>),
     /// All posts were read, and no more will come.
     StreamEnded,
     /// [`Effect::Commit`] succeeded.
@@ -218,10 +222,10 @@ impl Machine {
             }
             Event::NothingRead => {
                 self.measure_drift(now, &mut effects);
-                self.clock.nothing_left(now.running);
                 self.checkpoint(now, false, &mut effects);
             }
-            Event::Ends(ends) => self.clock.ends(now.running, &ends),
+            Event::Partitions(partitions) => self.clock.partitions(partitions),
+            Event::Lags(lags) => self.clock.lags(now.running, now.wall.as_millisecond(), &lags),
             Event::StreamEnded => {
                 if !std::mem::replace(&mut self.ended, true) {
                     self.pipeline.finish();
@@ -273,8 +277,9 @@ impl Machine {
                 Ok((mut post, unreadable)) => {
                     post.position = Position::new(record.partition, record.offset);
                     unreadable.iter().for_each(|error| observe(Observation::Unreadable(error.field())));
-                    self.clock.see(record.partition, post.created_at);
-                    let outcome = self.pipeline.post(event_time, &post);
+                    let own = self.clock.newest(record.partition);
+                    self.clock.see(record.partition, post.created_at, came);
+                    let outcome = self.pipeline.post_after(event_time, own, &post);
                     observe(Observation::Post {
                         outcome,
                         bytes: value.len(),
@@ -345,16 +350,17 @@ impl Machine {
     }
 
     fn not_committed(&mut self, now: Now, error: LogError, effects: &mut Vec<Effect>) {
-        if !error.is_retryable() || self.failures >= TRIES {
+        let outage = error.is_unreachable();
+        if !error.is_retryable() || self.failures >= TRIES && !outage {
             effects.push(Effect::GiveUp(error.into()));
             return;
         }
         // The records come again: the engine knows their posts by id and ignores them, the dead
-        // letters are created again, and the found clusters wait here.
-        self.failures += 1;
+        // letters are created again, and the found clusters wait here. An outage is waited out.
+        self.failures = if outage { self.failures.max(1) } else { self.failures + 1 };
         let failures = self.failures;
         effects.push(Effect::Observe(Observation::CommitFailed { error: error.to_string(), failures }));
-        effects.push(Effect::Pause(Duration::from_millis(100 << failures)));
+        effects.push(Effect::Pause(if outage { OUTAGE_PAUSE } else { Duration::from_millis(100 << failures) }));
         self.checkpoint(now, false, effects);
     }
 

@@ -35,6 +35,8 @@ pub struct DetectorMetrics {
     not_published: IntCounter,
     living: IntGaugeVec,
     batch: Histogram,
+    lacking: IntGauge,
+    standby: IntGauge,
     unsaved: Gauge,
     checkpoint_bytes: IntGauge,
     checkpoint_seconds: Histogram,
@@ -114,6 +116,15 @@ impl DetectorMetrics {
                 "Seconds to process a batch of records, including the commit.",
                 &[0.001, 0.005, 0.02, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 15.0],
             )?,
+            lacking: metrics.gauge(
+                "lockstep_detector_partitions_lacking",
+                "Partitions of posts that this detector needs and does not hold; it detects nothing until it holds all of them. 0 while it \
+                 is a standby.",
+            )?,
+            standby: metrics.gauge(
+                "lockstep_detector_standby",
+                "1 while another process detects and this one waits to take its place, else 0.",
+            )?,
             unsaved: metrics.float_gauge(
                 "lockstep_checkpoint_age_seconds",
                 "Age of the oldest committed work that is in no checkpoint; 0 if there is none, or without checkpoints.",
@@ -176,6 +187,27 @@ impl DetectorMetrics {
     /// Records that a cluster could not be written and was not published.
     pub(crate) fn count_not_published(&self) {
         self.not_published.inc();
+    }
+
+    /// Forgets the number of clusters with each status.
+    pub(crate) fn forget_standing(&self) {
+        self.living.reset();
+        for status in Status::ALL {
+            self.living.with_label_values(&[status.name()]);
+        }
+    }
+
+    /// The number of partitions that this detector does not hold.
+    pub(crate) fn lacking(&self, partitions: usize) {
+        self.lacking.set(partitions as i64);
+    }
+
+    /// Whether another process detects.
+    pub(crate) fn standby(&self, standby: bool) {
+        if standby {
+            self.lacking.set(0);
+        }
+        self.standby.set(standby.into());
     }
 
     pub(crate) fn unsaved(&self, seconds: f64) {

@@ -10,7 +10,7 @@
 //! **Event time** is the minimum over the partitions of their newest post times, so a partition
 //! that is read ahead of another does not make the other's posts late, after a crash or after a
 //! stop of hours. A partition that was read to its end and was then silent for half a minute does
-//! not hold event time back. Because this depends on the wall clock, event time is committed with
+//! not hold event time back, and a burst after the silence loses nothing (see `clock`). Because this depends on the wall clock, event time is committed with
 //! the offsets: a replay ends at the committed event time, and so finds exactly what was published.
 //!
 //! **A model** that is promoted during a run is loaded between two batches. The engine asks the
@@ -19,29 +19,32 @@
 //! when another model comes into service. If that model no longer exists, the topics of clusters
 //! are read to continue from the published versions.
 //!
-//! Two runs give the same clusters, with or without kills, if each partition's posts are in order
-//! to within the allowed lateness. Whether a post with a larger delay is late depends on how much
-//! was read at a time.
+//! Two runs give the same clusters, with or without kills: a post is late or too late by the newest
+//! post before it in its own partition, so the outcome does not depend on how fast which partition
+//! is read. The exception is a post that comes into a silent partition and is older than the posts
+//! that the others had meanwhile by more than the allowed lateness.
 //!
-//! Exactly one process detects for a whole deployment, because it needs every post.
+//! Exactly one process detects for a whole deployment, because it needs every post. A second one
+//! waits as a standby until the first has ended, then restores the state of the last commit and goes
+//! on. A process that holds only a part of the partitions (see `hold`) publishes nothing.
 
 use std::{
-    collections::VecDeque,
-    path::PathBuf,
+    collections::{BTreeMap, VecDeque},
     time::{Duration, Instant},
 };
 
 use detection::Pipeline;
 use jiff::Timestamp;
-use messages::topics::{CLUSTERS, CLUSTERS_DEAD_LETTER, CLUSTERS_FLAGGED, POSTS, POSTS_DEAD_LETTER};
+use messages::topics::{CLUSTERS, CLUSTERS_FLAGGED, POSTS};
 use runtime::{
-    Cleanup, Consumer, Log, LogError, TopicSpec,
+    Consumer, Log, LogError,
     admin::Check,
     checkpoint::{CheckpointError, Checkpoints},
     shutdown::Shutdown,
 };
 use tokio::sync::watch;
 
+use self::hold::{Hold, Look};
 use crate::{
     config::{Config, StartError, TopicRetention},
     error::ServiceError,
@@ -59,34 +62,20 @@ pub const GROUP: &str = "detector";
 const WAIT: Duration = Duration::from_millis(250);
 /// Interval between requests for the lag; each costs a round trip.
 const LAG_EVERY: Duration = Duration::from_secs(2);
-const DAY: Duration = Duration::from_secs(86_400);
+/// Time between two attempts while the log does not answer.
+const OUTAGE_PAUSE: Duration = Duration::from_secs(1);
+/// Time between two looks at the partitions while some are not here.
+const PART_PAUSE: Duration = Duration::from_millis(250);
+/// Longest time to finish a commit when the service must stop.
+const LAST_COMMIT: Duration = Duration::from_secs(10);
 
+mod hold;
 mod recovery;
-
-/// Creates the topics of all services, if they are missing. Existing topics of the embedded log get
-/// these times of retention; existing topics of Kafka stay as they are, with a warning if they
-/// differ.
-pub async fn create_topics(log: &Log, retention: &TopicRetention) -> Result<(), LogError> {
-    let topic = |name, partitions, cleanup, days: u32| TopicSpec {
-        name,
-        partitions,
-        cleanup,
-        retention: (days > 0).then(|| DAY * days),
-    };
-    log.create_topics(&[
-        topic(POSTS, 4, Cleanup::Delete, retention.posts_days),
-        topic(POSTS_DEAD_LETTER, 1, Cleanup::Delete, retention.posts_dead_letter_days),
-        topic(CLUSTERS, 1, Cleanup::Compact, 0),
-        topic(CLUSTERS_FLAGGED, 1, Cleanup::Delete, retention.clusters_flagged_days),
-        topic(CLUSTERS_DEAD_LETTER, 1, Cleanup::Delete, retention.clusters_dead_letter_days),
-        topic(messages::topics::FEEDBACK, 1, Cleanup::Compact, 0),
-    ])
-    .await
-}
 
 /// The detector service.
 pub struct Service {
     log: Log,
+    config: Config,
     machine: Machine,
     observer: Observer,
     /// Number of records read from the log at a time.
@@ -96,9 +85,28 @@ pub struct Service {
     model_watcher: Option<ModelWatcher>,
     /// Interval between two checks of the registry.
     registry_check_interval: Duration,
-    /// Folder of the model registry.
-    models: PathBuf,
+    /// The committed offset of each partition, as this process left it.
+    committed: Vec<i64>,
+    /// The offsets that the next commit covers.
+    polled: BTreeMap<i32, i64>,
     started: Instant,
+}
+
+/// What a run of the service is told, and tells.
+struct Signals {
+    ready: Check,
+    shutdown: Shutdown,
+    ended: watch::Receiver<bool>,
+    done: watch::Sender<bool>,
+}
+
+/// Why the service does not detect any more.
+#[derive(Debug, PartialEq, Eq)]
+enum Ended {
+    /// It must stop.
+    Stopped,
+    /// Another process has the partitions, or had them meanwhile.
+    Lost,
 }
 
 impl Service {
@@ -118,6 +126,7 @@ impl Service {
         };
         let mut service = Service {
             log,
+            config: config.clone(),
             machine: Machine::new(settings, pipeline),
             observer: Observer::new(metrics),
             batch: config.batch.max(1),
@@ -127,7 +136,8 @@ impl Service {
             },
             model_watcher: Some(model_watcher),
             registry_check_interval: Duration::from_secs(config.model_check_s),
-            models: config.models.clone(),
+            committed: Vec::new(),
+            polled: BTreeMap::new(),
             started: Instant::now(),
         };
         for news in news {
@@ -143,14 +153,52 @@ impl Service {
         mut self,
         ready: Check,
         shutdown: Shutdown,
-        mut ended: watch::Receiver<bool>,
+        ended: watch::Receiver<bool>,
         done: watch::Sender<bool>,
     ) -> Result<(), ServiceError> {
+        let mut signals = Signals { ready, shutdown, ended, done };
+        loop {
+            match self.detect(&mut signals).await {
+                Ok(Ended::Stopped) => return Ok(()),
+                Ok(Ended::Lost) => {}
+                // The state may be half restored.
+                Err(ServiceError::Log(error)) if error.is_unreachable() => {
+                    signals.ready.not_ready(error.to_string());
+                    tracing::warn!(%error, "waiting for the log");
+                    tokio::select! {
+                        () = signals.shutdown.stopping() => return Ok(()),
+                        () = tokio::time::sleep(OUTAGE_PAUSE) => {}
+                    }
+                }
+                Err(error) => return Err(error),
+            }
+            if signals.shutdown.is_stopping() {
+                return Ok(());
+            }
+            self.begin_again()?;
+        }
+    }
+
+    /// Forgets everything, to restore the state of the last commit anew.
+    fn begin_again(&mut self) -> Result<(), ServiceError> {
+        let metrics = self.observer.metrics.clone();
+        metrics.forget_standing();
+        let fresh = Service::new(self.log.clone(), &self.config, metrics)?;
+        *self = Service { registry_check_interval: self.registry_check_interval, ..fresh };
+        Ok(())
+    }
+
+    /// Waits for this process's turn, restores the state of the last commit and detects.
+    async fn detect(&mut self, signals: &mut Signals) -> Result<Ended, ServiceError> {
+        let shutdown = signals.shutdown.clone();
+        if !self.wait_for_turn(&signals.ready, &shutdown).await? {
+            return Ok(Ended::Stopped);
+        }
         self.recover(&shutdown).await?;
         let mut consumer = self.log.consumer(GROUP, &[POSTS]).await?;
-        let ends = self.log.end_offsets(POSTS).await?;
-        self.handle(&mut consumer, Event::Ends(ends)).await?;
-        ready.ready();
+        let partitions = self.log.end_offsets(POSTS).await?.len();
+        let mut hold = Hold::nothing_of(partitions, Instant::now());
+        self.handle(&mut consumer, Event::Partitions(partitions), &shutdown).await?;
         let model_watcher = self.model_watcher.take().filter(|_| !self.registry_check_interval.is_zero());
         let mut watch = model_watcher.map(|model_watcher| model_watcher.watch(self.registry_check_interval));
         let mut lag_asked = None::<Instant>;
@@ -158,52 +206,150 @@ impl Service {
             // Models are swapped only between batches, so every cluster of a batch is scored by the
             // same model.
             while let Some(news) = watch.as_mut().and_then(Watch::take) {
-                self.handle(&mut consumer, Event::Models(news)).await?;
+                self.handle(&mut consumer, Event::Models(news), &shutdown).await?;
             }
             let records = tokio::select! {
                 records = consumer.poll(self.batch, WAIT) => records?,
                 () = shutdown.stopping() => break,
             };
-            let began = Instant::now();
-            if lag_asked.is_none_or(|asked| asked.elapsed() >= LAG_EVERY) {
-                lag_asked = Some(began);
-                self.observer.metrics.lag(GROUP, consumer.lag().await?);
-                let ends = self.log.end_offsets(POSTS).await?;
-                self.handle(&mut consumer, Event::Ends(ends)).await?;
+            match hold.look(&consumer.assignment(), Instant::now()) {
+                Look::Whole => {}
+                Look::Gained => {
+                    let committed = match self.log.committed(GROUP, POSTS).await {
+                        Ok(committed) => committed,
+                        Err(error) if error.is_unreachable() => {
+                            signals.ready.not_ready(error.to_string());
+                            consumer.rewind().await?;
+                            hold = Hold::nothing_of(partitions, Instant::now());
+                            continue;
+                        }
+                        Err(error) => return Err(error.into()),
+                    };
+                    if !committed.iter().map(|next| next.unwrap_or(0)).eq(self.committed.iter().copied()) {
+                        tracing::warn!("another process has detected meanwhile; restoring its last commit");
+                        consumer.close().await?;
+                        return Ok(Ended::Lost);
+                    }
+                    self.observer.metrics.lacking(0);
+                    signals.ready.ready();
+                    tracing::info!(partitions, "all partitions of posts are here");
+                }
+                Look::Lacks(lacks) => {
+                    consumer.rewind().await?;
+                    if self.lacks(&hold, &lacks, signals).await? {
+                        consumer.close().await?;
+                        return Ok(Ended::Lost);
+                    }
+                    continue;
+                }
             }
+            let began = Instant::now();
             if !records.is_empty() {
-                self.handle(&mut consumer, Event::Read(records)).await?;
+                self.handle(&mut consumer, Event::Read(records), &shutdown).await?;
                 self.observer.metrics.batch(began.elapsed().as_secs_f64());
-            } else if *ended.borrow_and_update() && consumer.lag().await? == 0 {
-                if self.handle(&mut consumer, Event::StreamEnded).await? == Progress::AllPublished {
+            } else if *signals.ended.borrow_and_update() && consumer.lag().await? == 0 {
+                let progress = self.handle(&mut consumer, Event::StreamEnded, &shutdown).await?;
+                if progress == Progress::AllPublished {
                     self.observer.metrics.lag(GROUP, 0);
-                    done.send_replace(true);
+                    signals.done.send_replace(true);
                     shutdown.stopping().await;
                     break;
                 }
             } else {
-                self.handle(&mut consumer, Event::NothingRead).await?;
+                self.handle(&mut consumer, Event::NothingRead, &shutdown).await?;
+            }
+            if lag_asked.is_none_or(|asked| asked.elapsed() >= LAG_EVERY) {
+                lag_asked = Some(Instant::now());
+                self.ask_lags(&mut consumer, &signals.ready).await?;
             }
         }
-        self.handle(&mut consumer, Event::Stopping).await?;
+        if shutdown.is_stopping() {
+            self.handle(&mut consumer, Event::Stopping, &shutdown).await?;
+        }
         consumer.close().await?;
-        Ok(())
+        Ok(Ended::Stopped)
+    }
+
+    /// Says which partitions are not here, and waits. Returns whether this process gives way to the
+    /// others.
+    async fn lacks(&mut self, hold: &Hold, lacks: &[i32], signals: &Signals) -> Result<bool, ServiceError> {
+        self.observer.metrics.lacking(lacks.len());
+        let reason = hold.reason();
+        signals.ready.not_ready(reason.as_str());
+        let members = match self.log.members(GROUP).await {
+            Err(error) if error.is_unreachable() => Vec::new(),
+            members => members?,
+        };
+        if hold.gives_way(&members, Instant::now()) {
+            tracing::warn!(reason, "leaving the partitions to the other members of the group");
+            return Ok(true);
+        }
+        tokio::select! {
+            () = signals.shutdown.stopping() => {}
+            () = tokio::time::sleep(PART_PAUSE) => {}
+        }
+        Ok(false)
+    }
+
+    /// Asks how many records are left to read in each partition.
+    async fn ask_lags(&mut self, consumer: &mut Consumer, ready: &Check) -> Result<(), ServiceError> {
+        // What is left is known as of a time before the answer.
+        let now = self.now();
+        match consumer.lags().await {
+            Ok(lags) => {
+                ready.ready();
+                self.observer.metrics.lag(GROUP, lags.iter().map(|(_, lag)| lag).sum());
+                let lags = lags.into_iter().map(|(partition, lag)| (partition.number, lag)).collect();
+                self.machine.on(now, Event::Lags(lags));
+                Ok(())
+            }
+            Err(error) if error.is_unreachable() => {
+                ready.not_ready(error.to_string());
+                tracing::warn!(%error, "the lag is not known");
+                Ok(())
+            }
+            Err(error) => Err(error.into()),
+        }
     }
 
     /// Passes an event to the machine and carries out the effects, until there are none.
-    async fn handle(&mut self, consumer: &mut Consumer, event: Event) -> Result<Progress, ServiceError> {
+    async fn handle(
+        &mut self,
+        consumer: &mut Consumer,
+        event: Event,
+        shutdown: &Shutdown,
+    ) -> Result<Progress, ServiceError> {
         let mut progress = Progress::GoesOn;
+        if let Event::Read(records) = &event {
+            self.polled.extend(records.iter().map(|record| (record.partition, record.offset + 1)));
+        }
         let mut events = VecDeque::from([event]);
         while let Some(event) = events.pop_front() {
             for effect in tokio::task::block_in_place(|| self.send_to_machine(event)) {
                 match effect {
                     Effect::Commit { records, note } => {
-                        events.push_back(match consumer.publish_and_commit_noting(records, &note).await {
-                            Ok(()) => Event::Committed,
+                        let polled = std::mem::take(&mut self.polled);
+                        let committed = tokio::select! {
+                            committed = consumer.publish_and_commit_noting(records, &note) => committed,
+                            () = overdue(shutdown) => Err(LogError::Unreachable {
+                                action: "commit before the stop".to_owned(),
+                                reason: format!("no answer after {} s", LAST_COMMIT.as_secs()),
+                            }),
+                        };
+                        events.push_back(match committed {
+                            Ok(()) => {
+                                self.note_committed(polled);
+                                Event::Committed
+                            }
                             Err(error) => Event::NotCommitted(error),
                         });
                     }
-                    Effect::Pause(time) => tokio::time::sleep(time).await,
+                    Effect::Pause(time) => {
+                        tokio::select! {
+                            () = shutdown.stopping() => {}
+                            () = tokio::time::sleep(time) => {}
+                        }
+                    }
                     Effect::GiveUp(error) => return Err(error),
                     Effect::WriteCheckpoint => {
                         if self.write_checkpoint().await {
@@ -217,6 +363,19 @@ impl Service {
             }
         }
         Ok(progress)
+    }
+
+    /// The offsets of this process's last commit in these partitions.
+    fn note_committed(&mut self, polled: BTreeMap<i32, i64>) {
+        for (partition, next) in polled {
+            let Ok(partition) = usize::try_from(partition) else { continue };
+            if self.committed.len() <= partition {
+                self.committed.resize(partition + 1, 0);
+            }
+            if let Some(committed) = self.committed.get_mut(partition) {
+                *committed = next;
+            }
+        }
     }
 
     /// Passes an event and the time to the machine. Returns the effects other than observations.
@@ -262,6 +421,12 @@ impl Service {
             }
         }
     }
+}
+
+/// Comes when the service should have stopped.
+async fn overdue(shutdown: &Shutdown) {
+    shutdown.stopping().await;
+    tokio::time::sleep(LAST_COMMIT).await;
 }
 
 /// Whether the work continues.

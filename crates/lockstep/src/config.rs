@@ -28,6 +28,9 @@ pub struct Config {
     /// The log that services read and write.
     #[cfg(feature = "services")]
     pub log: LogConfig,
+    /// The topics of the log, for those that are created.
+    #[cfg(feature = "services")]
+    pub topics: detector::Topics,
     /// Metrics and health over HTTP.
     #[cfg(feature = "services")]
     pub admin: AdminConfig,
@@ -92,7 +95,10 @@ impl Config {
             Some(path) => config.check().with_context(|| path.display().to_string())?,
             None => config.check()?,
         }
-        for warning in config.detection().warnings() {
+        let weak = config.detection().warnings().into_iter();
+        #[cfg(feature = "services")]
+        let weak = weak.chain(config.topics.warning(config.detector.engine.retention_days));
+        for warning in weak {
             let path = warning.split(' ').next().unwrap_or_default();
             let origin = origins.get(path).map_or("configuration", String::as_str);
             warnings.push(format!("{origin}: {warning}"));
@@ -122,6 +128,7 @@ impl Config {
         {
             runtime::Log::check_kafka_properties(&self.log.properties())
                 .map_err(|problem| anyhow::anyhow!("log.properties: {problem}"))?;
+            self.topics.check().map_err(|problem| anyhow::anyhow!("configuration: {problem}"))?;
             self.sharing.check().map_err(|problem| anyhow::anyhow!("configuration: {problem}"))?;
             self.check_listeners()?;
         }

@@ -1,8 +1,10 @@
 //! `lockstep ingest`: appends posts from files to the log.
 
+mod pace;
+
 use std::{
     path::{Path, PathBuf},
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 use anyhow::{Context, Result, bail};
@@ -12,6 +14,7 @@ use detector::intake::{MAX_BODY, Taken};
 use messages::{post, topics::POSTS};
 use runtime::{Log, NewRecord};
 
+use self::pace::Pace;
 use crate::{
     Usage,
     config::ConfigFile,
@@ -27,6 +30,8 @@ const BATCH: usize = 2_000;
 const REQUEST: usize = MAX_BODY / 4;
 /// Number of attempts for one request; the waits between them double from a quarter of a second.
 const TRIES: u32 = 8;
+/// Posts that are due within this time of each other are sent together.
+const STEP: Duration = Duration::from_millis(50);
 /// Number of bad lines printed.
 const SHOWN: u64 = 5;
 /// Number of characters printed of a response that is not from an intake.
@@ -44,7 +49,7 @@ Examples:
   lockstep ingest tweets.jsonl.gz --brokers localhost:9092
   lockstep ingest result.json --dialect telegram --timezone Europe/Berlin --brokers localhost:9092
   lockstep ingest posts.csv --map columns.toml --to http://127.0.0.1:8081
-  lockstep ingest posts.jsonl --to http://127.0.0.1:8081
+  lockstep ingest posts.jsonl --to http://127.0.0.1:8081 --rate 500
   lockstep ingest posts.jsonl --to https://intake.example.org:8081 --key-file collector.key")]
 pub struct Ingest {
     /// Files of posts; - is standard input
@@ -65,6 +70,13 @@ pub struct Ingest {
     /// PEM file with the authority that issued the intake's certificate, if it is not a public one
     #[arg(long, value_name = "FILE", requires = "to")]
     ca: Option<PathBuf>,
+    /// Send at most this many posts a second, so that a backfill leaves room for live posts
+    #[arg(long, value_name = "POSTS", value_parser = pace::positive)]
+    rate: Option<f64>,
+    /// Send posts in the rhythm of their own times, this many times as fast: 1 as they were posted, 60 an
+    /// hour in a minute. The files must be in order of time
+    #[arg(long, value_name = "FACTOR", value_parser = pace::positive)]
+    speedup: Option<f64>,
     #[command(flatten)]
     config: ConfigFile,
 }
@@ -83,7 +95,7 @@ impl Ingest {
         let input = Input::open(&self.files, self.input.options(&bar)?)?;
         let runtime = tokio::runtime::Runtime::new().context("cannot start")?;
         let mut target = match &self.to {
-            Some(url) => Target::Intake(Intake::new(url, self.key()?, self.ca.as_deref())?),
+            Some(url) => Target::Intake(Intake::new(url, key(self.key_file.as_deref())?, self.ca.as_deref())?),
             None if config.log.brokers.is_empty() => {
                 return Err(Usage(
                     "no destination is given: use --brokers host:port for Apache Kafka, or --to URL for a running intake \
@@ -94,7 +106,7 @@ impl Ingest {
             }
             None => Target::Log(Box::new(runtime.block_on(async {
                 let log = config.open_log().await?;
-                detector::create_topics(&log, &config.log.retention).await?;
+                config.topics.create(&log).await?;
                 anyhow::Ok(log)
             })?)),
         };
@@ -103,8 +115,15 @@ impl Ingest {
         }
         let outbox = std::cell::RefCell::new(Outbox::default());
         let mut bad_lines = 0;
+        let (mut pace, began) = (Pace::new(self.rate, self.speedup), Instant::now());
         let counts = input.each::<IngestError>(
             &mut |post, _| {
+                let wait = pace.due(post.created_at).saturating_sub(began.elapsed());
+                if wait >= STEP {
+                    // What is due already does not wait for the rest.
+                    outbox.borrow_mut().send(&runtime, &mut target)?;
+                    std::thread::sleep(wait);
+                }
                 let value = post::encode(post);
                 outbox.borrow_mut().put(NewRecord::new(POSTS, post::key(post), value));
                 outbox.borrow_mut().send_if_full(&runtime, &mut target)
@@ -162,29 +181,27 @@ impl Ingest {
     }
 }
 
-impl Ingest {
-    /// The producer's key, if there is one.
-    fn key(&self) -> Result<Option<String>> {
-        let key = match &self.key_file {
-            Some(path) => {
-                std::fs::read_to_string(path).with_context(|| format!("cannot read the key in {}", path.display()))?
-            }
-            None => match std::env::var(KEY_VARIABLE) {
-                Ok(key) => key,
-                Err(std::env::VarError::NotPresent) => return Ok(None),
-                Err(error) => return Err(Usage(format!("{KEY_VARIABLE}: {error}")).into()),
-            },
-        };
-        let key = key.trim();
-        if runtime::keys::parse(key).is_none() {
-            let place = self.key_file.as_ref().map_or(KEY_VARIABLE.to_owned(), |path| path.display().to_string());
-            return Err(Usage(format!(
-                "{place} does not hold the key of a producer, which begins with lockstep_: `lockstep producers add NAME` makes one"
-            ))
-            .into());
+/// The producer's key in a file or in the environment, if there is one.
+pub fn key(file: Option<&Path>) -> Result<Option<String>> {
+    let key = match file {
+        Some(path) => {
+            std::fs::read_to_string(path).with_context(|| format!("cannot read the key in {}", path.display()))?
         }
-        Ok(Some(key.to_owned()))
+        None => match std::env::var(KEY_VARIABLE) {
+            Ok(key) => key,
+            Err(std::env::VarError::NotPresent) => return Ok(None),
+            Err(error) => return Err(Usage(format!("{KEY_VARIABLE}: {error}")).into()),
+        },
+    };
+    let key = key.trim();
+    if runtime::keys::parse(key).is_none() {
+        let place = file.map_or(KEY_VARIABLE.to_owned(), |path| path.display().to_string());
+        return Err(Usage(format!(
+            "{place} does not hold the key of a producer, which begins with lockstep_: `lockstep producers add NAME` makes one"
+        ))
+        .into());
     }
+    Ok(Some(key.to_owned()))
 }
 
 enum Target {
@@ -192,8 +209,9 @@ enum Target {
     Intake(Intake),
 }
 
+/// Why posts could not be sent.
 #[derive(Debug, thiserror::Error)]
-enum IngestError {
+pub enum IngestError {
     #[error(transparent)]
     Input(#[from] InputError),
     #[error(transparent)]
@@ -233,7 +251,7 @@ impl Outbox {
 }
 
 /// A running intake.
-struct Intake {
+pub struct Intake {
     agent: ureq::Agent,
     url: String,
     key: Option<String>,
@@ -243,7 +261,7 @@ struct Intake {
 }
 
 impl Intake {
-    fn new(url: &str, key: Option<String>, ca: Option<&Path>) -> Result<Intake> {
+    pub fn new(url: &str, key: Option<String>, ca: Option<&Path>) -> Result<Intake> {
         let host = url.strip_prefix("http://").or_else(|| url.strip_prefix("https://"));
         if host.is_none_or(|host| host.is_empty() || host.starts_with('/') || host.contains(char::is_whitespace)) {
             return Err(Usage(format!(
@@ -272,7 +290,7 @@ impl Intake {
     /// Sends the values unchanged, posts and rejected lines alike; the intake turns the latter into
     /// dead letters. An intake that is busy or unavailable for a moment is tried again; one that
     /// never answered is not.
-    fn send(&mut self, records: &[NewRecord]) -> Result<(), IngestError> {
+    pub fn send(&mut self, records: &[NewRecord]) -> Result<(), IngestError> {
         let mut body = Vec::new();
         for value in records.iter().filter_map(|record| record.value.as_deref()) {
             // A CSV row or an element of a document may span several lines; a request has one value

@@ -10,6 +10,8 @@ mod backup;
 mod config;
 mod dataset;
 #[cfg(feature = "services")]
+mod dead_letters;
+#[cfg(feature = "services")]
 mod deliveries;
 #[cfg(feature = "services")]
 mod demo;
@@ -57,8 +59,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 #[cfg(not(feature = "services"))]
 use self::without_services::{
-    audit, backup, deliveries, demo, documents, encryption, evidence, ingest, open, partners, policy, producers,
-    restore, serve, tokens, users,
+    audit, backup, dead_letters, deliveries, demo, documents, encryption, evidence, ingest, open, partners, policy,
+    producers, restore, serve, tokens, users,
 };
 
 /// The engine allocates and frees many small objects; on a dense simulated world this allocator
@@ -96,6 +98,7 @@ enum Command {
     Open(open::Open),
     Explain(explain::Explain),
     Ingest(ingest::Ingest),
+    DeadLetters(dead_letters::DeadLetters),
     Serve(serve::Serve),
     Producers(producers::Producers),
     Partners(partners::Partners),
@@ -135,6 +138,7 @@ fn main() -> ExitCode {
         Command::Open(open) => open.run(),
         Command::Explain(explain) => explain.run(),
         Command::Ingest(ingest) => ingest.run(),
+        Command::DeadLetters(letters) => letters.run(),
         Command::Serve(serve) => serve.run(),
         Command::Producers(producers) => producers.run(),
         Command::Partners(partners) => partners.run(),
@@ -179,6 +183,7 @@ impl Command {
         match self {
             Command::Demo(_)
             | Command::Ingest(_)
+            | Command::DeadLetters(_)
             | Command::Serve(_)
             | Command::Producers(_)
             | Command::Partners(_)

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, anyhow, bail};
 use clap::{Args, ValueEnum};
 use detector::{DetectorMetrics, Service};
 use runtime::{
-    Log,
+    Identity, Log,
     admin::{self, Check, Readiness},
     http,
     keys::KeyFile,
@@ -27,6 +27,12 @@ use crate::config::{Config, ConfigFile};
 
 /// Time for the services to finish when they are told to stop.
 const DRAIN: Duration = Duration::from_secs(20);
+
+/// Time for requests to the log that are not answered when everything else has stopped.
+const LAST_REQUESTS: Duration = Duration::from_secs(3);
+
+/// The property with the name of an instance in its consumer groups.
+const INSTANCE: &str = "group.instance.id";
 
 /// Runs the services, until interrupted.
 ///
@@ -71,7 +77,7 @@ pub enum Role {
     All,
     /// From posts over HTTP to the log
     Intake,
-    /// From posts to flagged clusters; one process per deployment
+    /// From posts to flagged clusters; one process at a time, a second one is its standby
     Detect,
     /// From flagged clusters to partners: cases, console, TAXII
     Share,
@@ -111,7 +117,12 @@ impl Serve {
         for warning in config.permissions() {
             tracing::warn!("permissions: {warning}");
         }
-        tokio::runtime::Runtime::new().context("cannot start")?.block_on(async {
+        let identity = identity(self.role, &config);
+        if let Some(identity) = &identity {
+            config.log.properties.insert(INSTANCE.to_owned(), identity.name().to_owned());
+        }
+        let runtime = tokio::runtime::Runtime::new().context("cannot start")?;
+        let outcome = runtime.block_on(async {
             let shutdown = Shutdown::on_signals().context("cannot listen for signals")?;
             let log = config.open_log().await?;
             tracing::info!(home = log.home(), "log is open");
@@ -119,7 +130,35 @@ impl Serve {
             let outcome = services.join().await;
             drain("log", DRAIN, log.shutdown()).await.transpose()?;
             outcome
-        })
+        });
+        // A request to brokers that do not answer must not keep the process.
+        runtime.shutdown_timeout(LAST_REQUESTS);
+        outcome
+    }
+}
+
+/// The name of this instance in its consumer groups, so that it has its place again at once after
+/// it was killed. `None` if it joins no group on Kafka, or if the configuration has a name.
+fn identity(role: Role, config: &Config) -> Option<Identity> {
+    let kafka = !config.log.brokers.is_empty() && role != Role::Intake;
+    if !kafka || config.log.properties.contains_key(INSTANCE) {
+        return None;
+    }
+    let role = role.to_possible_value()?;
+    match Identity::take(&config.log.dir, role.get_name()) {
+        Ok(identity) => {
+            tracing::info!(instance = identity.name(), "the name of this instance in its consumer groups");
+            Some(identity)
+        }
+        Err(error) => {
+            let dir = config.log.dir.display();
+            tracing::warn!(
+                %error,
+                "this instance has no lasting name, so a restart after a kill waits until Kafka has given up the old member; \
+                 make {dir} (log.dir) writable, or set {INSTANCE} in log.properties"
+            );
+            None
+        }
     }
 }
 
@@ -153,7 +192,10 @@ impl Services {
         let metrics = Metrics::new()?;
         let ProcessMetrics { refused, ready, deleted } = ProcessMetrics::new(&metrics)?;
         let readiness = Readiness::new();
+        // All checks are there before the first answer: a service that is starting is not ready.
         let log_check = readiness.check("log");
+        let detector_check = role.has(Role::Detect).then(|| readiness.check("detector"));
+        let sharing_checks = role.has(Role::Share).then(|| (readiness.check("database"), readiness.check("sharing")));
         if ports {
             // Addresses may also come from the command line, after the configuration was checked.
             config.check_listeners()?;
@@ -199,7 +241,7 @@ impl Services {
             }
             _ => None,
         };
-        detector::create_topics(&log, &config.log.retention).await?;
+        config.topics.create(&log).await?;
         log_check.ready();
 
         let mut tasks = JoinSet::new();
@@ -214,9 +256,9 @@ impl Services {
         tasks.spawn(watch_log(log.clone(), log_check, deleted, shutdown.clone()));
         let (ended, ended_seen) = watch::channel(false);
         let (done, detected) = watch::channel(false);
-        if role.has(Role::Detect) {
+        if let Some(check) = detector_check {
             let service = Service::new(log.clone(), &config.detector, DetectorMetrics::new(&metrics)?)?;
-            let (check, stop) = (readiness.check("detector"), shutdown.clone());
+            let stop = shutdown.clone();
             tasks.spawn(async move { Ok(service.run(check, stop, ended_seen, done).await?) });
         }
         if let Some((server, listener)) = console {
@@ -226,16 +268,15 @@ impl Services {
                 Ok(())
             });
         }
-        if let Some(sharing) = &sharing {
-            let (service, check, stop) = (sharing.clone(), readiness.check("database"), shutdown.clone());
+        if let (Some(sharing), Some((check, sharing_check))) = (&sharing, sharing_checks) {
+            let (service, stop) = (sharing.clone(), shutdown.clone());
             tasks.spawn(async move {
                 service.watch_database(check, stop).await;
                 Ok(())
             });
-            let check = readiness.check("sharing");
             let (service, stop) = (sharing.clone(), shutdown.clone());
             tasks.spawn(async move {
-                check.ready();
+                sharing_check.ready();
                 Ok(service.run(log, stop).await?)
             });
         }
@@ -299,6 +340,7 @@ async fn show_readiness(readiness: Readiness, shown: IntGauge, shutdown: Shutdow
 
 /// Pings the log periodically, for the readiness check, and counts what its cleaner deleted.
 async fn watch_log(log: Log, check: Check, deleted: IntCounterVec, shutdown: Shutdown) -> Result<()> {
+    let mut away = false;
     loop {
         for (topic, why, records) in log.deleted_records() {
             let counter = deleted.with_label_values(&[&*topic, why]);
@@ -309,8 +351,19 @@ async fn watch_log(log: Log, check: Check, deleted: IntCounterVec, shutdown: Shu
             () = tokio::time::sleep(Duration::from_secs(5)) => {}
         }
         match log.check().await {
-            Ok(()) => check.ready(),
-            Err(error) => check.not_ready(error.to_string()),
+            Ok(()) => {
+                if std::mem::replace(&mut away, false) {
+                    tracing::info!("the log answers again");
+                }
+                check.ready();
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut away, true) {
+                    tracing::warn!(%error, "the log does not answer; the services wait for it");
+                }
+                let since = log.outage().map(|outage| format!(", since {:.0}", outage.since)).unwrap_or_default();
+                check.not_ready(format!("{error}{since}"));
+            }
         }
     }
 }

@@ -34,6 +34,7 @@ macro_rules! absent {
 absent! {
     audit::Audit is "audit",
     backup::Backup is "backup",
+    dead_letters::DeadLetters is "dead-letters",
     deliveries::Retractions is "retractions",
     demo::Demo is "demo",
     documents::Documents is "documents",

@@ -75,6 +75,9 @@ pub enum Source {
 }
 
 impl DeadLetter {
+    /// Names of the headers of a dead letter. Other headers are the original record's own.
+    pub const HEADERS: [&str; 9] = [REASON, FIELD, CUT_FROM, AT, TOPIC, PARTITION, OFFSET, FILE, LINE];
+
     /// Combines an error with the value that it is about; of a value that is too long, only the
     /// start.
     pub fn new(value: &[u8], error: &DecodeError, source: Source, at: Timestamp) -> Self {

@@ -16,12 +16,14 @@
 mod consumer;
 mod embedded;
 mod error;
+mod identity;
 #[cfg(feature = "kafka")]
 mod kafka;
 #[cfg(not(feature = "kafka"))]
 #[path = "log/without_kafka.rs"]
 mod kafka;
 mod partition;
+mod record;
 #[cfg(all(test, feature = "kafka"))]
 #[allow(dead_code, reason = "in a build with Kafka, only its test uses it")]
 mod without_kafka;
@@ -30,7 +32,6 @@ use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     ops::Range,
     path::Path,
-    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -40,6 +41,8 @@ use consumer::{AnyReader, Member};
 pub use consumer::{Consumer, Reader};
 pub use embedded::{DELETIONS, FILE as LOG_FILE, FolderLock, LAYOUT as LOG_LAYOUT};
 pub use error::LogError;
+pub use identity::Identity;
+pub use record::{Cleanup, Committed, Copies, Membership, NewRecord, Outage, Partition, Record, TopicSpec};
 
 /// Largest size of a record in bytes: key, value and headers together. Larger records are refused
 /// with [`LogError::TooLarge`] before anything is sent.
@@ -54,99 +57,6 @@ const CLOSE: i64 = 100;
 /// Number of bytes at which a poll stops collecting, so that a large `max` cannot exhaust the
 /// memory.
 const MAX_POLL_BYTES: usize = 16 * 1024 * 1024;
-
-/// How a topic's old records are cleaned up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Cleanup {
-    /// Records are deleted after the retention time.
-    Delete,
-    /// The last record of each key is kept.
-    Compact,
-}
-
-/// A topic to be created.
-#[derive(Debug, Clone)]
-pub struct TopicSpec {
-    /// Name of the topic.
-    pub name: &'static str,
-    /// Number of partitions.
-    pub partitions: i32,
-    /// How old records are cleaned up.
-    pub cleanup: Cleanup,
-    /// How long records are kept under [`Cleanup::Delete`]; `None` keeps them.
-    pub retention: Option<Duration>,
-}
-
-/// A record to be appended.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct NewRecord {
-    /// The topic.
-    pub topic: Arc<str>,
-    /// The key, which decides the partition.
-    pub key: Vec<u8>,
-    /// The value; `None` is a tombstone.
-    pub value: Option<Vec<u8>>,
-    /// Headers, for example a dead letter's reason.
-    pub headers: Vec<(String, Vec<u8>)>,
-}
-
-impl NewRecord {
-    /// A record without headers.
-    pub fn new(topic: impl Into<Arc<str>>, key: impl Into<Vec<u8>>, value: impl Into<Vec<u8>>) -> Self {
-        NewRecord { topic: topic.into(), key: key.into(), value: Some(value.into()), headers: Vec::new() }
-    }
-
-    /// Bytes of key, value and headers: what [`MAX_RECORD_BYTES`] limits.
-    pub fn size(&self) -> usize {
-        let headers: usize = self.headers.iter().map(|(k, v)| k.len() + v.len()).sum();
-        self.key.len() + self.value.as_ref().map_or(0, Vec::len) + headers
-    }
-}
-
-/// A record that was read.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Record {
-    /// The topic.
-    pub topic: Arc<str>,
-    /// The partition.
-    pub partition: i32,
-    /// Offset in the partition.
-    pub offset: i64,
-    /// The key.
-    pub key: Vec<u8>,
-    /// The value; `None` is a tombstone.
-    pub value: Option<Vec<u8>>,
-    /// Headers.
-    pub headers: Vec<(String, Vec<u8>)>,
-    /// Time of the append, ms since the epoch.
-    pub timestamp: i64,
-}
-
-impl Record {
-    /// Bytes of key, value and headers.
-    pub fn size(&self) -> usize {
-        let headers: usize = self.headers.iter().map(|(k, v)| k.len() + v.len()).sum();
-        self.key.len() + self.value.as_ref().map_or(0, Vec::len) + headers
-    }
-}
-
-/// The committed position of a group in a partition.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Committed {
-    /// The next offset that the group reads.
-    pub next: i64,
-    /// The note given to [`Consumer::publish_and_commit_noting`]; otherwise empty.
-    pub note: String,
-}
-
-/// One partition of one topic.
-#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Partition {
-    /// The topic.
-    pub topic: Arc<str>,
-    /// Number of the partition, from 0.
-    pub number: i32,
-}
 
 /// A log in one of its implementations. Cheap to clone.
 ///
@@ -198,10 +108,11 @@ impl Log {
     }
 
     /// Connects to Apache Kafka. `brokers` is `host:port,host:port`. `properties` are librdkafka's,
-    /// for example `security.protocol`, and apply to every client. A `transactional.id` is used as
-    /// a prefix; set one per instance, stable over restarts, so that a restarted instance ends its
-    /// own open transaction immediately instead of after the transaction timeout. Fails if no
-    /// broker answers within ten seconds, and in a build without the feature `kafka`.
+    /// for example `security.protocol`, and apply to every client. A `group.instance.id`, one per
+    /// instance and stable over restarts (see [`Identity`]), gives a restarted instance its place in
+    /// its groups again, and lets it end its own open transaction immediately instead of after the
+    /// transaction timeout. A `transactional.id` replaces it as the prefix of the transactional ids.
+    /// Fails if no broker answers within ten seconds, and in a build without the feature `kafka`.
     pub async fn connect_kafka(brokers: &str, properties: &[(String, String)]) -> Result<Log, LogError> {
         Ok(Log(Home::Kafka(kafka::Kafka::connect(brokers, properties).await?)))
     }
@@ -222,12 +133,17 @@ impl Log {
     /// Creates the topics that do not exist. Existing topics of the embedded log get the retention
     /// time. Existing topics of Kafka are not changed; a warning names each that has another one.
     pub async fn create_topics(&self, topics: &[TopicSpec]) -> Result<(), LogError> {
+        self.create_topics_with(topics, Copies::default()).await
+    }
+
+    /// The same with a number of copies; the embedded log keeps one.
+    pub async fn create_topics_with(&self, topics: &[TopicSpec], copies: Copies) -> Result<(), LogError> {
         for spec in topics {
             check_spec(spec)?;
         }
         match &self.0 {
             Home::Embedded(log) => log.create_topics(topics.to_vec()).await,
-            Home::Kafka(log) => log.create_topics(topics).await,
+            Home::Kafka(log) => log.create_topics(topics, copies).await,
         }
     }
 
@@ -269,11 +185,27 @@ impl Log {
         Ok(noted.into_iter().map(|committed| Some(committed?.next)).collect())
     }
 
-    /// Ends immediately what a killed member of this group left open under this instance's
-    /// `transactional.id`, if one is set. Otherwise the group's committed offsets are not available
-    /// until its transaction times out after half a minute. Only the group's single member may call
-    /// it, before it asks for the offsets; another running member with the same id would be fenced
-    /// off.
+    /// The members of a group, with those that are about to leave or to time out.
+    pub async fn members(&self, group: &str) -> Result<Vec<Membership>, LogError> {
+        match &self.0 {
+            Home::Embedded(log) => log.members(group).await,
+            Home::Kafka(log) => log.members(group).await,
+        }
+    }
+
+    /// Since when the log does not answer, by the last [`check`](Log::check).
+    pub fn outage(&self) -> Option<Outage> {
+        match &self.0 {
+            Home::Embedded(_) => None,
+            Home::Kafka(log) => log.outage(),
+        }
+    }
+
+    /// Ends immediately what a killed member of this group left open. Otherwise the group's
+    /// committed offsets are not available until its transaction times out after half a minute.
+    /// From here on the members that this log makes in the group have one `transactional.id` in all
+    /// processes. So only the group's single member may call it, before it asks for the offsets: a
+    /// running member of another process is fenced off.
     pub async fn take_over(&self, group: &str) -> Result<(), LogError> {
         match &self.0 {
             Home::Embedded(_) => Ok(()),

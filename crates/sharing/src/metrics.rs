@@ -19,8 +19,20 @@ const LOGINS: [&str; 5] = ["ok", "wrong", "limited", "no_role", "failed"];
 /// Limits that refuse requests and connections.
 const LIMITS: [&str; 5] = ["partner", "token", "stranger", "login", "connection"];
 /// Places of errors.
-const PLACES: [&str; 11] =
-    ["store", "log", "http", "webhook", "feedback", "evidence", "expiry", "audit", "provider", "retention", "watch"];
+const PLACES: [&str; 12] = [
+    "store",
+    "log",
+    "http",
+    "webhook",
+    "feedback",
+    "evidence",
+    "expiry",
+    "audit",
+    "events",
+    "provider",
+    "retention",
+    "watch",
+];
 /// What is deleted because it is old.
 const DELETED: [&str; 4] = ["cases", "posts", "objects", "deliveries"];
 /// What became of posts behind findings.

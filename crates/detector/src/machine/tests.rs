@@ -138,6 +138,22 @@ fn it_gives_up_after_five_tries_in_a_row_and_at_once_where_trying_does_not_help(
 }
 
 #[test]
+fn an_outage_of_the_log_is_waited_out() {
+    let (mut machine, _dir) = machine();
+    let mut on = |event| descriptions(&machine.on(seconds(0), event));
+    let unreachable =
+        || Event::NotCommitted(LogError::Unreachable { action: "commit".to_owned(), reason: "no broker".to_owned() });
+    for _ in 0..100 {
+        assert_eq!(on(unreachable()), ["pause 1000 ms"]);
+    }
+    on(Event::Committed);
+    for _ in 0..5 {
+        on(aborted());
+    }
+    assert_eq!(on(unreachable())[0], "pause 1000 ms", "an outage is no failure of the batch");
+}
+
+#[test]
 fn a_post_from_the_future_is_a_dead_letter_by_the_time_of_its_coming() {
     let (mut machine, _dir) = machine();
     let tolerated = START + 300_000;
@@ -204,7 +220,8 @@ fn the_same_events_at_the_same_times_have_the_same_effects() {
         let (mut machine, _dir) = machine();
         let mut effects = String::new();
         let mut on = |running, event| effects += &format!("{:?}\n", machine.on(seconds(running), event));
-        on(0, Event::Ends(vec![0, 3]));
+        on(0, Event::Partitions(2));
+        on(0, Event::Lags(vec![(0, 0), (1, 3)]));
         for offset in 0..40 {
             let at = START + offset * 60_000;
             on(offset as u64 * 2, Event::Read(vec![record(offset, at, at), record(-1, at + 86_400_000_000, at)]));

@@ -17,6 +17,7 @@ impl Service {
         self.log.take_over(GROUP).await?;
         let committed = self.log.committed_noted(GROUP, POSTS).await?;
         let ends: Vec<i64> = committed.iter().map(|end| end.as_ref().map_or(0, |end| end.next)).collect();
+        self.committed.clone_from(&ends);
         if ends.iter().all(|end| *end == 0) {
             // Versions continue even if posts are read again from the start.
             return self.recall().await;
@@ -80,7 +81,7 @@ impl Service {
             return None;
         }
         let load = || -> Result<Model, ModelError> {
-            Registry::open(&self.models)?.load(&name.name, &name.version)?.of(Subject::Cluster)
+            Registry::open(&self.config.models)?.load(&name.name, &name.version)?.of(Subject::Cluster)
         };
         match load() {
             Ok(model) => Some(self.machine.judge_by(Arc::new(model))),

@@ -1,3 +1,6 @@
+mod alone;
+mod streams;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
@@ -16,7 +19,10 @@ use scoring::{Model, Registry, features::FEATURES};
 use simulator::World;
 
 use super::*;
-use crate::models::tests::{damage, promote};
+use crate::{
+    Topics,
+    models::tests::{damage, promote},
+};
 
 const REGISTRY_CHECK_INTERVAL: Duration = Duration::from_millis(20);
 /// Posts appended at a time.
@@ -34,6 +40,7 @@ struct Stand {
 /// A running service.
 struct Running {
     metrics: Metrics,
+    readiness: Readiness,
     shutdown: Shutdown,
     ended: watch::Sender<bool>,
     done: watch::Receiver<bool>,
@@ -53,7 +60,7 @@ impl Stand {
         put_model(&config.models, "2", false);
         promote(&config.models, "1");
         let log = Log::open_embedded(&dir.path().join("log")).await.unwrap();
-        create_topics(&log, &TopicRetention::default()).await.unwrap();
+        Topics::default().create(&log).await.unwrap();
         let world = World::named("demo").unwrap();
         let record = |sim: &simulator::SimPost| {
             let read = sim.as_post();
@@ -73,9 +80,10 @@ impl Stand {
         let (service, metrics) = self.service();
         let (shutdown, (ended, ended_seen), (done_told, done)) =
             (Shutdown::new(), watch::channel(false), watch::channel(false));
-        let ready = Readiness::new().check("detector");
-        let task = tokio::spawn(service.run(ready, shutdown.clone(), ended_seen, done_told));
-        Running { metrics, shutdown, ended, done, task }
+        let readiness = Readiness::new();
+        let check = readiness.check("detector");
+        let task = tokio::spawn(service.run(check, shutdown.clone(), ended_seen, done_told));
+        Running { metrics, readiness, shutdown, ended, done, task }
     }
 
     /// The records of a topic, as they were appended.
@@ -353,7 +361,7 @@ async fn what_is_found_is_told_once_and_goes_on_after_a_restart_under_another_mo
         stand.log.append(stand.posts[..1].to_vec()).await.unwrap();
         let records = consumer.poll(10, Duration::from_secs(5)).await.unwrap();
         found.into_iter().for_each(|cluster| service.machine.find(cluster));
-        service.handle(&mut consumer, Event::Read(records)).await.unwrap();
+        service.handle(&mut consumer, Event::Read(records), &Shutdown::new()).await.unwrap();
         consumer.close().await.unwrap();
     };
     // The content of a topic, in order: cluster, version and status; "gone" if it was removed.
@@ -419,7 +427,7 @@ async fn a_group_too_large_for_a_message_is_counted_and_holds_up_no_other() {
     let mut consumer = stand.log.consumer(GROUP, &[POSTS]).await.unwrap();
     service.machine.find(fixtures::one_text(20_000));
     service.machine.find(group("a", Finding::Coordinated, &[]));
-    service.handle(&mut consumer, Event::Read(Vec::new())).await.unwrap();
+    service.handle(&mut consumer, Event::Read(Vec::new()), &Shutdown::new()).await.unwrap();
     assert_eq!(stand.states(CLUSTERS).await.len(), 1);
     assert!(metrics.text().contains("lockstep_clusters_not_published_total 1\n"), "{}", metrics.text());
 }

@@ -21,21 +21,15 @@ use serde::{Deserialize, Serialize};
 pub struct LogConfig {
     /// Addresses of Apache Kafka, "host:port,host:port"; the embedded log is used where empty.
     pub brokers: String,
-    /// Folder of the embedded log, which is for one process only.
+    /// Folder of the embedded log, which is for one process only. With Kafka, the names of the instances
+    /// are kept there: the group.instance.id of a process that has none in `properties`.
     #[schemars(length(min = 1))]
     pub dir: PathBuf,
     /// Properties given to every Kafka client, as librdkafka names them. In the environment a name has
-    /// _ where it has a dot here, as in LOCKSTEP__LOG__PROPERTIES__SASL_PASSWORD. With a
-    /// transactional.id that is stable for each instance, a restart ends its own open transaction at
-    /// once; with a group.instance.id it has its partitions again at once after a kill.
-    #[schemars(extend(
-        "example" = "\"transactional.id\" = \"detector-1\"\n\"group.instance.id\" = \"detector-1\""
-    ))]
+    /// _ where it has a dot here, as in LOCKSTEP__LOG__PROPERTIES__SASL_PASSWORD. A group.instance.id
+    /// must be another one for each process; it replaces the one that is kept in `dir`.
+    #[schemars(extend("example" = "\"group.instance.id\" = \"detector-1\""))]
     pub properties: BTreeMap<String, String>,
-    /// How long topics keep their records. Topics `clusters` and `feedback` keep the last record of each
-    /// key for ever. On Apache Kafka this holds for topics that Lockstep creates; if an existing topic
-    /// differs, the start warns.
-    pub retention: detector::TopicRetention,
 }
 
 /// Properties of librdkafka with underscores instead of dots in their names.
@@ -81,12 +75,7 @@ impl LogConfig {
 
 impl Default for LogConfig {
     fn default() -> LogConfig {
-        LogConfig {
-            brokers: String::new(),
-            dir: ".lockstep/log".into(),
-            properties: BTreeMap::new(),
-            retention: detector::TopicRetention::default(),
-        }
+        LogConfig { brokers: String::new(), dir: ".lockstep/log".into(), properties: BTreeMap::new() }
     }
 }
 

@@ -37,7 +37,7 @@ impl ProcessMetrics {
         let ready = metrics.gauge("lockstep_ready", "1 while every readiness check passes, else 0.")?;
         let deleted = metrics.counters(
             "lockstep_log_deleted_records_total",
-            "Records that the embedded log deleted: older than log.retention (retention), or replaced by a newer record of their key \
+            "Records that the embedded log deleted: older than [topics] keeps them (retention), or replaced by a newer record of their key \
              (compaction). Apache Kafka deletes by itself, and is not counted.",
             &[Label::listed("topic", TOPICS), Label::listed("why", runtime::DELETIONS)],
         )?;

@@ -73,13 +73,17 @@ impl Consumer {
         }
     }
 
-    /// Number of records appended but not yet polled in the partitions of this member. On Kafka an
-    /// upper bound: offsets of transaction markers and compacted records count until they were
-    /// passed.
+    /// Number of records appended but not yet polled in the partitions of this member.
     pub async fn lag(&mut self) -> Result<u64, LogError> {
+        Ok(self.lags().await?.into_iter().map(|(_, lag)| lag).sum())
+    }
+
+    /// The same for each partition of this member. On Kafka an upper bound: offsets of transaction
+    /// markers and compacted records count until they were passed.
+    pub async fn lags(&mut self) -> Result<Vec<(Partition, u64)>, LogError> {
         match &mut self.0 {
-            Member::Embedded(member) => Ok(member.lag()),
-            Member::Kafka(member) => member.lag().await,
+            Member::Embedded(member) => Ok(member.lags()),
+            Member::Kafka(member) => member.lags().await,
         }
     }
 

@@ -51,7 +51,9 @@ use self::{
     writer::{Commit, Op, Reply, Write, Writer},
 };
 pub(super) use self::{member::GroupMember, reader::Reader};
-use super::{Cleanup, Committed, LogError, MAX_POLL_BYTES, NewRecord, Record, TopicSpec, blocking, partition};
+use super::{
+    Cleanup, Committed, LogError, MAX_POLL_BYTES, Membership, NewRecord, Record, TopicSpec, blocking, partition,
+};
 
 /// Why the cleaner deletes records: they are older than the topic keeps them, or a newer record has
 /// their key.
@@ -220,6 +222,10 @@ impl Embedded {
         let shared = self.shared.clone();
         let group = group.to_owned();
         blocking("read the log", move || shared.readers.committed(&group, &topic.slots)).await
+    }
+
+    pub(super) async fn members(&self, group: &str) -> Result<Vec<Membership>, LogError> {
+        self.ask(|reply| Op::Members(group.into(), reply)).await
     }
 
     pub(super) async fn clean(&self) -> Result<(), LogError> {

@@ -2,7 +2,7 @@
 use std::path::PathBuf;
 
 #[cfg(feature = "kafka")]
-use rdkafka::error::KafkaError;
+use rdkafka::error::{KafkaError, RDKafkaErrorCode};
 
 /// An error of the log.
 #[derive(Debug, thiserror::Error)]
@@ -63,6 +63,26 @@ pub enum LogError {
         /// Kafka's reason.
         reason: String,
     },
+    /// Apache Kafka does not answer, or the broker that is needed is not there. Nothing was
+    /// committed by this call. It passes when the brokers are back.
+    #[error("kafka does not answer: cannot {action}: {reason}")]
+    Unreachable {
+        /// The action that failed.
+        action: String,
+        /// Kafka's reason.
+        reason: String,
+    },
+    /// Another process has joined the group under the same `group.instance.id`.
+    #[error(
+        "another process took the place of this one in group {group:?}, because both have the group.instance.id {instance:?}: \
+         stop one of them, or give each its own log.properties.\"group.instance.id\""
+    )]
+    Fenced {
+        /// The group.
+        group: String,
+        /// The `group.instance.id`.
+        instance: String,
+    },
     /// The log was shut down.
     #[error("the log is closed")]
     Closed,
@@ -88,6 +108,14 @@ pub enum LogError {
         "this build has no Apache Kafka: build Lockstep with `--features kafka`, or configure no brokers to use the embedded log"
     )]
     NoKafka,
+    /// TLS for Kafka is configured, but the feature `kafka-tls` is off.
+    #[error(
+        "{property} needs TLS for Apache Kafka, which is not in this build: build Lockstep with `--features kafka-tls` (it needs OpenSSL)"
+    )]
+    NoTls {
+        /// The property with its value.
+        property: String,
+    },
     /// Kafka failed.
     #[cfg(feature = "kafka")]
     #[error("cannot {action}: {source}")]
@@ -100,10 +128,15 @@ pub enum LogError {
 }
 
 impl LogError {
-    /// Whether polling again may succeed: true after a rebalance or an aborted transaction, false
-    /// for errors that do not pass by themselves.
+    /// Whether polling again may succeed: true after a rebalance, an aborted transaction or while
+    /// Kafka does not answer, false for errors that do not pass by themselves.
     pub fn is_retryable(&self) -> bool {
-        matches!(self, LogError::Revoked { .. } | LogError::Aborted { .. })
+        matches!(self, LogError::Revoked { .. } | LogError::Aborted { .. } | LogError::Unreachable { .. })
+    }
+
+    /// Whether Kafka does not answer: the same call succeeds when the brokers are back.
+    pub fn is_unreachable(&self) -> bool {
+        matches!(self, LogError::Unreachable { .. })
     }
 
     pub(crate) fn storage(action: impl Into<String>) -> impl FnOnce(rusqlite::Error) -> LogError {
@@ -119,6 +152,42 @@ impl LogError {
     #[cfg(feature = "kafka")]
     pub(crate) fn kafka(action: impl Into<String>) -> impl FnOnce(KafkaError) -> LogError {
         let action = action.into();
-        move |source| LogError::Kafka { action, source }
+        move |source| match source.rdkafka_error_code() {
+            Some(code) if is_outage(code) => LogError::Unreachable { action, reason: code.to_string() },
+            _ => LogError::Kafka { action, source },
+        }
     }
+}
+
+/// Whether this code says that brokers are away, slow or changing their roles.
+#[cfg(feature = "kafka")]
+pub(crate) fn is_outage(code: RDKafkaErrorCode) -> bool {
+    use RDKafkaErrorCode::{
+        AllBrokersDown, BrokerNotAvailable, BrokerTransportFailure, CoordinatorLoadInProgress, CoordinatorNotAvailable,
+        LeaderNotAvailable, MessageTimedOut, NetworkException, NotCoordinator, NotEnoughReplicas,
+        NotEnoughReplicasAfterAppend, NotLeaderForPartition, OperationTimedOut, Partial, ReplicaNotAvailable,
+        RequestTimedOut, Resolve, TimedOutQueue, WaitingForCoordinator,
+    };
+    matches!(
+        code,
+        AllBrokersDown
+            | BrokerNotAvailable
+            | BrokerTransportFailure
+            | CoordinatorLoadInProgress
+            | CoordinatorNotAvailable
+            | LeaderNotAvailable
+            | MessageTimedOut
+            | NetworkException
+            | NotCoordinator
+            | NotEnoughReplicas
+            | NotEnoughReplicasAfterAppend
+            | NotLeaderForPartition
+            | OperationTimedOut
+            | ReplicaNotAvailable
+            | RequestTimedOut
+            | Partial
+            | Resolve
+            | TimedOutQueue
+            | WaitingForCoordinator
+    )
 }

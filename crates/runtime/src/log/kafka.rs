@@ -11,6 +11,7 @@
 mod assignment;
 mod member;
 mod reader;
+mod settings;
 mod transaction;
 
 use std::{
@@ -31,12 +32,17 @@ use rdkafka::{
     util::Timeout,
 };
 
-use super::{Cleanup, Committed, LogError, MAX_RECORD_BYTES, NewRecord, Record, TopicSpec, blocking};
+use super::{
+    Cleanup, Committed, Copies, LogError, MAX_RECORD_BYTES, Membership, NewRecord, Outage, Record, TopicSpec, blocking,
+};
 
-pub(super) use {member::GroupMember, reader::Reader};
+use settings::{client_config, consumer_settings, producer_settings, set_default};
+pub(super) use {member::GroupMember, reader::Reader, settings::check_properties};
 
 /// Longest time of one request to the brokers.
 const REQUEST_TIMEOUT: Duration = Duration::from_secs(10);
+/// Longest time of an append, if the properties do not say otherwise.
+const APPEND_TIMEOUT: Duration = Duration::from_secs(10);
 /// Largest message in transit: a record and what Kafka adds to it.
 const MAX_MESSAGE_BYTES: usize = MAX_RECORD_BYTES + 64 * 1024;
 
@@ -57,6 +63,10 @@ struct Cluster {
     members: Mutex<HashMap<String, u64>>,
     /// Topics known to exist. librdkafka would wait half a minute for an unknown topic to appear.
     known: RwLock<HashSet<Arc<str>>>,
+    /// Groups that have one member at a time; see [`super::Log::take_over`].
+    alone: Mutex<HashSet<String>>,
+    /// Since when no broker answers, by the last check.
+    outage: Mutex<Option<Outage>>,
 }
 
 impl Kafka {
@@ -71,6 +81,9 @@ impl Kafka {
         let failed = || LogError::kafka(format!("connect to kafka at {brokers}"));
         let mut producer = config(None);
         producer_settings(&mut producer);
+        // An append fails while its caller still waits for it, and what failed does not fill the
+        // memory during an outage.
+        set_default(&mut producer, "message.timeout.ms", &APPEND_TIMEOUT.as_millis().to_string());
         let cluster = Cluster {
             brokers: brokers.to_owned(),
             properties: properties.to_vec(),
@@ -81,23 +94,31 @@ impl Kafka {
             ),
             members: Mutex::default(),
             known: RwLock::default(),
+            alone: Mutex::default(),
+            outage: Mutex::default(),
         };
         let kafka = Kafka(Arc::new(cluster));
         kafka.check().await?;
         Ok(kafka)
     }
 
-    pub(super) async fn create_topics(&self, specs: &[TopicSpec]) -> Result<(), LogError> {
+    pub(super) async fn create_topics(&self, specs: &[TopicSpec], copies: Copies) -> Result<(), LogError> {
         let max_bytes = MAX_MESSAGE_BYTES.to_string();
         let retention: Vec<String> =
             specs.iter().map(|s| s.retention.map_or("-1".to_owned(), |keep| keep.as_millis().to_string())).collect();
+        let min_in_sync = copies.min_in_sync.map(|copies| copies.to_string());
         let topics: Vec<NewTopic<'_>> = specs
             .iter()
             .zip(&retention)
             .map(|(spec, retention)| {
                 // -1: the cluster's default number of replicas.
-                let topic = NewTopic::new(spec.name, spec.partitions, TopicReplication::Fixed(-1))
-                    .set("max.message.bytes", &max_bytes);
+                let topic =
+                    NewTopic::new(spec.name, spec.partitions, TopicReplication::Fixed(copies.all.unwrap_or(-1)))
+                        .set("max.message.bytes", &max_bytes);
+                let topic = match &min_in_sync {
+                    Some(copies) => topic.set("min.insync.replicas", copies),
+                    None => topic,
+                };
                 match spec.cleanup {
                     Cleanup::Delete => topic.set("cleanup.policy", "delete").set("retention.ms", retention),
                     Cleanup::Compact => topic.set("cleanup.policy", "compact"),
@@ -148,7 +169,7 @@ impl Kafka {
                     topic = spec.name,
                     retention_ms = found,
                     configured_ms = wanted,
-                    "the topic keeps its records for another time than log.retention says; to change it: kafka-configs.sh --alter \
+                    "the topic keeps its records for another time than the configuration says; to change it: kafka-configs.sh --alter \
                      --entity-type topics --entity-name {} --add-config retention.ms={wanted}",
                     spec.name
                 ),
@@ -187,7 +208,9 @@ impl Kafka {
             Ok(Err((error, _))) => Err(append_error(record, error)),
             Err(_) => Err(LogError::Closed),
         });
-        try_join_all(deliveries).await.map(drop)
+        try_join_all(deliveries).await?;
+        *self.0.outage.lock().unwrap_or_else(|e| e.into_inner()) = None;
+        Ok(())
     }
 
     pub(super) async fn consumer(&self, group: &str, topics: &[&str]) -> Result<GroupMember, LogError> {
@@ -214,11 +237,33 @@ impl Kafka {
     }
 
     pub(super) async fn take_over(&self, group: &str) -> Result<(), LogError> {
-        if self.0.properties.iter().any(|(key, _)| key == "transactional.id") {
-            let id = self.transactional_id(group, self.members_of(group));
-            transaction::Transactor::new(self.clone(), id).take_over().await?;
-        }
-        Ok(())
+        self.0.alone.lock().unwrap_or_else(|e| e.into_inner()).insert(group.to_owned());
+        let id = self.transactional_id(group, 0);
+        transaction::Transactor::new(self.clone(), id).take_over().await
+    }
+
+    pub(super) async fn members(&self, group: &str) -> Result<Vec<Membership>, LogError> {
+        let instance = self.property("group.instance.id").map(|instance| format!("{instance}-"));
+        let metadata_client = self.0.metadata_client.clone();
+        let group = group.to_owned();
+        blocking("list the members of a group", move || {
+            let groups = metadata_client
+                .client()
+                .fetch_group_list(Some(&group), REQUEST_TIMEOUT)
+                .map_err(LogError::kafka(format!("list the members of group {group:?}")))?;
+            let members = groups.groups().iter().filter(|of| of.name() == group).flat_map(|of| of.members());
+            // Kafka names a member with a group.instance.id after it.
+            let member = |of: &rdkafka::groups::GroupMemberInfo| Membership {
+                name: format!("{} at {}", of.id(), of.client_host().trim_start_matches('/')),
+                is_own: instance.as_ref().is_some_and(|instance| of.id().starts_with(instance)),
+            };
+            Ok(members.map(member).collect())
+        })
+        .await
+    }
+
+    pub(super) fn outage(&self) -> Option<Outage> {
+        self.0.outage.lock().unwrap_or_else(|e| e.into_inner()).clone()
     }
 
     pub(super) async fn committed(&self, group: &str, topic: &str) -> Result<Vec<Option<Committed>>, LogError> {
@@ -261,7 +306,7 @@ impl Kafka {
     pub(super) async fn check(&self) -> Result<(), LogError> {
         let metadata_client = self.0.metadata_client.clone();
         let action = format!("reach kafka at {}", self.0.brokers);
-        blocking("reach kafka", move || {
+        let checked = blocking("reach kafka", move || {
             // The list of brokers would be enough, but rdkafka can only ask for one topic or for
             // all.
             metadata_client
@@ -269,7 +314,17 @@ impl Kafka {
                 .map(drop)
                 .map_err(LogError::kafka(action))
         })
-        .await
+        .await;
+        let mut outage = self.0.outage.lock().unwrap_or_else(|e| e.into_inner());
+        match &checked {
+            Ok(()) => *outage = None,
+            Err(error) => {
+                let since = outage.take().map_or_else(jiff::Timestamp::now, |outage| outage.since);
+                *outage = Some(Outage { since, reason: error.to_string() });
+            }
+        }
+        drop(outage);
+        checked
     }
 
     pub(super) async fn shutdown(&self) -> Result<(), LogError> {
@@ -340,11 +395,6 @@ impl Kafka {
         client_config(&self.0.brokers, &self.0.properties)
     }
 
-    /// The number of members of a group that this process has created.
-    fn members_of(&self, group: &str) -> u64 {
-        self.0.members.lock().unwrap_or_else(|e| e.into_inner()).get(group).copied().unwrap_or(0)
-    }
-
     /// A transactional id for a new member.
     fn new_transactional_id(&self, group: &str) -> String {
         let number = {
@@ -356,17 +406,27 @@ impl Kafka {
         self.transactional_id(group, number)
     }
 
-    /// A transactional id. With a configured prefix it consists of the prefix, the group and the
+    /// A transactional id. With a configured prefix, or a name of this instance, it consists of the prefix, the group and the
     /// member's number within the process, so it is the same after a restart whatever other groups
-    /// exist. Without a prefix it is unique.
+    /// exist. Without a prefix it is unique. In a group with one member at a time it is the same in
+    /// every process and every life of it.
     fn transactional_id(&self, group: &str, number: u64) -> String {
-        match self.0.properties.iter().find(|(key, _)| key == "transactional.id") {
-            Some((_, prefix)) => format!("{prefix}-{group}-{number}"),
+        let prefix = self.property("transactional.id");
+        if self.0.alone.lock().unwrap_or_else(|e| e.into_inner()).contains(group) {
+            return format!("{}-{group}", prefix.unwrap_or("lockstep"));
+        }
+        match prefix.or_else(|| self.property("group.instance.id")) {
+            Some(prefix) => format!("{prefix}-{group}-{number}"),
             None => {
                 let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
                 format!("{group}-{}-{}-{number}", std::process::id(), now.as_nanos())
             }
         }
+    }
+
+    /// A configured property.
+    fn property(&self, name: &str) -> Option<&str> {
+        self.0.properties.iter().find(|(key, _)| key == name).map(|(_, value)| &**value)
     }
 }
 
@@ -376,61 +436,6 @@ fn is_moving(error: &KafkaError) -> bool {
     let code = error.rdkafka_error_code();
     let moving = [NotCoordinator, CoordinatorNotAvailable, CoordinatorLoadInProgress, OperationTimedOut];
     code.is_some_and(|code| moving.contains(&code))
-}
-
-/// Checks one property at a time, so that the error names the wrong one.
-pub(super) fn check_properties(properties: &[(String, String)]) -> Result<(), LogError> {
-    for (name, value) in properties {
-        let mut config = ClientConfig::new();
-        config.set(name, value);
-        config.create_native_config().map_err(LogError::kafka(format!("use the property {name:?}")))?;
-    }
-    Ok(())
-}
-
-fn client_config(brokers: &str, properties: &[(String, String)]) -> ClientConfig {
-    let mut config = ClientConfig::new();
-    config
-        .set("bootstrap.servers", brokers)
-        .set("client.id", "lockstep")
-        .set("topic.metadata.refresh.interval.ms", "30000")
-        .set("allow.auto.create.topics", "false");
-    for (key, value) in properties.iter().filter(|(key, _)| key != "transactional.id") {
-        config.set(key, value);
-    }
-    config
-}
-
-/// Settings that the guarantees of the log need override the configured properties; the others are
-/// defaults.
-fn producer_settings(config: &mut ClientConfig) {
-    // A property of consumers only.
-    config.remove("group.instance.id");
-    config
-        .set("enable.idempotence", "true")
-        .set("acks", "all")
-        .set("partitioner", "murmur2_random")
-        .set("message.max.bytes", MAX_MESSAGE_BYTES.to_string());
-    set_default(config, "compression.type", "zstd");
-    set_default(config, "linger.ms", "5");
-}
-
-fn consumer_settings(config: &mut ClientConfig) {
-    config
-        .set("isolation.level", "read_committed")
-        .set("enable.auto.commit", "false")
-        .set("enable.auto.offset.store", "false")
-        .set("auto.offset.reset", "earliest");
-    // For low latency: fetch again soon after an empty answer.
-    set_default(config, "fetch.wait.max.ms", "20");
-    set_default(config, "fetch.error.backoff.ms", "50");
-    set_default(config, "session.timeout.ms", "15000");
-}
-
-fn set_default(config: &mut ClientConfig, key: &str, value: &str) {
-    if config.get(key).is_none() {
-        config.set(key, value);
-    }
 }
 
 fn to_headers(record: &NewRecord) -> Option<OwnedHeaders> {
@@ -468,7 +473,7 @@ fn append_error(record: &NewRecord, error: KafkaError) -> LogError {
             ),
             source: error,
         },
-        _ => LogError::Kafka { action: format!("append to {:?}", record.topic), source: error },
+        _ => LogError::kafka(format!("append to {:?}", record.topic))(error),
     }
 }
 

@@ -3,7 +3,7 @@
 
 use std::{ops::Range, time::Duration};
 
-use super::{Committed, LogError, NewRecord, Partition, Record, TopicSpec};
+use super::{Committed, Copies, LogError, Membership, NewRecord, Outage, Partition, Record, TopicSpec};
 
 #[derive(Clone)]
 pub(super) enum Kafka {}
@@ -21,7 +21,7 @@ impl Kafka {
         Err(LogError::NoKafka)
     }
 
-    pub(super) async fn create_topics(&self, _specs: &[TopicSpec]) -> Result<(), LogError> {
+    pub(super) async fn create_topics(&self, _specs: &[TopicSpec], _copies: Copies) -> Result<(), LogError> {
         match *self {}
     }
 
@@ -46,6 +46,14 @@ impl Kafka {
     }
 
     pub(super) async fn committed(&self, _group: &str, _topic: &str) -> Result<Vec<Option<Committed>>, LogError> {
+        match *self {}
+    }
+
+    pub(super) async fn members(&self, _group: &str) -> Result<Vec<Membership>, LogError> {
+        match *self {}
+    }
+
+    pub(super) fn outage(&self) -> Option<Outage> {
         match *self {}
     }
 
@@ -75,7 +83,7 @@ impl GroupMember {
         match *self {}
     }
 
-    pub(super) async fn lag(&mut self) -> Result<u64, LogError> {
+    pub(super) async fn lags(&mut self) -> Result<Vec<(Partition, u64)>, LogError> {
         match *self {}
     }
 

@@ -17,9 +17,15 @@ const EVERY: Duration = Duration::from_secs(1);
 pub(crate) async fn run(sharing: &Sharing, shutdown: &Shutdown) -> Result<(), SharingError> {
     loop {
         let stopping = shutdown.is_stopping();
-        if let Err(error) = sharing.blocking(|inner| inner.report_audit()).await {
-            sharing.inner.metrics.errors.with_label_values(&["store"]).inc();
-            tracing::warn!(%error, "cannot report entries of the audit log as events, trying again");
+        match sharing.blocking(|inner| inner.report_audit()).await {
+            Ok(()) => sharing.inner.succeeded("events", "entries of the audit log are reported as events"),
+            Err(error) => {
+                sharing.inner.failed(
+                    "events",
+                    &error,
+                    "cannot report entries of the audit log as events, trying again",
+                );
+            }
         }
         if stopping {
             return Ok(());

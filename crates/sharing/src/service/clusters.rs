@@ -75,7 +75,11 @@ impl Sharing {
             // Before the group has given this member its partitions there is no lag to speak of.
             if lag_asked.is_none_or(|asked| asked.elapsed() >= LAG_EVERY) && !consumer.assignment().is_empty() {
                 lag_asked = Some(Instant::now());
-                self.inner.metrics.shared.consumer_lag(GROUP, consumer.lag().await? + records.len() as u64);
+                match consumer.lag().await {
+                    Ok(lag) => self.inner.metrics.shared.consumer_lag(GROUP, lag + records.len() as u64),
+                    Err(error) if error.is_unreachable() => tracing::warn!(%error, "the lag is not known"),
+                    Err(error) => return Err(error.into()),
+                }
             }
             if records.is_empty() {
                 continue;
@@ -107,6 +111,10 @@ impl Sharing {
                 }
                 // The records come again, and nothing is doubled.
                 tracing::warn!(%error, "offsets were not committed, the clusters will come again");
+                tokio::select! {
+                    () = shutdown.stopping() => {}
+                    () = tokio::time::sleep(LAG_EVERY) => {}
+                }
                 continue;
             }
             // Counted where they are on their topic, once.

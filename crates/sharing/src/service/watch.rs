@@ -106,6 +106,7 @@ pub(crate) async fn maintain(sharing: &Sharing, shutdown: &Shutdown) -> Result<(
         match done {
             Ok(()) => {
                 let now = Some(Instant::now());
+                sharing.inner.succeeded("watch", "the watch list is kept up to date");
                 maintained = if due { now } else { maintained };
                 counted = if count { now } else { counted };
             }

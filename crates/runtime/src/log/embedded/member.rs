@@ -151,8 +151,9 @@ impl GroupMember {
         partitions
     }
 
-    pub(in crate::log) fn lag(&self) -> u64 {
-        self.held.values().map(|held| (held.slot.end() - held.next.max(held.slot.start())).max(0) as u64).sum()
+    pub(in crate::log) fn lags(&self) -> Vec<(Partition, u64)> {
+        let left = |held: &Held| (held.slot.end() - held.next.max(held.slot.start())).max(0) as u64;
+        self.held.values().map(|held| (partition_of(&held.slot), left(held))).collect()
     }
 
     pub(in crate::log) async fn close(self) -> Result<(), LogError> {

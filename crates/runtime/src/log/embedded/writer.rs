@@ -15,7 +15,7 @@ use super::{
     group::{Group, MemberId, SlotId},
     store::{Row, Slot, Store, Topic},
 };
-use crate::log::{Cleanup, LogError, TopicSpec};
+use crate::log::{Cleanup, LogError, Membership, TopicSpec};
 
 /// Largest number of bytes written in one transaction, and so in one flush to disk.
 const BATCH_BYTES: usize = 8 * 1024 * 1024;
@@ -35,6 +35,7 @@ pub(super) enum Op {
     CreateTopics(Vec<TopicSpec>, Reply<()>),
     Join { group: Arc<str>, slots: Vec<Arc<Slot>>, reply: Reply<(MemberId, watch::Receiver<Vec<Holding>>)> },
     Leave { group: Arc<str>, member: MemberId, reply: Option<Reply<()>> },
+    Members(Arc<str>, Reply<Vec<Membership>>),
     Clean(Reply<()>),
     Stop(Reply<()>),
 }
@@ -151,6 +152,12 @@ impl Writer {
                             }
                         }
                     }
+                }
+                Op::Members(group, reply) => {
+                    let members = self.groups.get(&group).into_iter().flat_map(Group::members);
+                    let name = |member| format!("member {member} of process {}", std::process::id());
+                    let members = members.map(|member| Membership { name: name(member), is_own: false });
+                    drop(reply.send(Ok(members.collect())));
                 }
                 Op::Clean(reply) => drop(reply.send(self.clean(true))),
                 Op::Stop(reply) => {

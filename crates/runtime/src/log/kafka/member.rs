@@ -9,6 +9,7 @@ use futures::FutureExt;
 use rdkafka::{
     Message, Offset, TopicPartitionList,
     consumer::{Consumer, StreamConsumer},
+    error::RDKafkaErrorCode,
 };
 use tokio::{task::JoinHandle, time::timeout_at};
 
@@ -117,6 +118,11 @@ impl GroupMember {
                     tracing::warn!(group = %self.group, %error, "kafka consumer error, continuing");
                 }
                 Some(Err(source)) => {
+                    let fatal = consumer.client().fatal_error();
+                    if let Some((RDKafkaErrorCode::FencedInstanceId, _)) = fatal {
+                        let instance = self.kafka.property("group.instance.id").unwrap_or_default().to_owned();
+                        return Err(LogError::Fenced { group: self.group.to_string(), instance });
+                    }
                     let action = format!("poll in group {:?}", self.group);
                     self.rewind().await?;
                     return Err(LogError::Kafka { action, source });
@@ -263,14 +269,14 @@ impl GroupMember {
         state.partitions.iter().cloned().collect()
     }
 
-    pub(in crate::log) async fn lag(&mut self) -> Result<u64, LogError> {
+    pub(in crate::log) async fn lags(&mut self) -> Result<Vec<(Partition, u64)>, LogError> {
         let consumer = self.subscribe()?;
         let partitions = self.assignment();
         let asked = partitions.iter().map(|p| (p.topic.to_string(), p.number)).collect();
         let marks = self.kafka.watermarks(asked).await?;
         let committed = self.committed_where_not_polled(&partitions).await?;
         let state = consumer.context().state.lock().unwrap_or_else(|e| e.into_inner());
-        let lag = partitions.iter().zip(marks).map(|(partition, (start, end))| {
+        let lag = |partition: &Partition, (start, end): (i64, i64)| {
             let next = self.next.get(partition).or_else(|| committed.get(partition));
             let next = next.copied().unwrap_or(start).max(start);
             // After the last record there may be markers, which are never polled.
@@ -278,8 +284,9 @@ impl GroupMember {
                 Some(passed) if *passed >= end => 0,
                 _ => (end - next).max(0) as u64,
             }
-        });
-        Ok(lag.sum())
+        };
+        let lags = partitions.iter().zip(marks).map(|(partition, marks)| (partition.clone(), lag(partition, marks)));
+        Ok(lags.collect())
     }
 
     async fn committed_where_not_polled(&self, partitions: &[Partition]) -> Result<HashMap<Partition, i64>, LogError> {

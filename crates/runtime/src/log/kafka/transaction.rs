@@ -12,11 +12,14 @@ use rdkafka::{
 };
 
 use super::{Kafka, REQUEST_TIMEOUT, append_error, assignment::AssignmentContext, producer_settings, to_headers};
-use crate::log::{LogError, NewRecord, blocking};
+use crate::log::{LogError, NewRecord, blocking, error::is_outage};
 
 /// Longest time of a transaction. A dead member's open transaction blocks readers no longer than
 /// this.
 pub(super) const TRANSACTION_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// Time between two questions what became of a commit.
+const PAUSE: Duration = Duration::from_secs(1);
 
 type Transactions = ThreadedProducer<DefaultProducerContext>;
 
@@ -63,11 +66,35 @@ impl Transactor {
                 Err(error)
             }
             Outcome::Unknown(error) => {
-                // A new producer with the same id ends the open transaction of the old one; the
-                // offsets then show whether it was committed.
-                self.producer = None;
-                self.start().await?;
-                if is_committed(consumer, offsets).await? { Ok(()) } else { Err(error) }
+                if self.find_out(consumer, offsets).await? {
+                    Ok(())
+                } else {
+                    Err(error)
+                }
+            }
+        }
+    }
+
+    /// Whether an unanswered commit took place. A new producer with the same id ends the open
+    /// transaction of the old one; the offsets then show what became of it. Waits for the brokers,
+    /// because a wrong answer would lose the outputs or double them.
+    async fn find_out(
+        &mut self,
+        consumer: Arc<StreamConsumer<AssignmentContext>>,
+        offsets: TopicPartitionList,
+    ) -> Result<bool, LogError> {
+        loop {
+            self.producer = None;
+            let found = match self.start().await {
+                Ok(_) => is_committed(consumer.clone(), offsets.clone()).await,
+                Err(error) => Err(error),
+            };
+            match found {
+                Err(error) if error.is_unreachable() => {
+                    tracing::warn!(id = %self.id, %error, "a commit was not answered; waiting to learn what became of it");
+                    tokio::time::sleep(PAUSE).await;
+                }
+                found => return found,
             }
         }
     }
@@ -211,9 +238,13 @@ fn retry_until(deadline: Instant, mut step: impl FnMut() -> Result<(), KafkaErro
 }
 
 fn aborted(error: KafkaError) -> LogError {
+    let outage = error.rdkafka_error_code().is_some_and(is_outage);
     let reason = match error {
         KafkaError::Transaction(e) => e.string(),
         other => other.to_string(),
     };
-    LogError::Aborted { reason }
+    match outage {
+        true => LogError::Unreachable { action: "commit, and nothing was published".to_owned(), reason },
+        false => LogError::Aborted { reason },
+    }
 }
