@@ -32,6 +32,7 @@ use std::{
     collections::{BTreeMap, BTreeSet, VecDeque},
     ops::Range,
     path::Path,
+    sync::Arc,
     time::{Duration, Instant},
 };
 
