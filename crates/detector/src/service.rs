@@ -46,7 +46,7 @@ use tokio::sync::watch;
 
 use self::hold::{Hold, Look};
 use crate::{
-    config::{Config, StartError, TopicRetention},
+    config::{Config, StartError},
     error::ServiceError,
     machine::{Effect, Event, Machine, Now, Settings},
     metrics::DetectorMetrics,

@@ -180,42 +180,6 @@ pub(super) fn change_covered(
     whole.into_iter().map(as_now).collect()
 }
 
-/// The spans of objects that the entries about a subject cover.
-pub(super) fn spans_of(tx: &mut dyn Session, subject: &str) -> Result<Vec<Published>, StoreError> {
-    let rows =
-        tx.rows("select covers from audit where subject = ?1 and covers is not null order by seq", values![subject])?;
-    let mut spans = Vec::new();
-    for mut row in rows {
-        let covers: Covers = from_json("what an audit entry covers", &row.take::<String>(0)?)?;
-        spans.extend(covers.published);
-    }
-    Ok(spans)
-}
-
-/// Changes objects at these places (collection and `date_added`), and says what the audit log covers instead. What was changed outside of
-/// the service before is not covered anew: the check of the log goes on to find it.
-pub(super) fn change_covered(
-    tx: &mut dyn Session,
-    places: &[(i64, i64)],
-    change: impl FnOnce(&mut dyn Session) -> Result<(), StoreError>,
-) -> Result<Vec<Published>, StoreError> {
-    let covered = Covered::read(tx)?;
-    let mut whole = Vec::new();
-    for told in covered.published() {
-        let is_in =
-            |(collection, at): &(i64, i64)| *collection == told.collection && *at > told.after && *at <= told.until;
-        if places.iter().any(is_in) && is_as_told(tx, told)? {
-            whole.push(told.clone());
-        }
-    }
-    change(tx)?;
-    let as_now = |told: Published| {
-        let digest = objects(tx, told.collection, told.after, told.until)?;
-        Ok(Published { objects: digest.count, sha256: digest.end(), ..told })
-    };
-    whole.into_iter().map(as_now).collect()
-}
-
 fn objects(tx: &mut dyn Session, collection: i64, after: i64, until: i64) -> Result<Rows, StoreError> {
     Rows::of(tx.rows(
         "select date_added, id, type, spec_version, version, body from objects
