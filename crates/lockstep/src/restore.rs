@@ -266,14 +266,15 @@ fn check_database(config: &Config, manifest: &Manifest) -> Result<()> {
     let noun = if entries == 1 { "entry" } else { "entries" };
     eprintln!("the audit log has {} {noun}, unbroken", count(entries.max(0).cast_unsigned()));
     let seals = &config.sharing.audit.seal_file;
-    if !seals.is_empty() && Path::new(seals).exists() {
-        if let Err(broken) = log.verify(None, Some(Path::new(seals)))? {
-            eprintln!(
-                "warning: {seals} has seals that the restored database does not have: {broken}. Decisions since {} are lost; move the \
-                 file away, or the service reports a broken audit log",
-                manifest.taken_at
-            );
-        }
+    if !seals.is_empty()
+        && Path::new(seals).exists()
+        && let Err(broken) = log.verify(None, Some(Path::new(seals)))?
+    {
+        eprintln!(
+            "warning: {seals} has seals that the restored database does not have: {broken}. Decisions since {} are lost; move the \
+             file away, or the service reports a broken audit log",
+            manifest.taken_at
+        );
     }
     let state = sharing::encryption_state(&config.sharing)?;
     if let Some(id) = state.encrypted_with.filter(|id| !state.keys.contains(id)) {

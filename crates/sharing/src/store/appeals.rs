@@ -132,7 +132,7 @@ mod tests {
         let second = Appeal { number: 2, ..appeal.clone() };
         let late = store.add_appeal(&second, &change(stale, vec![entry]), now);
         assert!(matches!(late, Err(StoreError::Conflict(_))), "{late:?}");
-        assert_eq!(store.open_appeals_of("a").unwrap(), [appeal.clone()]);
+        assert_eq!(store.open_appeals_of("a").unwrap(), std::slice::from_ref(&appeal));
         assert_eq!((store.next_appeal().unwrap(), store.appeal_counts(now).unwrap()), (2, (1, 0)));
         assert_eq!(store.appeal_counts(due).unwrap(), (1, 1));
         let outcome = AppealOutcome { upheld: false, by: "eve".to_owned(), at: now, reason: "x".to_owned() };
