@@ -242,6 +242,6 @@ mod tests {
             let bias = (sum - truth) / WORLDS as f64;
             assert!(bias.abs() < 0.03, "{bias}");
         }
-        println!("of {WORLDS} intervals of 95 %, {held:?} hold precision and recall");
+        eprintln!("of {WORLDS} intervals of 95 %, {held:?} hold precision and recall");
     }
 }
