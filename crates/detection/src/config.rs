@@ -162,8 +162,9 @@ pub const RENAMED: [Renamed; 1] = [Renamed { path: "detector.shards", to: "detec
 
 /// Keys of a configuration file that only the services read. A build without the services ignores
 /// them.
-pub const SERVICE_KEYS: [Unused; 10] = [
+pub const SERVICE_KEYS: [Unused; 11] = [
     Unused { path: "log", why: FOR_SERVICES },
+    Unused { path: "topics", why: FOR_SERVICES },
     Unused { path: "admin", why: FOR_SERVICES },
     Unused { path: "intake", why: FOR_SERVICES },
     Unused { path: "sharing", why: FOR_SERVICES },
