@@ -75,6 +75,7 @@ pub(crate) fn json_error(status: StatusCode, why: &str) -> Response<Body> {
         StatusCode::UNAUTHORIZED => "log in, and send the cookie of the session",
         StatusCode::FORBIDDEN => "ask for the role, or send the token of the session in X-CSRF-Token",
         StatusCode::NOT_FOUND => "search in /api/clusters",
+        StatusCode::TOO_MANY_REQUESTS => "wait for the seconds of Retry-After, then repeat the request",
         StatusCode::INTERNAL_SERVER_ERROR => "try again in a moment",
         _ => "correct the request: /api/openapi.json describes it",
     };

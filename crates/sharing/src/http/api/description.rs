@@ -59,8 +59,24 @@ pub(super) fn openapi() -> Value {
         refer(&mut part);
         document["components"]["schemas"][name] = part;
     }
+    every_operation_may_be_too_many(&mut document);
     document["webhooks"] = webhooks();
     document
+}
+
+/// The limits of requests hold for every operation: `sharing.limits`.
+fn every_operation_may_be_too_many(document: &mut Value) {
+    let paths = document["paths"].as_object_mut().into_iter().flat_map(|paths| paths.values_mut());
+    for operation in paths.filter_map(Value::as_object_mut).flat_map(|operations| operations.values_mut()) {
+        if let Some(responses) = operation.get_mut("responses").and_then(Value::as_object_mut) {
+            let refused = json!({
+                "description": "too many requests of the token, or without a valid one (sharing.limits); Retry-After has the seconds to wait",
+                "headers": {"Retry-After": {"schema": {"type": "integer"}}},
+                "content": {"application/json": {"schema": {"$ref": "#/components/schemas/ErrorBody"}}},
+            });
+            responses.insert("429".to_owned(), refused);
+        }
+    }
 }
 
 /// What goes to the endpoints of partners.

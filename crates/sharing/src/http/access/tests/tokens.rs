@@ -139,7 +139,14 @@ fn a_wrong_token_is_not_saved_by_a_session_and_too_many_requests_are_refused() {
     let statuses: Vec<u16> = replies.iter().map(|reply| reply.status).collect();
     assert_eq!(statuses, [200, 200, 200, 429]);
     assert!(!replies[3].header("retry-after").is_empty());
+    assert!(replies[3].text.contains("wait for the seconds of Retry-After"), "{}", replies[3].text);
     assert_eq!(s.limited("token"), 1);
+    let session = [("cookie", cookie.as_str())];
+    let description: serde_json::Value = serde_json::from_str(&s.get("/api/openapi.json", &session).text).unwrap();
+    let operations = description["paths"].as_object().unwrap().values().flat_map(|path| path.as_object().unwrap());
+    for (method, operation) in operations {
+        assert!(operation["responses"]["429"].is_object(), "{method} {}", operation["operationId"]);
+    }
     // A page of another site cannot use a token through a browser.
     let foreign = [("authorization", format!("Bearer {token}")), ("origin", "https://evil.example".to_owned())];
     let foreign: Vec<(&str, &str)> = foreign.iter().map(|(name, value)| (*name, value.as_str())).collect();
