@@ -1,10 +1,6 @@
 //! Flagged clusters in, cases out.
 
-use std::{
-    collections::BTreeMap,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use std::{collections::BTreeMap, sync::Arc};
 
 use casework::{Effects, Reviewers, case::Case};
 use jiff::Timestamp;
@@ -16,7 +12,7 @@ use messages::{
 };
 use runtime::{NewRecord, Record, shutdown::Shutdown};
 
-use super::{Inner, Sharing, SharingError};
+use super::{Inner, Sharing, SharingError, reading::Reading};
 use crate::{
     fault_injection,
     store::{Change, StoreError},
@@ -24,18 +20,6 @@ use crate::{
 
 /// The consumer group of this service.
 pub(super) const GROUP: &str = "sharing";
-
-/// Clusters taken in one transaction.
-const BATCH: usize = 64;
-
-/// How long to wait for clusters before looking for the end.
-const WAIT: Duration = Duration::from_millis(500);
-
-/// How often the log is asked how much is left to read.
-const LAG_EVERY: Duration = Duration::from_secs(1);
-
-/// How long to wait before flagged clusters are stored again that could not be stored.
-const RETRY: Duration = Duration::from_secs(1);
 
 /// How often a transaction is tried again when somebody else changed the same case.
 const ATTEMPTS: usize = 5;
@@ -65,64 +49,31 @@ impl Sharing {
     /// Reads `clusters.flagged` until `shutdown`. A case is stored before the offset that brought it is committed, so a crash
     /// between the two brings the cluster again, and the second time changes nothing.
     pub(crate) async fn read_clusters(&self, log: &runtime::Log, shutdown: &Shutdown) -> Result<(), SharingError> {
-        let mut consumer = log.consumer(GROUP, &[topics::CLUSTERS_FLAGGED]).await?;
-        let mut lag_asked = None::<Instant>;
-        while !shutdown.is_stopping() {
-            let records = tokio::select! {
-                records = consumer.poll(BATCH, WAIT) => records?,
-                () = shutdown.stopping() => break,
-            };
-            // Before the group has given this member its partitions there is no lag to speak of.
-            if lag_asked.is_none_or(|asked| asked.elapsed() >= LAG_EVERY) && !consumer.assignment().is_empty() {
-                lag_asked = Some(Instant::now());
-                match consumer.lag().await {
-                    Ok(lag) => self.inner.metrics.shared.consumer_lag(GROUP, lag + records.len() as u64),
-                    Err(error) if error.is_unreachable() => tracing::warn!(%error, "the lag is not known"),
-                    Err(error) => return Err(error.into()),
-                }
-            }
-            if records.is_empty() {
-                continue;
-            }
+        let mut reading = Reading::new(self, log, (GROUP, topics::CLUSTERS_FLAGGED), shutdown).await?;
+        while let Some(records) = reading.next().await? {
             fault_injection::crash_at("after poll");
             let (batch, dead) = self.inner.decode(&records, Timestamp::now());
             // The reviewers of the demo approve at once, and an approval covers the texts that are kept by then.
             if self.inner.config.reviewers == Reviewers::Demo {
                 self.keep_posts_before_review(log, &batch).await;
             }
-            // A database that cannot be used for a while must not end the service: /ready says so, and nothing is committed meanwhile.
-            while let Err(error) = self.on_clusters(batch.clone()).await {
-                if !matches!(error, SharingError::Store(_)) {
-                    self.inner.metrics.errors.with_label_values(&["store"]).inc();
-                    return Err(error);
-                }
-                self.inner.failed("store", &error, "flagged clusters cannot be stored, it is tried again");
-                tokio::select! {
-                    () = shutdown.stopping() => return Ok(consumer.close().await?),
-                    () = tokio::time::sleep(RETRY) => {}
-                }
+            let store = || {
+                let batch = batch.clone();
+                async { self.on_clusters(batch).await.map(drop) }
+            };
+            if !reading.store("store", "flagged clusters cannot be stored, it is tried again", store).await? {
+                break;
             }
             fault_injection::crash_at("before the offset is committed");
             let letters = dead.len() as u64;
-            if let Err(error) = consumer.publish_and_commit(dead).await {
-                self.inner.metrics.errors.with_label_values(&["log"]).inc();
-                if !error.is_retryable() {
-                    return Err(error.into());
-                }
-                // The records come again, and nothing is doubled.
-                tracing::warn!(%error, "offsets were not committed, the clusters will come again");
-                tokio::select! {
-                    () = shutdown.stopping() => {}
-                    () = tokio::time::sleep(LAG_EVERY) => {}
-                }
+            if !reading.commit(dead).await? {
                 continue;
             }
             // Counted where they are on their topic, once.
             self.inner.metrics.clusters.with_label_values(&["dead_letter"]).inc_by(letters);
             fault_injection::crash_at("after the offset is committed");
         }
-        consumer.close().await?;
-        Ok(())
+        reading.close().await
     }
 }
 

@@ -17,6 +17,7 @@ mod look_up;
 pub(crate) mod many;
 pub(crate) mod posts;
 mod publishing;
+mod reading;
 pub(crate) mod retention;
 pub(crate) mod retraction;
 mod seed;

@@ -17,7 +17,7 @@ use jiff::{SignedDuration, Timestamp};
 use messages::{cluster::ClusterMessage, topics};
 use runtime::{NewRecord, Record, shutdown::Shutdown};
 
-use super::{Inner, Sharing, SharingError, clusters::dead_letter};
+use super::{Inner, Sharing, SharingError, clusters::dead_letter, reading::Reading};
 use crate::store::{
     StoreError,
     watch::{AnswerRow, Bounds},
@@ -25,12 +25,6 @@ use crate::store::{
 
 /// The consumer group of the watch list: the topic is read from its beginning, apart from that of flagged clusters.
 pub(crate) const GROUP: &str = "sharing-watch";
-/// Records taken in one transaction.
-const BATCH: usize = 64;
-/// How long to wait for records before looking for the end.
-const WAIT: Duration = Duration::from_millis(500);
-/// How often the log is asked how much is left to read.
-const LAG_EVERY: Duration = Duration::from_secs(1);
 /// How often groups are forgotten, and it is looked whether a sample is due.
 const MAINTAIN_EVERY: Duration = Duration::from_secs(600);
 /// How often groups and answers are counted for the metrics.
@@ -43,47 +37,19 @@ pub(crate) type GroupNews = (String, Option<ClusterMessage>);
 
 /// Reads the topic until `shutdown`. News is stored before its offset is committed; twice the same changes nothing.
 pub(crate) async fn read(sharing: &Sharing, log: &runtime::Log, shutdown: &Shutdown) -> Result<(), SharingError> {
-    let metrics = &sharing.inner.metrics;
-    let mut consumer = log.consumer(GROUP, &[topics::CLUSTERS]).await?;
-    let mut lag_asked = None::<Instant>;
-    while !shutdown.is_stopping() {
-        let records = tokio::select! {
-            records = consumer.poll(BATCH, WAIT) => records?,
-            () = shutdown.stopping() => break,
-        };
-        if lag_asked.is_none_or(|asked| asked.elapsed() >= LAG_EVERY) && !consumer.assignment().is_empty() {
-            lag_asked = Some(Instant::now());
-            metrics.shared.consumer_lag(GROUP, consumer.lag().await? + records.len() as u64);
-        }
-        if records.is_empty() {
-            continue;
-        }
+    let mut reading = Reading::new(sharing, log, (GROUP, topics::CLUSTERS), shutdown).await?;
+    while let Some(records) = reading.next().await? {
         let (news, dead) = news_of(&records, Timestamp::now());
-        // A database that cannot be used for a while does not end the service: nothing is committed meanwhile.
-        while let Err(error) = sharing.take_group_news(news.clone()).await {
-            if !matches!(error, SharingError::Store(_)) {
-                metrics.errors.with_label_values(&["watch"]).inc();
-                return Err(error);
-            }
-            sharing.inner.failed("watch", &error, "groups cannot be stored, it is tried again");
-            tokio::select! {
-                () = shutdown.stopping() => return Ok(consumer.close().await?),
-                () = tokio::time::sleep(TICK) => {}
-            }
+        let store = || sharing.take_group_news(news.clone());
+        if !reading.store("watch", "groups cannot be stored, it is tried again", store).await? {
+            break;
         }
         let letters = dead.len() as u64;
-        if let Err(error) = consumer.publish_and_commit(dead).await {
-            metrics.errors.with_label_values(&["log"]).inc();
-            if !error.is_retryable() {
-                return Err(error.into());
-            }
-            tracing::warn!(%error, "offsets were not committed, the groups will come again");
-            continue;
+        if reading.commit(dead).await? {
+            sharing.inner.metrics.watch.count(&Outcomes::from([(Outcome::Unreadable, letters)]));
         }
-        metrics.watch.count(&Outcomes::from([(Outcome::Unreadable, letters)]));
     }
-    consumer.close().await?;
-    Ok(())
+    reading.close().await
 }
 
 /// Forgets groups, draws samples and counts until `shutdown`.
