@@ -229,7 +229,8 @@ impl Service {
     /// Status, `Retry-After` and text of the answer to `POST /v1/posts`.
     pub fn try_post(&self, lines: &[Vec<u8>]) -> (u16, Option<String>, String) {
         let url = format!("http://{}/v1/posts", self.intake);
-        let mut answer = agent().post(&url).send(&lines.join(&b'\n')[..]).unwrap();
+        let answer = agent().post(&url).send(&lines.join(&b'\n')[..]);
+        let mut answer = answer.unwrap_or_else(|e| panic!("{url}: {e}; lockstep said:\n{}", self.said()));
         let retry = answer.headers().get("retry-after").map(|value| value.to_str().unwrap().to_owned());
         (answer.status().as_u16(), retry, answer.body_mut().read_to_string().unwrap())
     }

@@ -159,35 +159,52 @@ impl LogError {
     }
 }
 
-/// Whether this code says that brokers are away, slow or changing their roles.
+/// Whether this code says that brokers are away, slow or changing their roles: librdkafka's local errors of connections, and the
+/// errors that Kafka's protocol calls retriable (<https://kafka.apache.org/protocol#protocol_error_codes>). Not among them: an unknown
+/// topic, which has an error of its own.
 #[cfg(feature = "kafka")]
 pub(crate) fn is_outage(code: RDKafkaErrorCode) -> bool {
-    use RDKafkaErrorCode::{
-        AllBrokersDown, BrokerNotAvailable, BrokerTransportFailure, CoordinatorLoadInProgress, CoordinatorNotAvailable,
-        LeaderNotAvailable, MessageTimedOut, NetworkException, NotCoordinator, NotEnoughReplicas,
-        NotEnoughReplicasAfterAppend, NotLeaderForPartition, OperationTimedOut, Partial, ReplicaNotAvailable,
-        RequestTimedOut, Resolve, TimedOutQueue, WaitingForCoordinator,
-    };
+    use RDKafkaErrorCode as Code;
     matches!(
         code,
-        AllBrokersDown
-            | BrokerNotAvailable
-            | BrokerTransportFailure
-            | CoordinatorLoadInProgress
-            | CoordinatorNotAvailable
-            | LeaderNotAvailable
-            | MessageTimedOut
-            | NetworkException
-            | NotCoordinator
-            | NotEnoughReplicas
-            | NotEnoughReplicasAfterAppend
-            | NotLeaderForPartition
-            | OperationTimedOut
-            | ReplicaNotAvailable
-            | RequestTimedOut
-            | Partial
-            | Resolve
-            | TimedOutQueue
-            | WaitingForCoordinator
+        Code::AllBrokersDown
+            | Code::BrokerDestroy
+            | Code::BrokerNotAvailable
+            | Code::BrokerTransportFailure
+            | Code::ConcurrentTransactions
+            | Code::CoordinatorLoadInProgress
+            | Code::CoordinatorNotAvailable
+            | Code::DestroyBroker
+            | Code::EligibleLeadersNotAvailable
+            | Code::FencedLeaderEpoch
+            | Code::ISRInsufficient
+            | Code::KafkaStorageError
+            | Code::LeaderNotAvailable
+            | Code::ListenerNotFound
+            | Code::MessageTimedOut
+            | Code::NetworkException
+            | Code::NotController
+            | Code::NotCoordinator
+            | Code::NotEnoughReplicas
+            | Code::NotEnoughReplicasAfterAppend
+            | Code::NotLeaderForPartition
+            | Code::OffsetNotAvailable
+            | Code::OperationTimedOut
+            | Code::Partial
+            | Code::PreferredLeaderNotAvailable
+            | Code::PurgeInflight
+            | Code::PurgeQueue
+            | Code::RebootstrapRequired
+            | Code::ReplicaNotAvailable
+            | Code::RequestTimedOut
+            | Code::Resolve
+            | Code::Retry
+            | Code::StaleControllerEpoch
+            | Code::ThrottlingQuotaExceeded
+            | Code::TimedOutQueue
+            | Code::UnknownBroker
+            | Code::UnknownLeaderEpoch
+            | Code::UnstableOffsetCommit
+            | Code::WaitingForCoordinator
     )
 }
