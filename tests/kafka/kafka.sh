@@ -6,14 +6,15 @@
 #   kafka.sh wait    waits until the started broker answers and prints the same line
 #   kafka.sh stop    stops it
 #
-# KAFKA_PORT and KAFKA_CONTROLLER_PORT set the ports; without them free ports are used. KAFKA_HOME_DIR replaces target/kafka.
+# KAFKA_PORT and KAFKA_CONTROLLER_PORT set the ports; without them free ports are used. KAFKA_HOME_DIR replaces target/kafka,
+# and KAFKA_LIB_DIR its folder lib, where the fetched files are: with both, several brokers run side by side.
 set -eu
 
 here=$(CDPATH= cd -- "$(dirname -- "$0")" && pwd)
 home=${KAFKA_HOME_DIR:-$here/../../target/kafka}
 mkdir -p "$home"
 home=$(CDPATH= cd -- "$home" && pwd)
-lib=$home/lib
+lib=${KAFKA_LIB_DIR:-$home/lib}
 run=$home/run
 
 say() { echo "kafka.sh: $*" >&2; }

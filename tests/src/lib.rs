@@ -1,5 +1,7 @@
 //! A running Lockstep for the end-to-end tests: the real command in a folder of its own, and what it says over HTTP.
 
+mod broker;
+
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs::{self, File},
@@ -17,17 +19,10 @@ use std::{
 use serde_json::Value;
 use tempfile::TempDir;
 
+pub use broker::{Broker, Frozen};
+
 /// The longest that anything may take on a busy machine.
 const PATIENCE: Duration = Duration::from_secs(120);
-
-/// The address of the Apache Kafka that tests with `kafka` in their name need.
-///
-/// # Panics
-///
-/// Where LOCKSTEP_TEST_BROKERS is not set.
-pub fn brokers() -> String {
-    std::env::var("LOCKSTEP_TEST_BROKERS").expect("the address of a broker in LOCKSTEP_TEST_BROKERS")
-}
 
 /// The built `lockstep` command, of the profile that these tests were built with. Builds it where that is still to be done.
 ///
@@ -230,7 +225,11 @@ impl Service {
     pub fn try_post(&self, lines: &[Vec<u8>]) -> (u16, Option<String>, String) {
         let url = format!("http://{}/v1/posts", self.intake);
         let answer = agent().post(&url).send(&lines.join(&b'\n')[..]);
-        let mut answer = answer.unwrap_or_else(|e| panic!("{url}: {e}; lockstep said:\n{}", self.said()));
+        let mut answer = answer.unwrap_or_else(|e| {
+            // A service that ends stops listening first, and says why last.
+            thread::sleep(Duration::from_secs(20));
+            panic!("{url}: {e}; lockstep said:\n{}", self.said())
+        });
         let retry = answer.headers().get("retry-after").map(|value| value.to_str().unwrap().to_owned());
         (answer.status().as_u16(), retry, answer.body_mut().read_to_string().unwrap())
     }

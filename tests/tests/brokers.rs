@@ -1,13 +1,11 @@
 //! What the services do when brokers are away and when several detectors run: on a real Apache Kafka.
 
 use std::{
-    path::PathBuf,
-    process::Command,
     thread,
     time::{Duration, Instant},
 };
 
-use end_to_end::{Place, Service, root};
+use end_to_end::{Broker, Place, Service};
 use messages::topics::{CLUSTERS, CLUSTERS_FLAGGED, POSTS};
 use rdkafka::{
     ClientConfig, Offset, TopicPartitionList,
@@ -15,7 +13,7 @@ use rdkafka::{
     producer::{BaseProducer, Producer},
 };
 
-use crate::chain::{BROKER, World, forget, read};
+use crate::chain::{World, read};
 
 /// Posts in one request.
 const REQUEST: usize = 1_000;
@@ -55,38 +53,17 @@ fn check_versions(published: &[(String, Option<String>)]) {
     }
 }
 
-/// The started broker's process; see `tests/kafka/kafka.sh`.
-fn broker() -> String {
-    let home = std::env::var_os("KAFKA_HOME_DIR").map_or_else(|| root().join("target/kafka"), PathBuf::from);
-    let pid = std::fs::read_to_string(home.join("run/pid"));
-    pid.expect("a broker that tests/kafka/kafka.sh started").trim().to_owned()
-}
-
-fn signal(name: &str, pid: &str) {
-    assert!(Command::new("kill").args([name, pid]).status().unwrap().success(), "{name} {pid}");
-}
-
-/// A broker that does not answer until this is dropped.
-struct Frozen(String);
-
-impl Drop for Frozen {
-    fn drop(&mut self) {
-        signal("-CONT", &self.0);
-    }
-}
-
 /// A second detector takes nothing while the first one lives, and goes on when the first was killed.
 #[test]
 #[ignore = "needs Apache Kafka: tests/kafka/kafka.sh start"]
 fn a_second_detector_on_kafka_is_a_standby() {
-    let brokers = end_to_end::brokers();
-    let _mine = BROKER.lock().unwrap_or_else(|e| e.into_inner());
-    forget(&brokers);
+    let broker = Broker::start();
+    let brokers = broker.address();
     let world = World::demo();
     let expected = undisturbed(&world);
 
-    let places = [Place::new(Some(&brokers), &world.platforms), Place::new(Some(&brokers), &world.platforms)];
-    let intake_place = Place::new(Some(&brokers), &world.platforms);
+    let places = [Place::new(Some(brokers), &world.platforms), Place::new(Some(brokers), &world.platforms)];
+    let intake_place = Place::new(Some(brokers), &world.platforms);
     let mut intake = intake_place.start("intake");
     intake.ready();
     let mut first = places[0].start("detect");
@@ -112,7 +89,7 @@ fn a_second_detector_on_kafka_is_a_standby() {
     world.detected(&mut second);
     assert_eq!(second.stop().code(), Some(0));
     assert_eq!(intake.stop().code(), Some(0));
-    let found = published(&places[0], Some(&brokers), CLUSTERS);
+    let found = published(&places[0], Some(brokers), CLUSTERS);
     check_versions(&found);
     assert_eq!(last(&found), last(&expected));
 }
@@ -121,11 +98,10 @@ fn a_second_detector_on_kafka_is_a_standby() {
 #[test]
 #[ignore = "needs Apache Kafka: tests/kafka/kafka.sh start"]
 fn a_start_after_a_kill_in_mid_transaction_on_kafka_does_not_wait() {
-    let brokers = end_to_end::brokers();
-    let _mine = BROKER.lock().unwrap_or_else(|e| e.into_inner());
-    forget(&brokers);
+    let broker = Broker::start();
+    let brokers = broker.address();
     let world = World::demo();
-    let place = Place::new(Some(&brokers), &world.platforms);
+    let place = Place::new(Some(brokers), &world.platforms);
     let mut service = place.serve();
     world.posts[..REQUEST].chunks(REQUEST).for_each(|request| assert!(service.post(request).is_some()));
     service.wait("they are read", |service| (service.sum("lockstep_posts_total") == REQUEST as u64).then_some(()));
@@ -133,7 +109,7 @@ fn a_start_after_a_kill_in_mid_transaction_on_kafka_does_not_wait() {
     service.kill();
     // What a kill in mid-transaction leaves: an open transaction with offsets of the group.
     let mut config = ClientConfig::new();
-    config.set("bootstrap.servers", &brokers);
+    config.set("bootstrap.servers", brokers);
     let producer: BaseProducer = config
         .clone()
         .set("transactional.id", "lockstep-detector")
@@ -159,11 +135,10 @@ fn a_start_after_a_kill_in_mid_transaction_on_kafka_does_not_wait() {
 #[test]
 #[ignore = "needs Apache Kafka: tests/kafka/kafka.sh start"]
 fn of_two_sharing_services_with_one_name_on_kafka_the_older_ends_with_one_sentence() {
-    let brokers = end_to_end::brokers();
-    let _mine = BROKER.lock().unwrap_or_else(|e| e.into_inner());
-    forget(&brokers);
+    let broker = Broker::start();
+    let brokers = broker.address();
     let world = World::demo();
-    let places = [Place::new(Some(&brokers), &world.platforms), Place::new(Some(&brokers), &world.platforms)];
+    let places = [Place::new(Some(brokers), &world.platforms), Place::new(Some(brokers), &world.platforms)];
     for place in &places {
         let config = std::fs::read_to_string(place.config()).unwrap();
         std::fs::write(place.config(), format!("{config}\n[log.properties]\n\"group.instance.id\" = \"same\"\n"))
@@ -171,8 +146,11 @@ fn of_two_sharing_services_with_one_name_on_kafka_the_older_ends_with_one_senten
     }
     let mut first = places[0].start("share");
     first.ready();
+    // In both groups, before the second one comes.
     let member = |service: &mut Service| {
-        service.metrics().contains_key("lockstep_consumer_lag_records{group=\"sharing\"}").then_some(())
+        let metrics = service.metrics();
+        let lag = |group: &str| metrics.contains_key(&format!("lockstep_consumer_lag_records{{group=\"{group}\"}}"));
+        (lag("sharing") && lag("sharing-watch")).then_some(())
     };
     first.wait("it is a member", member);
     let mut second = places[1].start("share");
@@ -191,12 +169,11 @@ fn of_two_sharing_services_with_one_name_on_kafka_the_older_ends_with_one_senten
 #[test]
 #[ignore = "needs Apache Kafka: tests/kafka/kafka.sh start"]
 fn a_burst_after_a_silence_on_kafka_loses_nothing() {
-    let brokers = end_to_end::brokers();
-    let _mine = BROKER.lock().unwrap_or_else(|e| e.into_inner());
-    forget(&brokers);
+    let broker = Broker::start();
+    let brokers = broker.address();
     let world = World::demo();
     let expected = undisturbed(&world);
-    let place = Place::new(Some(&brokers), &world.platforms);
+    let place = Place::new(Some(brokers), &world.platforms);
     let mut service = place.serve();
     let (first, burst) = world.posts.split_at(REQUEST);
     assert!(service.post(first).is_some());
@@ -204,14 +181,14 @@ fn a_burst_after_a_silence_on_kafka_loses_nothing() {
     thread::sleep(SILENCE);
     let file = place.path("burst.jsonl");
     std::fs::write(&file, burst.join(&b'\n')).unwrap();
-    end_to_end::run(&["ingest", file.to_str().unwrap(), "--brokers", &brokers]);
+    end_to_end::run(&["ingest", file.to_str().unwrap(), "--brokers", brokers]);
     world.gone_through(&mut service);
     let metrics = service.metrics();
     for outcome in ["too_late", "late", "dead_letter"] {
         assert_eq!(metrics[&format!(r#"lockstep_posts_total{{outcome="{outcome}"}}"#)], 0.0, "{outcome}");
     }
     assert_eq!(service.stop().code(), Some(0));
-    let found = published(&place, Some(&brokers), CLUSTERS);
+    let found = published(&place, Some(brokers), CLUSTERS);
     check_versions(&found);
     assert_eq!(last(&found), last(&expected));
 }
@@ -220,19 +197,17 @@ fn a_burst_after_a_silence_on_kafka_loses_nothing() {
 #[test]
 #[ignore = "needs Apache Kafka: tests/kafka/kafka.sh start"]
 fn services_wait_for_a_frozen_broker_of_kafka_and_go_on() {
-    let brokers = end_to_end::brokers();
-    let _mine = BROKER.lock().unwrap_or_else(|e| e.into_inner());
-    forget(&brokers);
+    let broker = Broker::start();
+    let brokers = broker.address();
     let world = World::demo();
     let expected = undisturbed(&world);
-    let place = Place::new(Some(&brokers), &world.platforms);
+    let place = Place::new(Some(brokers), &world.platforms);
     let mut service = place.serve();
     let (before, after) = world.posts.split_at(world.posts.len() / 2);
     before.chunks(REQUEST).for_each(|request| assert!(service.post(request).is_some()));
     // In the middle of the work.
     service.wait("some are read", |service| (service.sum("lockstep_posts_total") > REQUEST as u64).then_some(()));
-    let frozen = Frozen(broker());
-    signal("-STOP", &frozen.0);
+    let frozen = broker.freeze();
     let began = Instant::now();
     let (status, retry, text) = service.try_post(&after[..1]);
     assert_eq!((status, retry.as_deref()), (503, Some("5")), "{text}");
@@ -259,8 +234,8 @@ fn services_wait_for_a_frozen_broker_of_kafka_and_go_on() {
     });
     world.gone_through(&mut service);
     assert_eq!(service.stop().code(), Some(0));
-    let found = published(&place, Some(&brokers), CLUSTERS);
+    let found = published(&place, Some(brokers), CLUSTERS);
     check_versions(&found);
     assert_eq!(last(&found), last(&expected));
-    assert!(!published(&place, Some(&brokers), CLUSTERS_FLAGGED).is_empty());
+    assert!(!published(&place, Some(brokers), CLUSTERS_FLAGGED).is_empty());
 }

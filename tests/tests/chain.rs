@@ -5,28 +5,19 @@ mod topics;
 use std::{
     collections::{BTreeMap, BTreeSet},
     fs,
-    sync::Mutex,
-    time::Duration,
 };
 
-use end_to_end::{Place, Service, free_port, run, simulate};
+use end_to_end::{Broker, Place, Service, free_port, run, simulate};
 use futures::TryStreamExt;
 use messages::{
     dead_letter::{DeadLetter, Source},
-    topics::{CLUSTERS, CLUSTERS_DEAD_LETTER, CLUSTERS_FLAGGED, FEEDBACK, POSTS, POSTS_DEAD_LETTER},
-};
-use rdkafka::{
-    admin::{AdminClient, AdminOptions},
-    types::RDKafkaErrorCode,
+    topics::{CLUSTERS, CLUSTERS_FLAGGED, POSTS, POSTS_DEAD_LETTER},
 };
 use runtime::{Log, NewRecord, Record};
 use serde_json::Value;
 
 use crate::metrics_page;
 use topics::{check_dead_letters, check_topics, latest, members, members_of, story};
-
-/// Held by the test whose turn it is on the broker, where Lockstep's topics have the same names for all.
-pub static BROKER: Mutex<()> = Mutex::new(());
 
 /// Posts in one request.
 const REQUEST: usize = 1_000;
@@ -139,9 +130,8 @@ fn a_killed_service_goes_on_as_if_nothing_had_happened() {
 #[test]
 #[ignore = "needs Apache Kafka: tests/kafka/kafka.sh start"]
 fn kafka_carries_the_same_chain_and_a_kill() {
-    let brokers = end_to_end::brokers();
-    let _mine = BROKER.lock().unwrap_or_else(|e| e.into_inner());
-    forget(&brokers);
+    let broker = Broker::start();
+    let brokers = broker.address();
     let world = World::demo();
 
     let place = Place::new(None, &world.platforms);
@@ -154,7 +144,7 @@ fn kafka_carries_the_same_chain_and_a_kill() {
     assert_eq!(service.stop().code(), Some(0));
     let undisturbed = latest(&read(&place, None, CLUSTERS));
 
-    let place = Place::new(Some(&brokers), &world.platforms);
+    let place = Place::new(Some(brokers), &world.platforms);
     let bad = [
         ("not json at all", "", ""),
         (r#"{"id":"b2","platform":"chirp","account_id":"1","created_at":"yesterday"}"#, "created_at", ""),
@@ -163,7 +153,7 @@ fn kafka_carries_the_same_chain_and_a_kill() {
     let ingest = |name: &str, posts: &[Vec<u8>], bad: &str| {
         let file = place.path(name);
         fs::write(&file, [&posts.join(&b'\n')[..], b"\n", bad.as_bytes(), b"\n"].concat()).unwrap();
-        run(&["ingest", file.to_str().unwrap(), "--brokers", &brokers]);
+        run(&["ingest", file.to_str().unwrap(), "--brokers", brokers]);
     };
     // A backlog, then a service that is killed in the middle of it, then the rest while another one runs.
     ingest("first.jsonl", first, bad[0].0);
@@ -173,7 +163,7 @@ fn kafka_carries_the_same_chain_and_a_kill() {
     ingest("second.jsonl", second, bad[1].0);
     // Somebody else's record on the topic itself.
     let raw = b"\xff\x00 no post at all";
-    append(&brokers, NewRecord::new(POSTS, "chirp:raw", &raw[..]));
+    append(brokers, NewRecord::new(POSTS, "chirp:raw", &raw[..]));
     world.gone_through(&mut service);
     service.wait("the raw record is a dead letter", |service| (outcomes(service)["dead_letter"] > 0).then_some(()));
     let outcomes = outcomes(&service);
@@ -183,12 +173,12 @@ fn kafka_carries_the_same_chain_and_a_kill() {
     found.check(&service, &world);
     assert_eq!(service.stop().code(), Some(0));
 
-    let clusters = read(&place, Some(&brokers), CLUSTERS);
+    let clusters = read(&place, Some(brokers), CLUSTERS);
     assert_eq!(members(&undisturbed), members(&latest(&clusters)));
     assert_eq!(embedded.accounts(), found.accounts());
-    check_topics(&found, &clusters, &read(&place, Some(&brokers), CLUSTERS_FLAGGED));
+    check_topics(&found, &clusters, &read(&place, Some(brokers), CLUSTERS_FLAGGED));
     let (raws, lines): (Vec<Record>, Vec<Record>) =
-        read(&place, Some(&brokers), POSTS_DEAD_LETTER).into_iter().partition(|r| r.value.as_deref() == Some(&raw[..]));
+        read(&place, Some(brokers), POSTS_DEAD_LETTER).into_iter().partition(|r| r.value.as_deref() == Some(&raw[..]));
     check_dead_letters(&lines, &bad);
     assert_eq!(raws.len(), 1);
     let letter = DeadLetter::from_record(raw, &raws[0].headers).unwrap();
@@ -200,7 +190,7 @@ fn kafka_carries_the_same_chain_and_a_kill() {
     assert_eq!(service.sum("lockstep_posts_total"), 0, "nothing is counted twice");
     assert_eq!(found, Found::look(&place, &service, &world));
     assert_eq!(service.stop().code(), Some(0));
-    assert_eq!(clusters.len(), read(&place, Some(&brokers), CLUSTERS).len(), "a restart publishes nothing");
+    assert_eq!(clusters.len(), read(&place, Some(brokers), CLUSTERS).len(), "a restart publishes nothing");
 }
 
 #[test]
@@ -420,21 +410,4 @@ fn append(brokers: &str, record: NewRecord) {
         log.append(vec![record]).await.unwrap();
         log.shutdown().await.unwrap();
     });
-}
-
-/// Deletes what earlier runs have left on the broker, whose topics have the same names.
-pub fn forget(brokers: &str) {
-    let local = brokers.split(',').all(|broker| broker.starts_with("127.0.0.1:") || broker.starts_with("localhost:"));
-    assert!(
-        local,
-        "{brokers} may be somebody's: this test deletes Lockstep's topics, so it takes brokers on loopback only"
-    );
-    let mut config = rdkafka::ClientConfig::new();
-    let admin: AdminClient<_> = config.set("bootstrap.servers", brokers).create().unwrap();
-    let topics = [POSTS, POSTS_DEAD_LETTER, CLUSTERS, CLUSTERS_FLAGGED, CLUSTERS_DEAD_LETTER, FEEDBACK];
-    let options = AdminOptions::new().operation_timeout(Some(Duration::from_secs(30)));
-    let gone = tokio::runtime::Runtime::new().unwrap().block_on(admin.delete_topics(&topics, &options)).unwrap();
-    for topic in gone {
-        assert!(matches!(topic, Ok(_) | Err((_, RDKafkaErrorCode::UnknownTopicOrPartition))), "{topic:?}");
-    }
 }

@@ -10,12 +10,12 @@ use std::{
     time::{Duration, Instant, SystemTime, UNIX_EPOCH},
 };
 
-use end_to_end::Place;
+use end_to_end::{Broker, Place};
 use messages::topics::{CLUSTERS, CLUSTERS_FLAGGED};
 use rand::{RngExt, SeedableRng};
 use rand_chacha::ChaCha8Rng;
 
-use crate::chain::{BROKER, World, forget, read};
+use crate::chain::{World, read};
 
 const KILLS: usize = 20;
 /// Checkpoints come every second, so many of these lives leave one or two behind.
@@ -36,10 +36,8 @@ fn twenty_kills_change_nothing_on_the_embedded_log() {
 #[test]
 #[ignore = "needs Apache Kafka: tests/kafka/kafka.sh start"]
 fn twenty_kills_change_nothing_on_kafka() {
-    let brokers = end_to_end::brokers();
-    let _mine = BROKER.lock().unwrap_or_else(|e| e.into_inner());
-    forget(&brokers);
-    kills_change_nothing(Some(&brokers));
+    let broker = Broker::start();
+    kills_change_nothing(Some(broker.address()));
 }
 
 fn kills_change_nothing(brokers: Option<&str>) {

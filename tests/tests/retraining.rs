@@ -7,7 +7,7 @@ use std::{
     process::{Command, Output, Stdio},
 };
 
-use end_to_end::{Place, Service, copy_folder, lockstep, root};
+use end_to_end::{Broker, Place, Service, copy_folder, lockstep, root};
 use futures::TryStreamExt;
 use messages::{
     cluster::{ClusterMessage, Status},
@@ -17,7 +17,7 @@ use messages::{
 use runtime::{Log, NewRecord};
 use serde_json::{Value, json};
 
-use crate::chain::{BROKER, World, feed, forget};
+use crate::chain::{World, feed};
 
 /// The guide's section that is run here.
 const SECTION: &str = "## From feedback to a new model";
@@ -95,11 +95,10 @@ fn the_guide_leads_from_feedback_to_a_model_in_service() {
 #[test]
 #[ignore = "needs Apache Kafka: tests/kafka/kafka.sh start"]
 fn feedback_is_read_from_kafka_as_it_stands() {
-    let brokers = end_to_end::brokers();
-    let _mine = BROKER.lock().unwrap_or_else(|e| e.into_inner());
-    forget(&brokers);
+    let broker = Broker::start();
+    let brokers = broker.address();
     let world = World::demo();
-    let place = Place::new(Some(&brokers), &world.platforms);
+    let place = Place::new(Some(brokers), &world.platforms);
     fs::write(place.path("posts.jsonl"), world.posts.join(&b'\n')).unwrap();
     let done = |command: &str| {
         let output = execute(&place, &words(command));

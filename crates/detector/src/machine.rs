@@ -30,8 +30,11 @@ use crate::{
     state::{Ends, Note},
 };
 
-/// Failed attempts to publish in a row, after which the service stops.
-const TRIES: u32 = 5;
+/// How long publishing may fail although the log answers, before the service stops: longer than a
+/// group and its transactions take to be in order again after an outage.
+const GIVE_UP_AFTER: Duration = Duration::from_secs(180);
+/// Longest time between two attempts to publish.
+const LONGEST_PAUSE: Duration = Duration::from_secs(5);
 /// Time between two attempts to publish while the log does not answer.
 const OUTAGE_PAUSE: Duration = Duration::from_secs(1);
 /// Largest cluster message: Kafka's default limit, minus the record's own overhead.
@@ -176,6 +179,8 @@ pub(crate) struct Machine {
     ends: Ends,
     /// Failed attempts to publish in a row.
     failures: u32,
+    /// Since when publishing fails although the log answers.
+    failing_since: Option<Duration>,
     /// The stream has ended, and the engine has reported everything.
     ended: bool,
     /// Time of the last attempt to write a checkpoint.
@@ -202,6 +207,7 @@ impl Machine {
             published: Published::default(),
             ends: Ends::default(),
             failures: 0,
+            failing_since: None,
             ended: false,
             tried: Duration::ZERO,
             unsaved: None,
@@ -339,6 +345,7 @@ impl Machine {
 
     fn committed(&mut self, now: Now, effects: &mut Vec<Effect>) {
         self.failures = 0;
+        self.failing_since = None;
         self.unsaved.get_or_insert(now.running);
         let published = std::mem::take(&mut self.unpublished).into_iter();
         effects.extend(published.map(|publication| Effect::Observe(Observation::Published(Box::new(publication)))));
@@ -351,7 +358,12 @@ impl Machine {
 
     fn not_committed(&mut self, now: Now, error: LogError, effects: &mut Vec<Effect>) {
         let outage = error.is_unreachable();
-        if !error.is_retryable() || self.failures >= TRIES && !outage {
+        // The time of an outage does not count.
+        let since = *self.failing_since.get_or_insert(now.running);
+        if outage {
+            self.failing_since = None;
+        }
+        if !error.is_retryable() || !outage && now.running.saturating_sub(since) >= GIVE_UP_AFTER {
             effects.push(Effect::GiveUp(error.into()));
             return;
         }
@@ -360,7 +372,8 @@ impl Machine {
         self.failures = if outage { self.failures.max(1) } else { self.failures + 1 };
         let failures = self.failures;
         effects.push(Effect::Observe(Observation::CommitFailed { error: error.to_string(), failures }));
-        effects.push(Effect::Pause(if outage { OUTAGE_PAUSE } else { Duration::from_millis(100 << failures) }));
+        let pause = Duration::from_millis(100 << failures.min(6)).min(LONGEST_PAUSE);
+        effects.push(Effect::Pause(if outage { OUTAGE_PAUSE } else { pause }));
         self.checkpoint(now, false, effects);
     }
 

@@ -162,7 +162,7 @@ impl Service {
                 Ok(Ended::Stopped) => return Ok(()),
                 Ok(Ended::Lost) => {}
                 // The state may be half restored.
-                Err(ServiceError::Log(error)) if error.is_unreachable() => {
+                Err(ServiceError::Log(error)) if error.is_retryable() => {
                     signals.ready.not_ready(error.to_string());
                     tracing::warn!(%error, "waiting for the log");
                     tokio::select! {
@@ -260,7 +260,7 @@ impl Service {
             }
             if lag_asked.is_none_or(|asked| asked.elapsed() >= LAG_EVERY) {
                 lag_asked = Some(Instant::now());
-                self.ask_lags(&mut consumer, &signals.ready).await?;
+                self.ask_lags(&mut consumer, &signals.ready).await;
             }
         }
         if shutdown.is_stopping() {
@@ -292,7 +292,7 @@ impl Service {
     }
 
     /// Asks how many records are left to read in each partition.
-    async fn ask_lags(&mut self, consumer: &mut Consumer, ready: &Check) -> Result<(), ServiceError> {
+    async fn ask_lags(&mut self, consumer: &mut Consumer, ready: &Check) {
         // What is left is known as of a time before the answer.
         let now = self.now();
         match consumer.lags().await {
@@ -301,14 +301,12 @@ impl Service {
                 self.observer.metrics.lag(GROUP, lags.iter().map(|(_, lag)| lag).sum());
                 let lags = lags.into_iter().map(|(partition, lag)| (partition.number, lag)).collect();
                 self.machine.on(now, Event::Lags(lags));
-                Ok(())
             }
-            Err(error) if error.is_unreachable() => {
+            // A number is no reason to end.
+            Err(error) => {
                 ready.not_ready(error.to_string());
                 tracing::warn!(%error, "the lag is not known");
-                Ok(())
             }
-            Err(error) => Err(error.into()),
         }
     }
 

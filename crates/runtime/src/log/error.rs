@@ -160,8 +160,9 @@ impl LogError {
 }
 
 /// Whether this code says that brokers are away, slow or changing their roles: librdkafka's local errors of connections, and the
-/// errors that Kafka's protocol calls retriable (<https://kafka.apache.org/protocol#protocol_error_codes>). Not among them: an unknown
-/// topic, which has an error of its own.
+/// errors that Kafka's protocol calls retriable (<https://kafka.apache.org/protocol#protocol_error_codes>). Among them is a
+/// partition that the client does not know, since it forgets partitions whose broker is away; not among them is an unknown topic,
+/// which has an error of its own.
 #[cfg(feature = "kafka")]
 pub(crate) fn is_outage(code: RDKafkaErrorCode) -> bool {
     use RDKafkaErrorCode as Code;
@@ -204,6 +205,7 @@ pub(crate) fn is_outage(code: RDKafkaErrorCode) -> bool {
             | Code::TimedOutQueue
             | Code::UnknownBroker
             | Code::UnknownLeaderEpoch
+            | Code::UnknownPartition
             | Code::UnstableOffsetCommit
             | Code::WaitingForCoordinator
     )

@@ -9,6 +9,7 @@
 //! outputs, one node, busy two-core machine). Throughput therefore depends on the size of the
 //! batches, which is up to thousands of records.
 mod assignment;
+mod clients;
 mod member;
 mod reader;
 mod settings;
@@ -28,15 +29,17 @@ use rdkafka::{
     consumer::{BaseConsumer, Consumer},
     error::{KafkaError, RDKafkaErrorCode},
     message::{BorrowedMessage, Header, Headers, OwnedHeaders},
-    producer::{FutureProducer, FutureRecord, Producer},
+    producer::{FutureRecord, Producer},
     util::Timeout,
 };
 
 use super::{
     Cleanup, Committed, Copies, LogError, MAX_RECORD_BYTES, Membership, NewRecord, Outage, Record, TopicSpec, blocking,
+    error::is_outage,
 };
 
-use settings::{client_config, consumer_settings, producer_settings, set_default};
+use clients::Clients;
+use settings::{client_config, consumer_settings, producer_settings};
 pub(super) use {member::GroupMember, reader::Reader, settings::check_properties};
 
 /// Longest time of one request to the brokers.
@@ -46,6 +49,9 @@ const APPEND_TIMEOUT: Duration = Duration::from_secs(10);
 /// Largest message in transit: a record and what Kafka adds to it.
 const MAX_MESSAGE_BYTES: usize = MAX_RECORD_BYTES + 64 * 1024;
 
+/// What a broker says that has just come back.
+const NO_BROKERS_YET: &str = "the broker that answers knows of no brokers yet";
+
 /// A Kafka cluster.
 #[derive(Clone)]
 pub(super) struct Kafka(Arc<Cluster>);
@@ -53,12 +59,9 @@ pub(super) struct Kafka(Arc<Cluster>);
 struct Cluster {
     brokers: String,
     properties: Vec<(String, String)>,
-    /// Producer for [`super::Log::append`]: idempotent, without transactions. `None` after
-    /// shutdown.
-    producer: RwLock<Option<FutureProducer>>,
+    clients: Clients,
+    /// For the topics at the start.
     admin: AdminClient<DefaultClientContext>,
-    /// Client for requests about topics; a member of no group.
-    metadata_client: Arc<BaseConsumer>,
     /// Number of members of each group that this process has created.
     members: Mutex<HashMap<String, u64>>,
     /// Topics known to exist. librdkafka would wait half a minute for an unknown topic to appear.
@@ -71,27 +74,12 @@ struct Cluster {
 
 impl Kafka {
     pub(super) async fn connect(brokers: &str, properties: &[(String, String)]) -> Result<Kafka, LogError> {
-        let config = |group: Option<&str>| {
-            let mut config = client_config(brokers, properties);
-            if let Some(group) = group {
-                config.set("group.id", group);
-            }
-            config
-        };
-        let failed = || LogError::kafka(format!("connect to kafka at {brokers}"));
-        let mut producer = config(None);
-        producer_settings(&mut producer);
-        // An append fails while its caller still waits for it, and what failed does not fill the
-        // memory during an outage.
-        set_default(&mut producer, "message.timeout.ms", &APPEND_TIMEOUT.as_millis().to_string());
+        let failed = LogError::kafka(format!("connect to kafka at {brokers}"));
         let cluster = Cluster {
             brokers: brokers.to_owned(),
             properties: properties.to_vec(),
-            producer: RwLock::new(Some(producer.create().map_err(failed())?)),
-            admin: config(None).create().map_err(failed())?,
-            metadata_client: Arc::new(
-                config(None).set("isolation.level", "read_committed").create().map_err(failed())?,
-            ),
+            clients: Clients::new(brokers, properties)?,
+            admin: client_config(brokers, properties).create().map_err(failed)?,
             members: Mutex::default(),
             known: RwLock::default(),
             alone: Mutex::default(),
@@ -181,10 +169,7 @@ impl Kafka {
 
     pub(super) async fn append(&self, records: Vec<NewRecord>) -> Result<(), LogError> {
         self.check_topics(&records).await?;
-        let producer = {
-            let producer = self.0.producer.read().unwrap_or_else(|e| e.into_inner());
-            producer.clone().ok_or(LogError::Closed)?
-        };
+        let producer = self.0.clients.producer()?;
         let mut deliveries = Vec::with_capacity(records.len());
         for record in &records {
             loop {
@@ -244,7 +229,7 @@ impl Kafka {
 
     pub(super) async fn members(&self, group: &str) -> Result<Vec<Membership>, LogError> {
         let instance = self.property("group.instance.id").map(|instance| format!("{instance}-"));
-        let metadata_client = self.0.metadata_client.clone();
+        let metadata_client = self.0.clients.metadata()?;
         let group = group.to_owned();
         blocking("list the members of a group", move || {
             let groups = metadata_client
@@ -260,6 +245,14 @@ impl Kafka {
             Ok(members.map(member).collect())
         })
         .await
+    }
+
+    fn generation(&self) -> u64 {
+        self.0.clients.generation()
+    }
+
+    fn suspect(&self) {
+        self.0.clients.suspect();
     }
 
     pub(super) fn outage(&self) -> Option<Outage> {
@@ -304,17 +297,25 @@ impl Kafka {
     }
 
     pub(super) async fn check(&self) -> Result<(), LogError> {
-        let metadata_client = self.0.metadata_client.clone();
+        let fresh = self.0.clients.fresh()?;
+        let metadata_client = fresh.metadata();
         let action = format!("reach kafka at {}", self.0.brokers);
         let checked = blocking("reach kafka", move || {
             // The list of brokers would be enough, but rdkafka can only ask for one topic or for
             // all.
-            metadata_client
+            let metadata = metadata_client
                 .fetch_metadata(Some("__consumer_offsets"), REQUEST_TIMEOUT)
-                .map(drop)
-                .map_err(LogError::kafka(action))
+                .map_err(LogError::kafka(&*action))?;
+            match metadata.brokers().is_empty() {
+                false => Ok(()),
+                true => Err(LogError::Unreachable { action, reason: NO_BROKERS_YET.to_owned() }),
+            }
         })
         .await;
+        match &checked {
+            Ok(()) => self.0.clients.accept(fresh),
+            Err(_) => self.0.clients.suspect(),
+        }
         let mut outage = self.0.outage.lock().unwrap_or_else(|e| e.into_inner());
         match &checked {
             Ok(()) => *outage = None,
@@ -328,11 +329,7 @@ impl Kafka {
     }
 
     pub(super) async fn shutdown(&self) -> Result<(), LogError> {
-        let producer = {
-            let mut producer = self.0.producer.write().unwrap_or_else(|e| e.into_inner());
-            producer.take()
-        };
-        let Some(producer) = producer else {
+        let Some(producer) = self.0.clients.close() else {
             return Ok(());
         };
         blocking("flush to kafka", move || {
@@ -358,13 +355,21 @@ impl Kafka {
 
     /// The number of partitions of a topic.
     async fn partitions(&self, topic: &str) -> Result<i32, LogError> {
-        let metadata_client = self.0.metadata_client.clone();
+        let metadata_client = self.0.clients.metadata()?;
         let topic = topic.to_owned();
         blocking("read the metadata of a topic", move || {
             let metadata = metadata_client
                 .fetch_metadata(Some(&topic), REQUEST_TIMEOUT)
                 .map_err(LogError::kafka(format!("read the metadata of topic {topic:?}")))?;
             let found = metadata.topics().iter().find(|t| t.name() == topic);
+            let away = |reason: String| {
+                Err(LogError::Unreachable { action: format!("read the metadata of topic {topic:?}"), reason })
+            };
+            match found.and_then(|found| found.error()).map(RDKafkaErrorCode::from) {
+                Some(code) if is_outage(code) => return away(code.to_string()),
+                _ if metadata.brokers().is_empty() => return away(NO_BROKERS_YET.to_owned()),
+                _ => {}
+            }
             match found {
                 Some(found) if found.error().is_none() && !found.partitions().is_empty() => {
                     Ok(found.partitions().len() as i32)
@@ -377,7 +382,7 @@ impl Kafka {
 
     /// For each partition: the first offset, and the offset after the last committed record.
     async fn watermarks(&self, partitions: Vec<(String, i32)>) -> Result<Vec<(i64, i64)>, LogError> {
-        let metadata_client = self.0.metadata_client.clone();
+        let metadata_client = self.0.clients.metadata()?;
         blocking("read the offsets of partitions", move || {
             partitions
                 .iter()

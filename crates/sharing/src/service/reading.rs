@@ -44,10 +44,19 @@ impl<'a> Reading<'a> {
     pub async fn next(&mut self) -> Result<Option<Vec<Record>>, SharingError> {
         while !self.shutdown.is_stopping() {
             let records = tokio::select! {
-                records = self.consumer.poll(BATCH, WAIT) => records?,
+                records = self.consumer.poll(BATCH, WAIT) => records,
                 () = self.shutdown.stopping() => break,
             };
-            self.ask_lag(records.len() as u64).await?;
+            let records = match records {
+                Ok(records) => records,
+                Err(error) if error.is_retryable() => {
+                    tracing::warn!(%error, group = self.group, "reading failed, trying again");
+                    self.pause().await;
+                    continue;
+                }
+                Err(error) => return Err(error.into()),
+            };
+            self.ask_lag(records.len() as u64).await;
             if !records.is_empty() {
                 return Ok(Some(records));
             }
@@ -55,20 +64,17 @@ impl<'a> Reading<'a> {
         Ok(None)
     }
 
-    async fn ask_lag(&mut self, in_hand: u64) -> Result<(), SharingError> {
+    async fn ask_lag(&mut self, in_hand: u64) {
         // Before the group has given this member its partitions there is no lag to speak of.
         if self.lag_asked.is_some_and(|asked| asked.elapsed() < LAG_EVERY) || self.consumer.assignment().is_empty() {
-            return Ok(());
+            return;
         }
         self.lag_asked = Some(Instant::now());
         match self.consumer.lag().await {
             Ok(lag) => self.sharing.inner.metrics.shared.consumer_lag(self.group, lag + in_hand),
-            Err(error) if error.is_unreachable() => {
-                tracing::warn!(%error, group = self.group, "the lag is not known");
-            }
-            Err(error) => return Err(error.into()),
+            // A number for a metric is no reason to end.
+            Err(error) => tracing::warn!(%error, group = self.group, "the lag is not known"),
         }
-        Ok(())
     }
 
     /// Stores what was read. A database that cannot be used for a while does not end the service: /ready says so, nothing is committed

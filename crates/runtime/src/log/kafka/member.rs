@@ -38,6 +38,8 @@ pub(in crate::log) struct GroupMember {
     lost: Option<Partition>,
     /// The last rebalance that this member has processed.
     seen: u64,
+    /// See [`super::clients::Clients::generation`].
+    generation: u64,
 }
 
 #[derive(Clone, Copy)]
@@ -50,6 +52,7 @@ impl GroupMember {
     pub(super) fn join(kafka: Kafka, group: &str, topics: &[&str]) -> Result<GroupMember, LogError> {
         let transactor = Transactor::new(kafka.clone(), kafka.new_transactional_id(group));
         let mut member = GroupMember {
+            generation: kafka.generation(),
             kafka,
             group: group.into(),
             topics: topics.iter().map(|t| Arc::from(*t)).collect(),
@@ -92,6 +95,7 @@ impl GroupMember {
     pub(in crate::log) async fn poll(&mut self, max: usize, wait: Duration) -> Result<Vec<Record>, LogError> {
         let deadline = tokio::time::Instant::now() + wait;
         self.settle().await?;
+        self.renew().await?;
         let consumer = self.subscribe()?;
         let mut records = Vec::new();
         let mut bytes = 0;
@@ -115,6 +119,9 @@ impl GroupMember {
                     records.push(record);
                 }
                 Some(Err(error)) if is_transient(&error) => {
+                    if error.rdkafka_error_code() == Some(RDKafkaErrorCode::AllBrokersDown) {
+                        self.kafka.suspect();
+                    }
                     tracing::warn!(group = %self.group, %error, "kafka consumer error, continuing");
                 }
                 Some(Err(source)) => {
@@ -130,6 +137,22 @@ impl GroupMember {
             }
         }
         Ok(records)
+    }
+
+    /// After an outage: joins the group again with a consumer that knows the brokers. What was polled and not committed comes again.
+    async fn renew(&mut self) -> Result<(), LogError> {
+        let generation = self.kafka.generation();
+        if self.generation == generation {
+            return Ok(());
+        }
+        tracing::info!(group = %self.group, "rejoining the group, because brokers were away");
+        self.generation = generation;
+        self.lost = self.polled.keys().next().cloned();
+        // A consumer without brokers may not be able to leave; Kafka then notices that it is gone.
+        match tokio::time::timeout(REQUEST_TIMEOUT, self.leave()).await {
+            Ok(left) => left,
+            Err(_) => Ok(()),
+        }
     }
 
     fn count(&mut self, record: &Record) {

@@ -28,11 +28,13 @@ pub(super) struct Transactor {
     kafka: Kafka,
     id: String,
     producer: Option<Arc<Transactions>>,
+    /// See [`super::clients::Clients::generation`].
+    generation: u64,
 }
 
 impl Transactor {
     pub(super) fn new(kafka: Kafka, id: String) -> Transactor {
-        Transactor { kafka, id, producer: None }
+        Transactor { generation: kafka.generation(), kafka, id, producer: None }
     }
 
     /// Publishes `outputs` and commits `offsets` of the consumer's group; either both happen or
@@ -107,9 +109,11 @@ impl Transactor {
     /// The producer, created if there is none. Its creation ends an open transaction of an earlier
     /// producer with the same id.
     async fn start(&mut self) -> Result<Arc<Transactions>, LogError> {
-        if let Some(producer) = &self.producer {
+        let generation = self.kafka.generation();
+        if let Some(producer) = self.producer.as_ref().filter(|_| self.generation == generation) {
             return Ok(producer.clone());
         }
+        self.producer = None;
         let failed = || LogError::kafka("start a transactional producer");
         let mut config = self.kafka.client_config();
         producer_settings(&mut config);
@@ -132,6 +136,7 @@ impl Transactor {
         })
         .await?;
         self.producer = Some(producer.clone());
+        self.generation = generation;
         Ok(producer)
     }
 }
