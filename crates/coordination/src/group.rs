@@ -346,8 +346,8 @@ impl Group {
         }
         self.settled = now.number;
         let of = |tick: Tick| {
-            let known = self.past.iter().rev().find(|(number, _)| *number <= tick.number);
-            let rates = known.map(|(_, rates)| *rates).unwrap_or_default();
+            let known = self.past.partition_point(|(number, _)| *number <= tick.number).checked_sub(1);
+            let rates = known.map(|place| self.past[place].1).unwrap_or_default();
             (rates, tick.trials.saturating_sub(self.before + rates.trials))
         };
         let born = self.past.front().map_or(0, |(number, _)| *number);

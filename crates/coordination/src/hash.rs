@@ -3,7 +3,7 @@
 use xxhash_rust::xxh3::xxh3_64_with_seed;
 
 /// Hasher of every table in the engine.
-pub(crate) type FixedState = foldhash::quality::FixedState;
+pub(crate) type FixedState = foldhash::fast::FixedState;
 /// A hash map with fixed seeds.
 pub(crate) type Map<K, V> = hashbrown::HashMap<K, V, FixedState>;
 

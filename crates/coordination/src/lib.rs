@@ -73,6 +73,7 @@
 //! The engine has no I/O, clocks, threads, randomness or metrics, and does not read which opinion a
 //! post holds.
 
+mod account_set;
 mod accounts;
 mod bursts;
 mod by_kind;

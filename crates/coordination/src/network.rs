@@ -17,6 +17,7 @@ use serde::{Deserialize, Serialize};
 
 use self::common::{Common, InCommon};
 use crate::{
+    account_set::AccountSet,
     accounts::AccountId,
     communities::Graph,
     copiers::Copiers,
@@ -165,8 +166,12 @@ impl Network {
         }
         let mut groups = Vec::new();
         // Components of ties with a changed account.
-        let mut seen: Set<AccountId> = Set::default();
+        let mut seen = AccountSet::default();
         let changed = std::mem::take(&mut self.changed);
+        let mut has_changed = AccountSet::default();
+        for &account in &changed {
+            has_changed.insert(account);
+        }
         let long = now - self.looked_at >= 2 * HOUR;
         if long {
             self.looked_at = now;
@@ -186,7 +191,8 @@ impl Network {
                 }
             }
             // A large component waits until a part of it has changed, or for two hours: most of what it proposes would not be new.
-            let moved: Vec<AccountId> = component.iter().filter(|account| changed.contains(account)).copied().collect();
+            let moved: Vec<AccountId> =
+                component.iter().filter(|account| has_changed.contains(**account)).copied().collect();
             if component.len() > LARGE && moved.len() * WAITS < component.len() && !long {
                 self.changed.extend(moved);
                 continue;

@@ -34,12 +34,32 @@ const FEW_HABITS: usize = 100_000;
 
 /// What a key is called.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(from = "NameParts")]
 pub(crate) struct KeyName {
     pub kind: TraceKind,
     pub key: Box<str>,
     /// `None` where the key is its own source.
     source: Option<Box<str>>,
     pub source_kind: TraceKind,
+    /// Worked out once: naming and every gain ask for it.
+    #[serde(skip_serializing)]
+    source_id: SourceId,
+}
+
+/// The parts of a key's name, as a trace gives them and a snapshot holds them.
+#[derive(Deserialize)]
+struct NameParts {
+    kind: TraceKind,
+    key: Box<str>,
+    source: Option<Box<str>>,
+    source_kind: TraceKind,
+}
+
+impl From<NameParts> for KeyName {
+    fn from(NameParts { kind, key, source, source_kind }: NameParts) -> KeyName {
+        let source_id = hash_strs(source_kind as u64, &[source.as_deref().unwrap_or(&key)]);
+        KeyName { kind, key, source, source_kind, source_id }
+    }
 }
 
 impl KeyName {
@@ -48,7 +68,7 @@ impl KeyName {
     }
 
     pub(crate) fn source_id(&self) -> SourceId {
-        hash_strs(self.source_kind as u64, &[self.source()])
+        self.source_id
     }
 }
 
@@ -222,9 +242,10 @@ impl Uses {
             let key = self.keys.entry(id).or_insert_with(|| {
                 let source =
                     (trace.source != trace.key || trace.source_kind != trace.kind).then(|| trace.source.into());
-                let name = KeyName { kind: trace.kind, key: trace.key.into(), source, source_kind: trace.source_kind };
+                let name =
+                    NameParts { kind: trace.kind, key: trace.key.into(), source, source_kind: trace.source_kind };
                 let posts = (trace.kind == TraceKind::Text).then(Box::default);
-                Key { name: Arc::new(name), uses: VecDeque::with_capacity(1), posts }
+                Key { name: Arc::new(name.into()), uses: VecDeque::with_capacity(1), posts }
             });
             let recent = key.between(at - RECENT, Millis::MAX) as u32;
             // Late posts come out of their turn.

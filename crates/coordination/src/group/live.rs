@@ -72,7 +72,9 @@ impl LiveKeys {
             }
         };
         let old = live.times.iter().take_while(|at| used.at - **at > RECENT).count();
-        live.times.drain(..old);
+        if old > 0 {
+            live.times.drain(..old);
+        }
         // Late posts come out of their turn.
         let place = live.times.iter().rposition(|known| *known <= used.at).map_or(0, |place| place + 1);
         live.times.insert(place, used.at);

@@ -33,11 +33,16 @@ impl Network {
     /// Forgets so many pairs: first those with one key in common, the oldest of them first, of equal ones the least.
     pub(super) fn evict(&mut self, surplus: usize) {
         let several = |common: &InCommon| common.len() >= LEAST;
-        let single = self.pairs.values().filter(|common| !several(common)).count();
+        let ages_of = |with_several: bool| -> Vec<Millis> {
+            self.pairs.values().filter(|common| several(common) == with_several).map(InCommon::newest).collect()
+        };
+        let mut ages = ages_of(false);
+        let single = ages.len();
         // Whether all pairs with one key go, and how many of those that may stay.
         let (all_single, most) = if surplus <= single { (false, surplus) } else { (true, surplus - single) };
-        let mut ages: Vec<Millis> = Vec::with_capacity(if all_single { self.pairs.len() - single } else { single });
-        ages.extend(self.pairs.values().filter(|common| several(common) == all_single).map(InCommon::newest));
+        if all_single {
+            ages = ages_of(true);
+        }
         let (older, cut, _) = ages.select_nth_unstable(most - 1);
         let (cut, older) = (*cut, older.iter().filter(|at| **at < *cut).count());
         drop(ages);

@@ -53,6 +53,8 @@ struct Gram {
     id: u64,
     before: u64,
     word: u64,
+    /// Both of them.
+    pair: u64,
     /// Whether it has the text's beginning in it.
     first: bool,
     /// Whether there is no word before.
@@ -77,7 +79,7 @@ fn grams(words: &[u64]) -> Vec<Gram> {
         let id = if sign && at > 0 { join(earlier ^ 0x5bd1_e995, pair) } else { pair };
         let first = at == 0 || (sign && at == 1);
         if !grams.iter().any(|known| known.id == id) {
-            grams.push(Gram { id, before, word, first, opening: at == 0 });
+            grams.push(Gram { id, before, word, pair, first, opening: at == 0 });
         }
     }
     grams
@@ -119,14 +121,14 @@ impl Frequency {
     }
 
     /// Probability of a word after another.
-    fn after(&self, before: u64, word: u64, less: u32) -> f64 {
-        let pair = f64::from(self.two.get(&join(before, word)).map_or(0, |n| n.saturating_sub(less)));
-        let one = f64::from(self.one.get(&before).map_or(0, |n| n.saturating_sub(less)));
-        (pair + PRIOR_PAIRS * self.word(word, less)) / (one.max(pair) + PRIOR_PAIRS)
+    fn after(&self, gram: &Gram, less: u32) -> f64 {
+        let pair = f64::from(self.two.get(&gram.pair).map_or(0, |n| n.saturating_sub(less)));
+        let one = f64::from(self.one.get(&gram.before).map_or(0, |n| n.saturating_sub(less)));
+        (pair + PRIOR_PAIRS * self.word(gram.word, less)) / (one.max(pair) + PRIOR_PAIRS)
     }
 
     fn nats(&self, gram: &Gram) -> f64 {
-        let chance = if gram.opening { self.word(gram.word, 0) } else { self.after(gram.before, gram.word, 0) };
+        let chance = if gram.opening { self.word(gram.word, 0) } else { self.after(gram, 0) };
         -chance.ln()
     }
 }
@@ -270,7 +272,7 @@ impl Classes {
             if gram.first || old.grams.binary_search(&gram.id).is_err() {
                 continue;
             }
-            let chance = || self.frequency.after(gram.before, gram.word, less);
+            let chance = || self.frequency.after(gram, less);
             nats += if less > 0 { -chance().ln() } else { *surprise };
             if last != Some(gram.before) {
                 nats -= self.frequency.word(gram.before, less).ln();
