@@ -20,6 +20,7 @@ use crate::{
     facts::{Fact, Facts},
     feedback::Meaning,
     handover::{OpenDuty, RecordedHandover},
+    hold::LegalHold,
     recipients::{Class, Recipient},
 };
 
@@ -330,6 +331,9 @@ pub struct Case {
     /// The last decision, if it can still be undone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undo: Option<Undo>,
+    /// The legal hold. A held case is neither erased nor deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<LegalHold>,
 }
 
 impl Case {
@@ -363,6 +367,7 @@ impl Case {
             approved_scope: None,
             approved_objects: BTreeMap::new(),
             undo: None,
+            hold: None,
         };
         let entry = case.entry(
             "lockstep",
