@@ -20,7 +20,6 @@ use crate::{
     facts::{Fact, Facts},
     feedback::Meaning,
     handover::{OpenDuty, RecordedHandover},
-    hold::LegalHold,
     recipients::{Class, Recipient},
 };
 
@@ -252,6 +251,17 @@ pub enum AttentionReason {
     Absorbed,
     /// The flags expire soon.
     RunsOut,
+}
+
+/// Why a case must be preserved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct LegalHold {
+    /// The person who placed it.
+    pub by: String,
+    /// Since when.
+    pub at: Timestamp,
+    /// The reason: the proceeding, or whoever asks for it.
+    pub reason: String,
 }
 
 /// A finding, from its nomination to the end of its sharing.

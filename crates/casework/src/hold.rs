@@ -4,24 +4,12 @@
 //! One person suffices to preserve. To give the case free, another person has to agree.
 
 use jiff::Timestamp;
-use serde::{Deserialize, Serialize};
 
 use crate::{
     audit::Entry,
-    case::{Case, Illegal},
+    case::{Case, Illegal, LegalHold},
     facts::is_same_person,
 };
-
-/// Why a case must be preserved.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
-pub struct LegalHold {
-    /// The person who placed it.
-    pub by: String,
-    /// Since when.
-    pub at: Timestamp,
-    /// The reason: the proceeding, or whoever asks for it.
-    pub reason: String,
-}
 
 impl Case {
     /// Puts the case under legal hold.

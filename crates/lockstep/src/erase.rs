@@ -117,7 +117,8 @@ impl Erase {
         }
         report.token = Some(token).filter(|_| !dry_run && !report.erased.is_empty());
         report.print(&format!("{platform}:{id}"), json)?;
-        if !dry_run && !(report.left.is_empty() && report.held.is_empty()) {
+        let complete = report.left.is_empty() && report.held.is_empty();
+        if !dry_run && !complete {
             bail!("not everything is erased: the report says what is left, and why");
         }
         Ok(())

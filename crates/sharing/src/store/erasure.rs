@@ -7,8 +7,7 @@ use casework::{
     CaseRecord,
     accounts::{account_key, key_of_account},
     audit::{Entry, Redacted, Sealed},
-    case::Case,
-    hold::LegalHold,
+    case::{Case, LegalHold},
 };
 use messages::{cluster::ClusterMessage, erasure::Erasure};
 use serde::Serialize;
