@@ -5,6 +5,7 @@ mod brokers;
 mod chain;
 mod dead_letters;
 mod documents;
+mod erasure;
 mod guides;
 mod ignored;
 mod kills;

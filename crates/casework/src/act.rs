@@ -24,6 +24,16 @@ pub enum Act {
     Renew,
     /// Records that something was handed over to a recipient.
     RecordHandover(Handover),
+    /// Puts the case under legal hold.
+    PlaceHold {
+        /// Why it must be preserved.
+        reason: String,
+    },
+    /// Lifts the legal hold. A person other than the one who placed it has to do it.
+    LiftHold {
+        /// Why it need not be preserved any more.
+        reason: String,
+    },
     /// Withdraws some of its accounts.
     WithdrawAccounts {
         /// Keys of the accounts ([`account_key`]).
@@ -40,16 +50,18 @@ impl Act {
         Act::WithdrawAccounts { accounts, reason }
     }
 
-    /// The role that the action needs. An action that changes what partners have needs an approver.
+    /// The role that the action needs. An action that changes what partners have, or gives a held case
+    /// free, needs an approver.
     pub fn needs(&self) -> Holding<'_> {
         Holding::Role(match self {
             Act::Step(Step::SignOff { role, .. }) => return Holding::SignOffRole(role),
             Act::Step(Step::Release | Step::Update | Step::Retract { .. })
             | Act::Renew
             | Act::RecordHandover(_)
+            | Act::LiftHold { .. }
             | Act::Step(Step::Record(Fact::ConfirmDelay(_)))
             | Act::WithdrawAccounts { .. } => Role::Approver,
-            Act::Step(_) | Act::Attend { .. } | Act::ProposeRenewal { .. } => Role::Reviewer,
+            Act::Step(_) | Act::Attend { .. } | Act::ProposeRenewal { .. } | Act::PlaceHold { .. } => Role::Reviewer,
         })
     }
 }

@@ -138,7 +138,7 @@ impl Case {
         Some(self.entry("lockstep", "expired", text, now))
     }
 
-    fn refuse<T>(&self, verb: &'static str, why: &str) -> Result<T, Illegal> {
+    pub(crate) fn refuse<T>(&self, verb: &'static str, why: &str) -> Result<T, Illegal> {
         Err(Illegal { case: self.id.clone(), verb, why: why.to_owned(), allowed: self.allowed() })
     }
 }

@@ -4,6 +4,11 @@
 //! A changed, removed or inserted entry breaks every seal after it. If entries are cut off at the
 //! end, a shorter valid chain remains; only a copy of the last seal, kept elsewhere, shows that.
 //! [`Chain::end`] returns the last seal.
+//!
+//! An entry from which an account was erased keeps its seal. The entry about the erasure covers
+//! what is left of it ([`Redacted`]); without that entry the chain is broken there.
+
+mod redaction;
 
 use std::{
     borrow::Cow,
@@ -13,6 +18,9 @@ use std::{
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+
+use redaction::Redactions;
+pub use redaction::{ERASED, Redacted};
 
 /// An action on a case, not yet in the log.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
@@ -85,6 +93,7 @@ pub struct Chain {
     seal: String,
     expected: Option<String>,
     found_expected: bool,
+    redactions: Redactions,
 }
 
 impl Default for Chain {
@@ -101,7 +110,7 @@ impl Chain {
 
     /// A chain after the entry with this position and seal.
     pub fn after(seq: i64, seal: String) -> Self {
-        Self { last: seq, seal, expected: None, found_expected: false }
+        Self { last: seq, seal, expected: None, found_expected: false, redactions: Redactions::default() }
     }
 
     /// Sets a seal that the log must contain: the last seal of an earlier verification, kept
@@ -112,19 +121,18 @@ impl Chain {
         self
     }
 
-    /// Checks the next entry.
+    /// Checks the next entry. Whether a seal that does not match is explained by a later erasure is
+    /// known at the end.
     pub fn check(&mut self, found: Sealed) -> Result<(), Broken> {
         if found.seq != self.last + 1 {
             return Err(Broken { seq: self.last + 1, what: "an entry is missing here".into() });
         }
-        let right = seal(&self.seal, found.seq, found.entry, found.covers);
-        if right.seal != found.seal {
-            return Err(Broken {
-                seq: found.seq,
-                what: "its seal does not match its content and the seal before".into(),
-            });
+        let right = seal(&self.seal, found.seq, found.entry.clone(), found.covers.clone());
+        match right.seal == found.seal {
+            true => self.redactions.add_sealed(&found),
+            false => self.redactions.add_unsealed(&found),
         }
-        self.seal = right.seal;
+        self.seal = found.seal;
         self.last = found.seq;
         self.found_expected |= self.expected.as_deref() == Some(&*self.seal);
         Ok(())
@@ -140,8 +148,16 @@ impl Chain {
         self.last == 0
     }
 
-    /// Number of entries and the last seal, or an error if the expected seal was not found.
+    /// Number of entries that lost an account, or the first entry whose seal does not match and
+    /// from which no entry erased anything.
+    pub fn redacted(&self) -> Result<u64, Broken> {
+        self.redactions.settled()
+    }
+
+    /// Number of entries and the last seal, or an error if an entry was changed or the expected seal
+    /// was not found.
     pub fn end(self) -> Result<(i64, String), Broken> {
+        self.redacted()?;
         if self.expected.is_some() && !self.found_expected {
             return Err(Broken {
                 seq: self.last + 1,
@@ -198,6 +214,8 @@ pub struct VerifiedExport {
     pub last: i64,
     /// The last seal.
     pub seal: String,
+    /// Number of entries from which an account was erased.
+    pub redacted: u64,
 }
 
 /// Verifies an export without a database.
@@ -220,8 +238,9 @@ pub fn verify_export(file: &mut impl BufRead, expected: Option<&str>) -> Result<
     loop {
         read.clear();
         if file.read_until(b'\n', &mut read)? == 0 {
+            let redacted = chain.redacted()?;
             let (last, seal) = chain.end()?;
-            return Ok(VerifiedExport { since, last, seal });
+            return Ok(VerifiedExport { since, last, seal, redacted });
         }
         // A seal covers microseconds, and the log holds nothing finer.
         match canonical::<Sealed>(&read) {

@@ -253,6 +253,17 @@ pub enum AttentionReason {
     RunsOut,
 }
 
+/// Why a case must be preserved.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
+pub struct LegalHold {
+    /// The person who placed it.
+    pub by: String,
+    /// Since when.
+    pub at: Timestamp,
+    /// The reason: the proceeding, or whoever asks for it.
+    pub reason: String,
+}
+
 /// A finding, from its nomination to the end of its sharing.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize, utoipa::ToSchema)]
 pub struct Case {
@@ -330,6 +341,9 @@ pub struct Case {
     /// The last decision, if it can still be undone.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub undo: Option<Undo>,
+    /// The legal hold. A held case is neither erased nor deleted.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hold: Option<LegalHold>,
 }
 
 impl Case {
@@ -363,6 +377,7 @@ impl Case {
             approved_scope: None,
             approved_objects: BTreeMap::new(),
             undo: None,
+            hold: None,
         };
         let entry = case.entry(
             "lockstep",

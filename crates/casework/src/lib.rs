@@ -21,6 +21,7 @@ pub mod feedback;
 #[cfg(any(test, feature = "fixtures"))]
 pub mod fixtures;
 pub mod handover;
+mod hold;
 pub mod partners;
 pub mod policy;
 mod recipients;

@@ -232,6 +232,14 @@ impl CaseRecord {
                 let entry = case.propose_renewal(&reason, by, now)?;
                 Ok(Effects::of(record, now, vec![entry]))
             }
+            Act::PlaceHold { reason } => {
+                let entry = case.place_hold(&reason, by, now)?;
+                Ok(Effects::of(record, now, vec![entry]))
+            }
+            Act::LiftHold { reason } => {
+                let entry = case.lift_hold(&reason, by, now)?;
+                Ok(Effects::of(record, now, vec![entry]))
+            }
             Act::Renew => {
                 let entry = case.renew(by, now)?;
                 // The renewed version is the one that partners have. A newer version is not

@@ -11,7 +11,10 @@ impl Act {
         match self {
             Act::Step(step) => texts_of_step(step, &mut texts),
             Act::Attend { comment } => texts.push(comment),
-            Act::ProposeRenewal { reason } | Act::WithdrawAccounts { reason, .. } => texts.push(reason),
+            Act::ProposeRenewal { reason }
+            | Act::PlaceHold { reason }
+            | Act::LiftHold { reason }
+            | Act::WithdrawAccounts { reason, .. } => texts.push(reason),
             Act::RecordHandover(handover) => texts.extend([&mut handover.to, &mut handover.how]),
             Act::Renew => {}
         }
@@ -126,6 +129,8 @@ mod tests {
         let others = vec![
             Act::Attend { comment: text.clone() },
             Act::ProposeRenewal { reason: text.clone() },
+            Act::PlaceHold { reason: text.clone() },
+            Act::LiftHold { reason: text.clone() },
             Act::WithdrawAccounts { accounts: Default::default(), reason: text.clone() },
             handover(text.clone(), fine()),
             handover(fine(), text.clone()),

@@ -85,9 +85,14 @@ impl Audit {
                         let config = config.load()?.sharing;
                         let seals = &config.audit.seal_file;
                         let seals = (!seals.is_empty()).then(|| std::path::Path::new(seals));
-                        AuditLog::open(&config.database)?
-                            .verify(expect.as_deref(), seals)?
-                            .map(|(last, seal)| VerifiedExport { since: 0, last, seal })
+                        let log = AuditLog::open(&config.database)?;
+                        let redacted = log.redacted()?;
+                        log.verify(expect.as_deref(), seals)?.map(|(last, seal)| VerifiedExport {
+                            since: 0,
+                            last,
+                            seal,
+                            redacted,
+                        })
                     }
                 };
                 said(found, json)
@@ -123,15 +128,19 @@ fn export(log: &AuditLog, format: Option<Format>, since: i64, out: &mut impl Wri
 fn said(found: Result<VerifiedExport, audit::Broken>, json: bool) -> Result<()> {
     let mut out = std::io::stdout();
     match (&found, json) {
-        (Ok(VerifiedExport { since, last, seal }), false) => {
+        (Ok(VerifiedExport { since, last, seal, redacted }), false) => {
             // An export may begin later than the log does.
             let places = if *since > 0 { format!(" ({} to {last})", since + 1) } else { String::new() };
             let noun = if last - since == 1 { "entry" } else { "entries" };
-            writeln!(out, "{} {noun}{places}, unbroken; last seal {seal}", last - since)?;
+            let lost = match redacted {
+                0 => String::new(),
+                n => format!("; {n} of them lost an account by an erasure"),
+            };
+            writeln!(out, "{} {noun}{places}, unbroken{lost}; last seal {seal}", last - since)?;
         }
-        (Ok(VerifiedExport { since, last, seal }), true) => {
+        (Ok(VerifiedExport { since, last, seal, redacted }), true) => {
             let entries = last - since;
-            let said = json!({"unbroken": true, "entries": entries, "first": since + 1, "last": last, "seal": seal});
+            let said = json!({"unbroken": true, "entries": entries, "first": since + 1, "last": last, "seal": seal, "redacted": redacted});
             writeln!(out, "{said}")?;
         }
         (Err(broken), true) => {

@@ -19,6 +19,8 @@ use crate::{
 /// objects that partners can fetch; the account's posts are not kept again. It does not reach what
 /// partners fetched before, the topic of posts, or what the account has in common with others (links,
 /// hashtags, texts), which is part of the finding. The audit log gets an entry with the account.
+/// Posts and objects of cases under legal hold stay. `lockstep erase account` erases the account
+/// itself, everywhere.
 #[derive(Args)]
 #[command(after_help = "\
 Examples:
@@ -44,14 +46,15 @@ enum Action {
     },
 }
 
+/// An account by its platform and the platform's id.
 #[derive(Debug, Clone, PartialEq, Eq)]
-struct Account {
-    platform: String,
-    id: String,
+pub(crate) struct Account {
+    pub(crate) platform: String,
+    pub(crate) id: String,
 }
 
 /// Ids of some platforms have colons of their own.
-fn account(text: &str) -> Result<Account, String> {
+pub(crate) fn account(text: &str) -> Result<Account, String> {
     match text.split_once(':') {
         Some((platform, id)) if !platform.trim().is_empty() && !id.trim().is_empty() => {
             Ok(Account { platform: platform.to_owned(), id: id.to_owned() })
@@ -67,7 +70,11 @@ impl Evidence {
         with(config, async |sharing| {
             let erased = sharing.erase_evidence(&platform, &id, &by).await?;
             if json {
-                writeln!(std::io::stdout(), "{}", json!({"posts": erased.posts, "objects": erased.objects}))?;
+                writeln!(
+                    std::io::stdout(),
+                    "{}",
+                    json!({"posts": erased.posts, "objects": erased.objects, "held": erased.held})
+                )?;
             } else {
                 writeln!(
                     std::io::stdout(),
@@ -75,6 +82,9 @@ impl Evidence {
                     counted(erased.posts, "kept post"),
                     counted(erased.objects, "shared object"),
                 )?;
+            }
+            if erased.held > 0 {
+                eprintln!("{} stay: a case under legal hold has them as evidence", counted(erased.held, "kept post"));
             }
             if erased.objects > 0 {
                 eprintln!("partners may have fetched these texts before: ask them to erase them, too");

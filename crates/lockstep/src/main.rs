@@ -20,6 +20,8 @@ mod detect;
 mod documents;
 #[cfg(feature = "services")]
 mod encryption;
+#[cfg(feature = "services")]
+mod erase;
 mod evaluate;
 #[cfg(feature = "services")]
 mod evidence;
@@ -59,8 +61,8 @@ use clap::{CommandFactory, Parser, Subcommand};
 
 #[cfg(not(feature = "services"))]
 use self::without_services::{
-    audit, backup, dead_letters, deliveries, demo, documents, encryption, evidence, ingest, open, partners, policy,
-    producers, restore, serve, tokens, users,
+    audit, backup, dead_letters, deliveries, demo, documents, encryption, erase, evidence, ingest, open, partners,
+    policy, producers, restore, serve, tokens, users,
 };
 
 /// The engine allocates and frees many small objects; on a dense simulated world this allocator
@@ -109,6 +111,7 @@ enum Command {
     Retractions(deliveries::Retractions),
     Audit(audit::Audit),
     Evidence(evidence::Evidence),
+    Erase(erase::Erase),
     Encryption(encryption::Encryption),
     Backup(backup::Backup),
     Restore(restore::Restore),
@@ -149,6 +152,7 @@ fn main() -> ExitCode {
         Command::Retractions(retractions) => retractions.run(),
         Command::Audit(audit) => audit.run(),
         Command::Evidence(evidence) => evidence.run(),
+        Command::Erase(erase) => erase.run(),
         Command::Encryption(encryption) => encryption.run(),
         Command::Backup(backup) => backup.run(),
         Command::Restore(restore) => restore.run(),
@@ -194,6 +198,7 @@ impl Command {
             | Command::Retractions(_)
             | Command::Audit(_)
             | Command::Evidence(_)
+            | Command::Erase(_)
             | Command::Encryption(_)
             | Command::Backup(_)
             | Command::Restore(_) => true,

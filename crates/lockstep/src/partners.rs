@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Span, SpanRelativeTo, Timestamp, Unit};
 use runtime::metrics::Metrics;
 use sharing::{Key, Sharing};
 
-use crate::config::ConfigFile;
+use crate::config::{Config, ConfigFile};
 
 /// Manages the API keys of partners.
 ///
@@ -148,7 +148,11 @@ impl Partners {
 }
 
 pub(crate) fn with(config: ConfigFile, work: impl AsyncFnOnce(Sharing) -> Result<()>) -> Result<()> {
-    let config = config.load()?;
+    with_loaded(config.load()?, work)
+}
+
+/// The same with a configuration that is loaded.
+pub(crate) fn with_loaded(config: Config, work: impl AsyncFnOnce(Sharing) -> Result<()>) -> Result<()> {
     tokio::runtime::Runtime::new().context("cannot start")?.block_on(async {
         let metrics = Metrics::new()?;
         // A configuration without recipients is probably not the service's: the stored partners

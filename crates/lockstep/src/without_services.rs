@@ -39,6 +39,7 @@ absent! {
     demo::Demo is "demo",
     documents::Documents is "documents",
     encryption::Encryption is "encryption",
+    erase::Erase is "erase",
     evidence::Evidence is "evidence",
     ingest::Ingest is "ingest",
     open::Open is "open",

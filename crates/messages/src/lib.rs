@@ -14,6 +14,7 @@
 pub mod cluster;
 pub mod dead_letter;
 pub mod dialect;
+pub mod erasure;
 mod error;
 mod extract;
 pub mod feedback;

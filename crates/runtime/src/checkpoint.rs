@@ -91,6 +91,11 @@ impl Checkpoints {
         Ok(Checkpoints { dir: dir.to_owned() })
     }
 
+    /// Opens a folder that exists, only to read it: a process may be writing to it.
+    pub fn open_to_read(dir: &Path) -> Checkpoints {
+        Checkpoints { dir: dir.to_owned() }
+    }
+
     /// Writes a checkpoint, removes all but the last two, and returns its size in bytes. After an
     /// error the earlier checkpoints still exist.
     pub fn save(&self, offsets: &BTreeMap<i32, i64>, state: &[u8]) -> Result<u64, CheckpointError> {
@@ -120,6 +125,27 @@ impl Checkpoints {
                 None
             }
         }))
+    }
+
+    /// Number of checkpoints whose file has something, complete or not.
+    pub fn count(&self, mut has: impl FnMut(&[u8]) -> bool) -> Result<u64, CheckpointError> {
+        let mut count = 0;
+        for (_, path) in self.list()? {
+            count += u64::from(has(&fs::read(&path).map_err(failed("read the checkpoint", &path))?));
+        }
+        Ok(count)
+    }
+
+    /// Removes the checkpoints whose file `is_gone` says, complete or not, and returns how many.
+    pub fn remove(&self, mut is_gone: impl FnMut(&[u8]) -> bool) -> Result<u64, CheckpointError> {
+        let mut removed = 0;
+        for (_, path) in self.list()? {
+            if is_gone(&fs::read(&path).map_err(failed("read the checkpoint", &path))?) {
+                fs::remove_file(&path).map_err(failed("remove the checkpoint", &path))?;
+                removed += 1;
+            }
+        }
+        Ok(removed)
     }
 
     /// The files, by number.

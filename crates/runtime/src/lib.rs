@@ -39,6 +39,7 @@ pub mod shutdown;
 pub mod telemetry;
 
 pub use log::{
-    Cleanup, Committed, Consumer, Copies, DELETIONS, FolderLock, Identity, LOG_FILE, LOG_LAYOUT, Log, LogError,
-    MAX_NOTE_BYTES, MAX_RECORD_BYTES, Membership, NewRecord, Outage, Partition, Reader, Record, TopicSpec,
+    Change, Changed, Cleanup, Committed, Consumer, Copies, DELETIONS, FolderLock, Identity, LOG_FILE, LOG_LAYOUT, Log,
+    LogError, MAX_NOTE_BYTES, MAX_RECORD_BYTES, Membership, NewRecord, Outage, Partition, Reader, Record, StoppedLog,
+    TopicSpec,
 };

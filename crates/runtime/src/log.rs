@@ -40,7 +40,7 @@ use futures::stream::{self, BoxStream, StreamExt};
 
 use consumer::{AnyReader, Member};
 pub use consumer::{Consumer, Reader};
-pub use embedded::{DELETIONS, FILE as LOG_FILE, FolderLock, LAYOUT as LOG_LAYOUT};
+pub use embedded::{Change, Changed, DELETIONS, FILE as LOG_FILE, FolderLock, LAYOUT as LOG_LAYOUT, StoppedLog};
 pub use error::LogError;
 pub use identity::Identity;
 pub use record::{Cleanup, Committed, Copies, Membership, NewRecord, Outage, Partition, Record, TopicSpec};

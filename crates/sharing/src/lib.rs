@@ -45,12 +45,12 @@ pub use http::Server;
 pub use http::{check_taxii_envelope, check_taxii_query};
 pub use key::Key;
 pub use service::{
-    EncryptionState, Outcomes, Sharing, SharingError, encryption_state, explain, make_documents, reset_encryption,
-    rotate_encryption,
+    EncryptionState, GROUP, Outcomes, Sharing, SharingError, encryption_state, explain, make_documents,
+    reset_encryption, rotate_encryption,
     users::{SHORTEST_PASSWORD, Users, UsersError},
 };
 pub use store::{
-    AuditLog, Delivery, DeliveryQuery, DeliveryState, Erased, FeedbackRow, Retraction, RetractionCase, StoreError,
-    schema_version,
+    AuditLog, Delivery, DeliveryQuery, DeliveryState, Erased, ErasedFromStore, FeedbackRow, HeldCase, Retraction,
+    RetractionCase, StoreError, schema_version,
 };
 pub use token::{Scope, Token};

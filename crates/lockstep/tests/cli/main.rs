@@ -13,6 +13,7 @@ use serde_json::Value;
 mod backup;
 mod configuration;
 mod database;
+mod erase;
 mod formats;
 mod intake;
 mod models;

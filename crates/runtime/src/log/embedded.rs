@@ -43,7 +43,7 @@ use std::{
 
 use tokio::sync::{oneshot, watch};
 
-pub use self::store::LAYOUT;
+pub use self::store::{Change, Changed, LAYOUT, StoppedLog};
 use self::{
     headers::encode_headers,
     reader::Cursor,

@@ -19,7 +19,7 @@ use crate::{
 };
 
 /// The consumer group of this service.
-pub(super) const GROUP: &str = "sharing";
+pub const GROUP: &str = "sharing";
 
 /// How often a transaction is tried again when somebody else changed the same case.
 const ATTEMPTS: usize = 5;

@@ -88,12 +88,18 @@ impl Sharing {
     /// Keeps the posts of cases that have a new version.
     pub(crate) async fn keep_evidence(&self, log: &runtime::Log) -> Result<(), SharingError> {
         for cluster_id in self.blocking(|inner| Ok(inner.store.evidence_wanted(CASES)?)).await? {
-            let wanted = self.blocking(move |inner| inner.wanted_evidence(&cluster_id)).await?;
-            let Some(wanted) = wanted else { continue };
-            let (read, done) = self.read_posts(log, &wanted.cluster, &wanted.kept).await?;
-            self.blocking(move |inner| inner.keep(&wanted, &read, done, Timestamp::now())).await?;
+            self.keep_evidence_of(log, cluster_id).await?;
         }
         Ok(())
+    }
+
+    /// Keeps the posts of a case. Returns whether all of them were looked up.
+    pub(crate) async fn keep_evidence_of(&self, log: &runtime::Log, cluster_id: String) -> Result<bool, SharingError> {
+        let wanted = self.blocking(move |inner| inner.wanted_evidence(&cluster_id)).await?;
+        let Some(wanted) = wanted else { return Ok(true) };
+        let (read, done) = self.read_posts(log, &wanted.cluster, &wanted.kept).await?;
+        self.blocking(move |inner| inner.keep(&wanted, &read, done, Timestamp::now())).await?;
+        Ok(done)
     }
 
     /// Keeps the posts of flagged clusters before their cases are decided. Without these posts the
@@ -188,7 +194,7 @@ impl Inner {
         let age = SignedDuration::from_hours(24 * i64::from(days));
         let before = now.checked_sub(age).unwrap_or(Timestamp::MIN);
         loop {
-            let entry = |Erased { posts, objects }| Entry {
+            let entry = |Erased { posts, objects, .. }| Entry {
                 at: now,
                 actor: "lockstep".to_owned(),
                 subject: "evidence".to_owned(),
@@ -224,15 +230,19 @@ impl Inner {
                 return Err(SharingError::Refused(format!("{what} is empty: enter it")));
             }
         }
-        let entry = |Erased { posts, objects }| Entry {
+        let entry = |Erased { posts, objects, held }| Entry {
             at: now,
             actor: by.to_owned(),
             subject: format!("{platform}:{account_id}"),
             action: "evidence_erased".to_owned(),
             text: format!(
-                "{} of this account that were kept as evidence are erased, and their texts in {}; its posts are not kept again",
+                "{} of this account that were kept as evidence are erased, and their texts in {}; its posts are not kept again{}",
                 text_format::count(posts, "post"),
                 text_format::count(objects, "shared object"),
+                match held {
+                    0 => String::new(),
+                    held => format!("; {} stay for cases under legal hold", text_format::count(held, "post")),
+                },
             ),
         };
         let without_texts = |body: &str| without_texts_of_account(body, account_id);

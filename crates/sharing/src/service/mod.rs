@@ -7,6 +7,7 @@ mod clusters;
 mod database;
 mod deliveries;
 mod encryption;
+pub(crate) mod erasure;
 mod error;
 pub(crate) mod evidence;
 pub(crate) mod expiry;
@@ -36,7 +37,7 @@ use casework::{
 };
 use jiff::{SignedDuration, Timestamp};
 
-pub use clusters::Outcomes;
+pub use clusters::{GROUP, Outcomes};
 pub use encryption::{EncryptionState, encryption_state, reset_encryption, rotate_encryption};
 pub use error::SharingError;
 pub(crate) use look_up::documents_of;

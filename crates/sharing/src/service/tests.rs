@@ -1,5 +1,6 @@
 mod approval;
 mod crash;
+mod erasure;
 mod evidence;
 mod feedback;
 mod references;

@@ -37,6 +37,11 @@ impl AuditLog {
         self.0.verify_audit_with(expected, &kept(seal_file)?)
     }
 
+    /// How many entries lost an account by an erasure.
+    pub fn redacted(&self) -> Result<u64, StoreError> {
+        self.0.redacted_entries()
+    }
+
     /// Writes the entries after `since` as lines that [`audit::verify_export`] checks; returns the last entry written and its seal.
     pub fn export(&self, since: i64, out: &mut impl std::io::Write) -> Result<(i64, String), audit::ExportError> {
         let before = self.seal_of(since)?;

@@ -51,13 +51,7 @@ impl Store {
             let Some(mut row) = row else {
                 return Ok(None);
             };
-            let released: Option<String> = row.take(3)?;
-            Ok(Some(CaseRecord {
-                case: from_json("a case", &row.take::<String>(1)?)?,
-                cluster: cluster_of(&row.take::<String>(2)?)?,
-                released: released.map(|text| cluster_of(&text)).transpose()?,
-                revision: row.take(0)?,
-            }))
+            record(row.take(0)?, &row.take::<String>(1)?, &row.take::<String>(2)?, row.take(3)?).map(Some)
         })
     }
 
@@ -206,7 +200,22 @@ fn order_by(order: Order, ascending: bool) -> String {
     format!("{column} {} nulls last, cluster_id", if ascending { "asc" } else { "desc" })
 }
 
-fn put_case(tx: &mut dyn Session, stored: &CaseRecord) -> Result<(), StoreError> {
+/// A case as stored.
+pub(super) fn record(
+    revision: i64,
+    life: &str,
+    cluster: &str,
+    released: Option<String>,
+) -> Result<CaseRecord, StoreError> {
+    Ok(CaseRecord {
+        case: from_json("a case", life)?,
+        cluster: cluster_of(cluster)?,
+        released: released.map(|text| cluster_of(&text)).transpose()?,
+        revision,
+    })
+}
+
+pub(super) fn put_case(tx: &mut dyn Session, stored: &CaseRecord) -> Result<(), StoreError> {
     let CaseRecord { case, cluster, released, revision } = stored;
     let mut platforms: Vec<&str> = cluster.accounts.iter().map(|a| &*a.platform).collect();
     platforms.sort_unstable();
@@ -214,12 +223,12 @@ fn put_case(tx: &mut dyn Session, stored: &CaseRecord) -> Result<(), StoreError>
     let kinds = presentation::description::kinds_by_nats(cluster);
     let changed = tx.run(
         "insert into cases (cluster_id, case_id, revision, state, status, demo, probability, log_e, accounts, platforms,
-                            kinds, first_seen, last_seen, changed_at, life, cluster, released, attention)
-         values (?1, ?2, 1, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)
+                            kinds, first_seen, last_seen, changed_at, life, cluster, released, attention, held)
+         values (?1, ?2, 1, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19)
          on conflict (cluster_id) do update set
             revision = cases.revision + 1, state = ?4, status = ?5, demo = ?6, probability = ?7, log_e = ?8, accounts = ?9,
             platforms = ?10, kinds = ?11, first_seen = ?12, last_seen = ?13, changed_at = ?14, life = ?15,
-            cluster = ?16, released = ?17, attention = ?18
+            cluster = ?16, released = ?17, attention = ?18, held = ?19
          where cases.revision = ?3",
         values![
             &case.cluster_id,
@@ -240,6 +249,7 @@ fn put_case(tx: &mut dyn Session, stored: &CaseRecord) -> Result<(), StoreError>
             to_json(cluster)?,
             released.as_ref().map(to_json).transpose()?,
             case.needs_attention(),
+            case.hold.is_some(),
         ],
     )?;
     if changed == 0 {
@@ -254,7 +264,7 @@ fn put_case(tx: &mut dyn Session, stored: &CaseRecord) -> Result<(), StoreError>
     Ok(())
 }
 
-fn put_terms(tx: &mut dyn Session, case: &Case, cluster: &ClusterMessage) -> Result<(), StoreError> {
+pub(super) fn put_terms(tx: &mut dyn Session, case: &Case, cluster: &ClusterMessage) -> Result<(), StoreError> {
     tx.run("delete from case_terms where cluster_id = ?1", values![&case.cluster_id])?;
     let terms: Vec<String> = terms(case, cluster).into_iter().collect();
     for terms in terms.chunks(AT_ONCE) {

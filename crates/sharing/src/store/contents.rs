@@ -3,7 +3,7 @@
 
 use std::collections::BTreeMap;
 
-use casework::audit::{Broken, Entry};
+use casework::audit::{Broken, Entry, Redacted};
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
@@ -32,6 +32,9 @@ pub(super) struct Covers {
     /// Objects that earlier entries cover, as they are since texts were erased from them or some of them were deleted.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub rewritten: Vec<Published>,
+    /// What is left of earlier entries from which an account was erased.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub redacted: Vec<Redacted>,
     /// Cases that were deleted because they are old, by their ids.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub deleted: Vec<String>,
@@ -63,6 +66,13 @@ impl Covers {
     /// As entries hold it. `None` if nothing is covered.
     pub fn text(&self) -> Result<Option<String>, StoreError> {
         if *self == Covers::default() { Ok(None) } else { to_json(self).map(Some) }
+    }
+}
+
+impl Published {
+    /// Whether an object with this `date_added` in that collection is one of them.
+    pub fn contains(&self, collection: i64, date_added: i64) -> bool {
+        collection == self.collection && date_added > self.after && date_added <= self.until
     }
 }
 
@@ -155,6 +165,15 @@ pub(super) fn spans_of(tx: &mut dyn Session, subject: &str) -> Result<Vec<Publis
     Ok(spans)
 }
 
+/// The spans of objects that were shared of cases under legal hold.
+pub(super) fn held_spans(tx: &mut dyn Session) -> Result<Vec<Published>, StoreError> {
+    let mut spans = Vec::new();
+    for mut row in tx.rows("select case_id from cases where held = 1 order by case_id", values![])? {
+        spans.extend(spans_of(tx, &row.take::<String>(0)?)?);
+    }
+    Ok(spans)
+}
+
 /// Changes objects at these places (collection and `date_added`), and says what the audit log covers instead. What was changed outside of
 /// the service before is not covered anew: the check of the log goes on to find it.
 pub(super) fn change_covered(
@@ -165,10 +184,7 @@ pub(super) fn change_covered(
     let covered = Covered::read(tx)?;
     let mut whole = Vec::new();
     for published in covered.published() {
-        let is_in = |(collection, at): &(i64, i64)| {
-            *collection == published.collection && *at > published.after && *at <= published.until
-        };
-        if places.iter().any(is_in) && is_unchanged(tx, published)? {
+        if places.iter().any(|(collection, at)| published.contains(*collection, *at)) && is_unchanged(tx, published)? {
             whole.push(published.clone());
         }
     }
@@ -397,6 +413,11 @@ impl Store {
     /// The only number that a query gives.
     pub fn number(&self, sql: &str) -> i64 {
         self.read(|db| db.value(sql, values![])).unwrap().unwrap()
+    }
+
+    /// Adds an entry to the audit log.
+    pub fn append_for_tests(&self, entry: Entry) {
+        self.write(|tx| append_covering(tx, vec![entry], None)).unwrap();
     }
 
     /// Removes what keeps a log from being changed, as whoever may write to the database can.

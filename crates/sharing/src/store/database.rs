@@ -39,6 +39,7 @@ pub(super) const MIGRATIONS: &[&str] = &[
     include_str!("migrations/16.sql"),
     include_str!("migrations/17.sql"),
     include_str!("migrations/18.sql"),
+    include_str!("migrations/19.sql"),
 ];
 
 /// A value in a statement or in a row.
@@ -206,6 +207,8 @@ pub(crate) trait Database: Send + Sync {
     fn write(&self, work: Work<'_>) -> Result<(), StoreError>;
     /// Reading; every statement sees all that was committed before it.
     fn read(&self, work: Work<'_>) -> Result<(), StoreError>;
+    /// Overwrites what was deleted in its files.
+    fn scrub(&self) -> Result<(), StoreError>;
     /// Whether the database is still where it was opened.
     fn is_in_place(&self) -> Result<(), StoreError>;
 }

@@ -17,6 +17,9 @@ use super::{
 use crate::kept::{KeptPost, KeptPosts};
 use casework::{accounts::account_key, audit::Entry};
 
+/// Posts that are evidence in a case under legal hold.
+pub(super) const HELD_POSTS: &str =
+    "(select e.post from evidence_of_cases e join cases c on c.cluster_id = e.cluster_id where c.held = 1)";
 /// Posts in one statement.
 const AT_ONCE: usize = 200;
 /// Objects read at a time where texts are erased.
@@ -29,6 +32,8 @@ pub struct Erased {
     pub posts: u64,
     /// Versions of shared objects that lost the texts of these posts.
     pub objects: u64,
+    /// Kept posts that stay, because a case under legal hold has them as evidence.
+    pub held: u64,
 }
 
 impl Store {
@@ -128,7 +133,7 @@ impl Store {
         })
     }
 
-    /// Deletes posts that were kept before a time, at most `most` of them, and their texts from all that was
+    /// Deletes posts that were kept before a time and are evidence in no case under legal hold, at most `most` of them, and their texts from all that was
     /// shared with the partners of their platforms. `without_texts` gives a shared object without the
     /// texts of these posts, given by their ids, or nothing if the object has none of them. The audit
     /// entry covers the shared objects in their new form.
@@ -140,11 +145,13 @@ impl Store {
         entry: impl FnOnce(Erased) -> Entry,
     ) -> Result<Erased, StoreError> {
         self.write(|tx| {
-            let sql = "select content, record_sha256, kept_at, post from evidence_posts where kept_at < ?1
-                       order by kept_at, post limit ?2";
+            let sql = format!(
+                "select content, record_sha256, kept_at, post from evidence_posts where kept_at < ?1 and post not in {HELD_POSTS}
+                 order by kept_at, post limit ?2"
+            );
             let mut of_platform: BTreeMap<String, BTreeSet<String>> = BTreeMap::new();
             let mut deleted = Erased::default();
-            for mut row in tx.rows(sql, values![time, most])? {
+            for mut row in tx.rows(&sql, values![time, most])? {
                 let key: String = row.take(3)?;
                 let KeptPost { platform, id, .. } = kept_post(row)?;
                 of_platform.entry(platform).or_default().insert(id);
@@ -165,6 +172,7 @@ impl Store {
     }
 
     /// Erases the posts of an account, and their texts from all that was shared with the platform's partners. They are not kept again.
+    /// Posts and objects of cases under legal hold stay.
     /// `without_texts` gives a shared object without the texts of the account's posts, or nothing where it has none. The entry of the audit
     /// log covers the shared objects as they are from then on.
     pub fn erase_evidence(
@@ -181,11 +189,9 @@ impl Store {
                 "insert into evidence_erased (account, erased_at) values (?1, ?2) on conflict (account) do nothing",
                 values![&account, now],
             )?;
-            let posts = "select post from evidence_posts where account = ?1";
-            tx.run(&format!("delete from evidence_of_cases where post in ({posts})"), values![&account])?;
-            let posts = tx.run("delete from evidence_posts where account = ?1", values![&account])?;
+            let (posts, held) = delete_posts_of(tx, &account)?;
             let found = rewritten_objects(tx, platform, without_texts)?;
-            let erased = Erased { posts, objects: found.len() as u64 };
+            let erased = Erased { posts, objects: found.len() as u64, held };
             let covers = if found.is_empty() { Covers::default() } else { rewrite(tx, &found)? };
             append_covering(tx, vec![entry(erased)], covers.text()?)?;
             Ok(erased)
@@ -196,6 +202,17 @@ impl Store {
     pub fn kept_posts_count(&self) -> Result<i64, StoreError> {
         self.read(|db| Ok(db.value("select count(*) from evidence_posts", values![])?.unwrap_or(0)))
     }
+}
+
+/// Deletes the kept posts of an account, given by its digest, and returns how many. Those of cases under legal hold stay: the second
+/// number.
+pub(super) fn delete_posts_of(tx: &mut dyn Session, account: &str) -> Result<(u64, u64), StoreError> {
+    let posts = format!("select post from evidence_posts where account = ?1 and post not in {HELD_POSTS}");
+    tx.run(&format!("delete from evidence_of_cases where post in ({posts})"), values![account])?;
+    let sql = format!("delete from evidence_posts where account = ?1 and post not in {HELD_POSTS}");
+    let deleted = tx.run(&sql, values![account])?;
+    let left: Option<i64> = tx.value("select count(*) from evidence_posts where account = ?1", values![account])?;
+    Ok((deleted, left.unwrap_or(0).unsigned_abs()))
 }
 
 fn keep_post(tx: &mut dyn Session, post: &KeptPost, now: Timestamp) -> Result<u64, StoreError> {
@@ -215,14 +232,14 @@ fn keep_post(tx: &mut dyn Session, post: &KeptPost, now: Timestamp) -> Result<u6
 }
 
 /// A shared object, and its new body.
-struct Rewritten {
-    number: i64,
-    collection: i64,
-    date_added: i64,
-    body: String,
+pub(super) struct Rewritten {
+    pub number: i64,
+    pub collection: i64,
+    pub date_added: i64,
+    pub body: String,
 }
 
-/// Objects of the platform's partners that have something to lose.
+/// Objects of the platform's partners that have something to lose, except those of cases under legal hold.
 fn rewritten_objects(
     tx: &mut dyn Session,
     platform: &str,
@@ -232,6 +249,7 @@ fn rewritten_objects(
                where type = 'observed-data' and number > ?2
                  and collection in (select collection from partners where platform = ?1)
                order by number limit ?3";
+    let held = contents::held_spans(tx)?;
     let (mut found, mut last) = (Vec::new(), i64::MIN);
     loop {
         let rows = tx.rows(sql, values![platform, last, OBJECTS_AT_ONCE])?;
@@ -241,6 +259,9 @@ fn rewritten_objects(
         for mut row in rows {
             last = row.take(0)?;
             let (collection, date_added, body): (i64, i64, String) = (row.take(1)?, row.take(2)?, row.take(3)?);
+            if held.iter().any(|span| span.contains(collection, date_added)) {
+                continue;
+            }
             let body = without_texts(&body);
             found.extend(body.map(|body| Rewritten { number: last, collection, date_added, body }));
         }
@@ -248,7 +269,7 @@ fn rewritten_objects(
 }
 
 /// Stores the new bodies, and says what the audit log covers instead.
-fn rewrite(tx: &mut dyn Session, found: &[Rewritten]) -> Result<Covers, StoreError> {
+pub(super) fn rewrite(tx: &mut dyn Session, found: &[Rewritten]) -> Result<Covers, StoreError> {
     let places: Vec<(i64, i64)> = found.iter().map(|one| (one.collection, one.date_added)).collect();
     let rewritten = contents::change_covered(tx, &places, |tx| {
         for Rewritten { number, body, .. } in found {
@@ -259,9 +280,13 @@ fn rewrite(tx: &mut dyn Session, found: &[Rewritten]) -> Result<Covers, StoreErr
     Ok(Covers { rewritten, ..Covers::default() })
 }
 
-/// Posts of accounts that people withdrew are no evidence in that case any more; those that are evidence in no other case go.
+/// Posts of accounts that people withdrew are no evidence in that case any more; those that are evidence in no other case go. A case
+/// under legal hold keeps them.
 pub(super) fn after_change(tx: &mut dyn Session, change: &Change) -> Result<(), StoreError> {
     let case = &change.stored.case;
+    if case.hold.is_some() {
+        return Ok(());
+    }
     for account in &case.left_out {
         let account = digest(account);
         let posts = "select post from evidence_posts where account = ?1";
@@ -287,6 +312,6 @@ fn places(count: usize) -> String {
     places.join(", ")
 }
 
-fn digest(text: &str) -> String {
+pub(super) fn digest(text: &str) -> String {
     text_format::hex(&Sha256::digest(text.as_bytes()))
 }

@@ -16,8 +16,8 @@ use casework::audit::Entry;
 /// Rows read at a time.
 const AT_ONCE: i64 = 200;
 
-/// A case that is finished, is not looked at by anybody, and of which nothing waits to be sent.
-const FINISHED: &str = "c.state in ('dismissed', 'retracted', 'closed') and c.changed_at < ?1 and c.attention = 0
+/// A case that is finished, is not under legal hold, is not looked at by anybody, and of which nothing waits to be sent.
+const FINISHED: &str = "c.state in ('dismissed', 'retracted', 'closed') and c.changed_at < ?1 and c.attention = 0 and c.held = 0
     and not exists (select 1 from watched w where w.cluster_id = c.cluster_id)
     and not exists (select 1 from retractions r where r.case_id = c.case_id and r.acked_at is null)
     and not exists (select 1 from retraction_cases r where r.case_id = c.case_id and r.state = 'open')

@@ -1,14 +1,15 @@
 //! The check of the audit log and of what it covers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
-use casework::audit::{Broken, Chain};
+use casework::audit::{Broken, Chain, ERASED};
 
 use super::{
     Store, StoreError,
     audit_log::{PAGE, after},
-    contents::Covered,
+    contents::{Covered, Covers},
     database::{Session, values},
+    from_json,
 };
 
 impl Store {
@@ -16,6 +17,19 @@ impl Store {
     /// hold the seal `expected`, where one is given.
     pub fn verify_audit(&self, expected: Option<&str>) -> Result<Result<(i64, String), Broken>, StoreError> {
         self.verify_audit_with(expected, &BTreeMap::new())
+    }
+
+    /// How many entries lost an account by an erasure.
+    pub fn redacted_entries(&self) -> Result<u64, StoreError> {
+        self.read(|db| {
+            let sql = "select covers from audit where action = ?1 and covers is not null order by seq";
+            let mut entries = BTreeSet::new();
+            for mut row in db.rows(sql, values![ERASED])? {
+                let covers: Covers = from_json("what an audit entry covers", &row.take::<String>(0)?)?;
+                entries.extend(covers.redacted.into_iter().map(|one| one.seq));
+            }
+            Ok(entries.len() as u64)
+        })
     }
 
     /// The same, and it must hold the seals that were kept elsewhere, by position.
@@ -72,17 +86,18 @@ impl Checking<'_> {
                             .into();
                     return Ok(Err(Broken { seq, what }));
                 }
-                if let Some(covers) = covers {
-                    self.covered.take(seq, &covers)?;
+                if let Some(Err(error)) = covers.map(|covers| self.covered.take(seq, &covers)) {
+                    // What cannot be read was probably changed.
+                    return self.chain.redacted().map_or_else(|broken| Ok(Err(broken)), |_| Err(error));
                 }
             }
         }
     }
 
     fn compare(&self, db: &mut dyn Session, found: Result<(), Broken>) -> Result<Result<(), Broken>, StoreError> {
-        match found {
-            Ok(()) => self.covered.compare(db, self.chain.len()),
-            broken => Ok(broken),
+        match found.and_then(|()| self.chain.redacted()) {
+            Ok(_) => self.covered.compare(db, self.chain.len()),
+            Err(broken) => Ok(Err(broken)),
         }
     }
 

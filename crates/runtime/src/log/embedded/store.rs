@@ -1,4 +1,6 @@
 //! The SQLite database of the embedded log, and its statements.
+mod rewrite;
+
 use std::{
     path::{Path, PathBuf},
     sync::{
@@ -10,6 +12,7 @@ use std::{
 
 use rusqlite::{Connection, OpenFlags, OptionalExtension, params};
 
+pub use self::rewrite::{Change, Changed, StoppedLog};
 use super::headers::decode_headers;
 use crate::log::{Cleanup, Committed, LogError, MAX_POLL_BYTES, Record, TopicSpec};
 

@@ -179,6 +179,16 @@ pub(super) enum StepBody {
     },
     /// Renews the flags. A person other than the proposer has to do it.
     Renew {},
+    /// Puts the case under legal hold: it is neither erased nor deleted.
+    PlaceHold {
+        /// Why it must be preserved, and for whom.
+        reason: String,
+    },
+    /// Lifts the legal hold. A person other than the one who placed it has to do it.
+    LiftHold {
+        /// Why it need not be preserved any more.
+        reason: String,
+    },
     /// Records that something was handed over to a recipient.
     RecordHandover {
         /// The recipient, the person who took it, how, and when.
@@ -211,6 +221,8 @@ impl From<StepBody> for Act {
             StepBody::Attend { comment } => return Act::Attend { comment },
             StepBody::ProposeRenewal { reason } => return Act::ProposeRenewal { reason },
             StepBody::Renew {} => return Act::Renew,
+            StepBody::PlaceHold { reason } => return Act::PlaceHold { reason },
+            StepBody::LiftHold { reason } => return Act::LiftHold { reason },
             StepBody::RecordHandover { handover } => return Act::RecordHandover(handover),
             StepBody::WithdrawAccounts { accounts, reason } => {
                 let accounts = accounts.into_iter().map(|one| (one.platform, one.account_id));

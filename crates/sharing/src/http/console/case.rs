@@ -441,6 +441,8 @@ fn done(step: &str) -> Option<&'static str> {
         "withdraw_delay" => "The delay is taken back.",
         "attend" => "Recorded as reviewed.",
         "propose_renewal" => "Proposed. Another person has to renew it.",
+        "place_hold" => "The case is under legal hold. It is neither erased nor deleted.",
+        "lift_hold" => "The legal hold is lifted.",
         "renew" => "Renewed. Partners receive new versions.",
         "withdraw_accounts" => "Withdrawn. Every partner that received these accounts is notified of the withdrawal.",
         "targets" | "breaches" | "delay" | "consideration" | "public_notice" | "duties" | "chosen" | "objection" => {

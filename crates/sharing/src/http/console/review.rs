@@ -89,6 +89,8 @@ pub(super) struct ReviewForms {
     valid_until: Option<String>,
     /// The proposal to renew the version that partners have: name, time, reason.
     proposed: Option<(String, String, String)>,
+    /// The legal hold: name, time, reason.
+    hold: Option<(String, String, String)>,
     /// Accounts that partners received.
     accounts: Vec<AccountBox>,
     further_accounts: usize,
@@ -371,6 +373,13 @@ impl ReviewForms {
                     )
                 },
             ),
+            hold: case.hold.as_ref().map(|hold| {
+                (
+                    text_format::shorten(&hold.by, 60),
+                    text_format::minute(hold.at),
+                    text_format::shorten(&hold.reason, 600),
+                )
+            }),
             further_accounts: shared_accounts.len().saturating_sub(BOXES),
             accounts: shared_accounts
                 .iter()
@@ -431,6 +440,8 @@ impl ReviewForms {
             "attend" => self.reviews && !self.attention.is_empty(),
             "propose_renewal" => self.reviews && self.shared,
             "renew" => self.shared && self.proposed.is_some(),
+            "place_hold" => self.reviews && self.hold.is_none(),
+            "lift_hold" => self.releases && self.hold.is_some(),
             "withdraw_accounts" => self.releases && self.shared,
             "handover" => self.releases && !self.handed_to.is_empty(),
             "sign_off" => self.open && !self.roles.is_empty(),

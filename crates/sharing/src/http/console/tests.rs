@@ -3,6 +3,7 @@
 mod appeals;
 mod duties;
 mod explanation;
+mod hold;
 mod many;
 mod objects;
 mod retractions;

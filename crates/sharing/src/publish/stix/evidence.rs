@@ -153,6 +153,24 @@ pub(crate) fn without_texts_of_posts(body: &str, ids: &BTreeSet<String>) -> Opti
     without_texts(body, |post| post.get("id").and_then(Value::as_str).is_some_and(|id| ids.contains(id)))
 }
 
+/// A shared object without an account's posts. How many there are in all stays. `None` if it has none of them.
+pub(crate) fn without_posts_of_account(body: &str, account_id: &str) -> Option<String> {
+    let mut object: Value = serde_json::from_str(body).ok()?;
+    let evidence = object.get_mut("extensions")?.get_mut(EXTENSION)?.as_object_mut()?;
+    let posts = evidence.get_mut("posts")?.as_array_mut()?;
+    posts.retain(|post| post.get("account_id").is_none_or(|id| id != account_id));
+    let shared = posts.len();
+    let none_left = posts.is_empty();
+    if evidence.get("posts_shared").and_then(Value::as_u64) == Some(shared as u64) {
+        return None;
+    }
+    if none_left {
+        evidence.remove("posts");
+    }
+    evidence.insert("posts_shared".to_owned(), json!(shared));
+    Some(object.to_string())
+}
+
 fn without_texts(body: &str, is_gone: impl Fn(&serde_json::Map<String, Value>) -> bool) -> Option<String> {
     let mut object: Value = serde_json::from_str(body).ok()?;
     let posts = object.get_mut("extensions")?.get_mut(EXTENSION)?.get_mut("posts")?.as_array_mut()?;

@@ -78,6 +78,22 @@ impl Database for Sqlite {
         work(&mut Held(&*pool::take(&self.readers)?))
     }
 
+    fn scrub(&self) -> Result<(), StoreError> {
+        let writer = lock(&self.writer);
+        // Writes all that is left to new pages, and empties the write-ahead log.
+        writer.execute_batch("vacuum")?;
+        let busy: i64 = writer.query_row("pragma wal_checkpoint(truncate)", [], |row| row.get(0))?;
+        if busy != 0 {
+            return Err(StoreError::Open {
+                path: self.path.display().to_string(),
+                why: "another program reads it, so that what was erased is still in its write-ahead log; stop the program and \
+                      repeat the command"
+                    .to_owned(),
+            });
+        }
+        Ok(())
+    }
+
     fn is_in_place(&self) -> Result<(), StoreError> {
         let place = self.path.display();
         match file_number(&self.path) {

@@ -24,6 +24,10 @@ impl Database for Postgres {
         match *self {}
     }
 
+    fn scrub(&self) -> Result<(), StoreError> {
+        match *self {}
+    }
+
     fn is_in_place(&self) -> Result<(), StoreError> {
         match *self {}
     }

@@ -53,6 +53,8 @@ impl Sent {
                 return Err("first confirm that you have reviewed the case".to_owned());
             }
             "renew" => Act::Renew,
+            "place_hold" => Act::PlaceHold { reason: self.short("reason")? },
+            "lift_hold" => Act::LiftHold { reason: self.short("reason")? },
             "handover" => Act::RecordHandover(Handover {
                 recipient: self.text("recipient"),
                 to: self.short("to")?,
