@@ -39,13 +39,23 @@ try:
             b.look(f"{name}-dark")
             b.accessible(f"{name}-dark")
             b.expect(b.colour() != light, f"{name}: dark mode is as light as light mode")
-    for path in ["retractions", "deliveries", "partners", "audit?verify=1", "help"]:
+    for path in ["retractions", "deliveries", "scoreboard", "partners", "audit?verify=1", "help"]:
         for width, scheme in [(WIDE, "light"), (WIDE, "dark"), (TELEPHONE, "light")]:
             b.show(width, scheme)
             b.get(console + path)
             name = f"demo-{path.split('?')[0]}-{width}-{scheme}"
             b.look(name)
             b.accessible(name)
+    # The plot of the scoreboard can be read at both widths: marks do not touch, and nothing is outside of the page.
+    for width in [WIDE, TELEPHONE]:
+        b.show(width)
+        b.get(console + "scoreboard?days=30")
+        for part in ["Finding to release", "Release to first fetch", "Start: the case was opened", "All partners"]:
+            b.expect(part in b.text(), f"the scoreboard lacks {part!r} at {width}")
+        b.expect(b.all(".times circle"), f"the scoreboard has no plot at {width}")
+        marks = b.driver.execute_script("return [...document.querySelector('.times .scale').querySelectorAll('text')].map(t => [t.getBoundingClientRect().left, t.getBoundingClientRect().right])")
+        b.expect(all(left >= before + 4 for (_, before), (left, _) in zip(marks, marks[1:])), f"marks of the plot touch at {width}: {marks}")
+        b.expect(marks and marks[0][0] >= 0 and marks[-1][1] <= width, f"marks of the plot are cut off at {width}: {marks}")
     b.show(WIDE)
     b.get(console)
     b.links_answer("demo-list")

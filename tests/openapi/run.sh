@@ -47,4 +47,13 @@ END
         --max-examples "${EXAMPLES:-50}" --seed 1 --generation-database none --suppress-health-check all --no-color \
         --checks not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,negative_data_rejection,unsupported_method || failed=1
 done
+
+# The feed of accounts, with the key of a partner.
+key=$("$lockstep" partners add chirp-trust-and-safety --config "$work/people/lockstep.toml" 2>>"$work/people/users.log")
+cat >"$work/schemathesis.toml" <<END
+headers = { Authorization = "Bearer $key" }
+END
+"$tools/bin/schemathesis" --config-file "$work/schemathesis.toml" run "$work/openapi.json" --url "http://$people" \
+    --include-path-regex '^/feed/' --max-examples "${EXAMPLES:-50}" --seed 1 --generation-database none --suppress-health-check all --no-color \
+    --checks not_a_server_error,status_code_conformance,content_type_conformance,response_schema_conformance,negative_data_rejection,unsupported_method || failed=1
 exit $failed

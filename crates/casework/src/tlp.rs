@@ -23,6 +23,9 @@ pub enum Tlp {
 }
 
 impl Tlp {
+    /// From the least to the most restricted.
+    pub const ALL: [Tlp; 5] = [Tlp::Clear, Tlp::Green, Tlp::Amber, Tlp::AmberStrict, Tlp::Red];
+
     /// The label on documents.
     pub fn label(self) -> &'static str {
         match self {

@@ -36,7 +36,7 @@ mod token;
 mod webhooks;
 
 pub use config::{
-    Audit, Config, Encryption, REMOVED, Retention, Watch,
+    Audit, Config, Digest, Encryption, REMOVED, Retention, Watch,
     access::{Limits, Login, Provider, Tls},
     policy::load_policy,
 };

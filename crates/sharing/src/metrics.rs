@@ -1,5 +1,6 @@
 //! What is counted about sharing.
 
+mod scoreboard;
 mod watch;
 
 use casework::{case::State, feedback::Outcome};
@@ -8,6 +9,7 @@ use runtime::metrics::{
 };
 
 use crate::store::precision::{By, Judged};
+use scoreboard::ScoreboardMetrics;
 pub(crate) use watch::WatchMetrics;
 
 /// Outcomes of flagged clusters.
@@ -19,7 +21,7 @@ const LOGINS: [&str; 5] = ["ok", "wrong", "limited", "no_role", "failed"];
 /// Limits that refuse requests and connections.
 const LIMITS: [&str; 5] = ["partner", "token", "stranger", "login", "connection"];
 /// Places of errors.
-const PLACES: [&str; 12] = [
+const PLACES: [&str; 13] = [
     "store",
     "log",
     "http",
@@ -32,9 +34,12 @@ const PLACES: [&str; 12] = [
     "provider",
     "retention",
     "watch",
+    "digest",
 ];
 /// What is deleted because it is old.
 const DELETED: [&str; 4] = ["cases", "posts", "objects", "deliveries"];
+/// Outcomes of tries to send a digest.
+const DIGESTS: [&str; 2] = ["sent", "failed"];
 /// What became of posts behind findings.
 const EVIDENCE: [&str; 3] = ["kept", "gone", "deleted"];
 
@@ -51,7 +56,7 @@ pub(crate) struct Metrics {
     pub objects: IntCounter,
     /// Objects that partners added to collections.
     pub posted: IntCounter,
-    /// Requests by surface (taxii, console, api), endpoint and status.
+    /// Requests by surface (taxii, feed, console, api), endpoint and status.
     pub requests: IntCounterVec,
     /// Seconds per request by surface and endpoint.
     pub seconds: HistogramVec,
@@ -107,6 +112,10 @@ pub(crate) struct Metrics {
     pub judged: IntGaugeVec,
     /// Appeals of named accounts: open, and of these overdue.
     pub appeals: IntGaugeVec,
+    /// Tries to send a digest, by outcome.
+    pub digests: IntCounterVec,
+    /// What became of releases at each partner.
+    pub scoreboard: ScoreboardMetrics,
     /// The watch list.
     pub watch: WatchMetrics,
 }
@@ -114,7 +123,7 @@ pub(crate) struct Metrics {
 impl Metrics {
     pub fn new(metrics: &runtime::metrics::Metrics) -> Result<Self, MetricsError> {
         const SECONDS: [f64; 11] = [0.0005, 0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.25, 1.0, 5.0];
-        let surface = || Label::listed("surface", ["taxii", "console", "api"]);
+        let surface = || Label::listed("surface", ["taxii", "feed", "console", "api"]);
         let endpoint = || Label::open("endpoint", "what was asked for, for example `objects`");
         let partner = || Label::open("partner", "name of a partner");
         let feedback = metrics.counters(
@@ -196,6 +205,13 @@ impl Metrics {
                 "Appeals of named accounts that are not decided. open: all of them; overdue: those past the due date.",
                 &[Label::listed("state", ["open", "overdue"])],
             )?,
+            digests: metrics.counters(
+                "lockstep_sharing_digests_total",
+                "Tries to send the digest of a partner, by outcome. sent: the mail server took it, or its file is written; failed: it is \
+                 tried again.",
+                &[Label::listed("outcome", DIGESTS)],
+            )?,
+            scoreboard: ScoreboardMetrics::new(metrics)?,
             watch: WatchMetrics::new(metrics)?,
             shared: metrics.clone(),
             clusters: metrics.counters(
@@ -284,6 +300,9 @@ impl Metrics {
         }
         for what in DELETED {
             made.deleted.with_label_values(&[what]);
+        }
+        for outcome in DIGESTS {
+            made.digests.with_label_values(&[outcome]);
         }
         for outcome in EVIDENCE {
             made.evidence.with_label_values(&[outcome]);

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use jiff::Timestamp;
+use jiff::{Timestamp, tz::TimeZone};
 use serde_json::Value;
 
 /// An object for a collection.
@@ -43,6 +43,15 @@ pub(crate) fn time(value: &str) -> Option<i64> {
         return None;
     }
     Some(value.parse::<Timestamp>().ok()?.as_microsecond())
+}
+
+/// A time as [`time`] reads it and TAXII writes it: RFC 3339 with exactly six digits of fraction and `Z`.
+pub(crate) fn micros(time: i64) -> String {
+    Timestamp::from_microsecond(time)
+        .unwrap_or_default()
+        .to_zoned(TimeZone::UTC)
+        .strftime("%Y-%m-%dT%H:%M:%S.%6fZ")
+        .to_string()
 }
 
 const STIX_20: &str = "application/stix+json;version=2.0";

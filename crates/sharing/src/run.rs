@@ -4,7 +4,7 @@ use runtime::shutdown::Shutdown;
 
 use crate::{
     audit_watch,
-    service::{Sharing, SharingError, audit_events, evidence, expiry, feedback, retention, watch},
+    service::{Sharing, SharingError, audit_events, digest, evidence, expiry, feedback, retention, watch},
     webhooks,
 };
 
@@ -25,6 +25,7 @@ impl Sharing {
             retention::run(self, &shutdown),
             audit_events::run(self, &shutdown),
             audit_watch::run(self, &shutdown),
+            digest::run(self, &shutdown),
         )?;
         Ok(())
     }

@@ -3,6 +3,7 @@
 pub mod access;
 mod audit;
 pub(crate) mod database_url;
+pub(crate) mod digest;
 mod encryption;
 pub(crate) mod policy;
 mod retention;
@@ -16,6 +17,7 @@ use schemars::JsonSchema;
 use serde::{Deserialize, Serialize};
 
 pub use audit::Audit;
+pub use digest::Digest;
 pub use encryption::Encryption;
 pub use retention::Retention;
 pub use watch::Watch;
@@ -133,6 +135,8 @@ pub struct Config {
     /// The watch list: groups that the detector reports without flagging them, and the sample that reviewers are
     /// asked about.
     pub watch: Watch,
+    /// The digest: a mail with counts and a link for each partner that has an address.
+    pub digest: Digest,
     /// Webhooks: how objects are delivered to partners that have one, signed by the Standard Webhooks
     /// scheme.
     pub webhooks: webhooks::Config,
@@ -172,6 +176,7 @@ impl Default for Config {
             appeal_due_days: 14,
             audit: Audit::default(),
             watch: Watch::default(),
+            digest: Digest::default(),
             webhooks: webhooks::Config::default(),
         }
     }
@@ -198,11 +203,13 @@ impl Config {
             policy.recipients.iter().try_for_each(|recipient| self.check_invented(recipient))?;
         }
         let partners = policy.partners();
-        for name in self.tls.clients.keys() {
+        let certificates = self.tls.clients.keys().map(|name| ("tls.clients", name, "certificates"));
+        for (key, name, what) in certificates.chain(self.digest.to.keys().map(|name| ("digest.to", name, "addresses")))
+        {
             if !partners.iter().any(|partner| partner.name == *name) {
                 return Err(format!(
-                    "sharing.tls.clients.{name} names no partner: add a recipient {name:?} of class \"platform\" to the file that \
-                     sharing.recipients names, or remove the certificates"
+                    "sharing.{key}.{name} names no partner: add a recipient {name:?} of class \"platform\" to the file that \
+                     sharing.recipients names, or remove the {what}"
                 ));
             }
         }
@@ -239,6 +246,7 @@ impl Config {
         }
         self.encryption.check()?;
         self.audit.check(self.webhooks.private)?;
+        self.digest.check(&self.public_url)?;
         if !cfg!(feature = "postgres") && database_url::is_postgres(&self.database) {
             return Err(format!("sharing.database: {}", database_url::WITHOUT_POSTGRES));
         }
@@ -264,7 +272,9 @@ impl Config {
     pub fn without_secrets(&self) -> Self {
         let mut shown = self.clone();
         shown.database = database_url::without_password(&self.database);
-        for secret in [&mut shown.login.provider.client_secret, &mut shown.encryption.key] {
+        let secrets =
+            [&mut shown.login.provider.client_secret, &mut shown.encryption.key, &mut shown.digest.smtp_password];
+        for secret in secrets {
             if !secret.is_empty() {
                 *secret = MASK.to_owned();
             }
@@ -317,6 +327,7 @@ mod tests {
         assert_eq!(config.without_secrets(), config);
         config.login.provider.client_secret = "hush".to_owned();
         config.encryption.key = "hush".to_owned();
+        config.digest.smtp_password = "hush".to_owned();
         for place in [
             "postgres://lockstep:hush@db.example/sharing",
             "postgres://lockstep:hu%40sh%20hush@db.example/sharing?sslmode=require",

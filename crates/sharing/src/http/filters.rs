@@ -1,4 +1,4 @@
-//! Filters of cases and deliveries, parsed from the query string of a page or of the JSON API.
+//! Filters of cases and deliveries, and the period of the scoreboard, parsed from the query string of a page or of the JSON API.
 
 use serde::Deserialize;
 
@@ -19,6 +19,23 @@ pub(super) const ORDERS: [(&str, Order, &str); 5] = [
 
 /// Deliveries on a page.
 pub(super) const DELIVERIES_ON_A_PAGE: usize = 100;
+
+/// The period of the scoreboard in a query string.
+#[derive(Debug, Clone, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct WantedScoreboard {
+    days: Option<String>,
+}
+
+impl WantedScoreboard {
+    /// The number of days, from 1 to 3650; `otherwise` where none is named.
+    pub fn days(&self, otherwise: u32) -> Option<u32> {
+        match self.days.as_deref() {
+            None => Some(otherwise),
+            Some(text) => text.parse().ok().filter(|days| (1..=3650).contains(days)),
+        }
+    }
+}
 
 /// Filters of cases in a query string. Pages ignore unknown values; the API refuses them.
 #[derive(Debug, Clone, Default, Deserialize)]

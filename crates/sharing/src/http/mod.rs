@@ -3,6 +3,7 @@
 pub(crate) mod access;
 mod api;
 mod console;
+mod feed;
 mod filters;
 mod respond;
 mod router;

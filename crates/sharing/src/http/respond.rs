@@ -7,7 +7,9 @@ use axum::{
     body::Body,
     http::{HeaderValue, Response, StatusCode, header},
 };
+use serde::Serialize;
 use serde_json::json;
+use utoipa::ToSchema;
 
 use crate::service::{Sharing, SharingError};
 
@@ -20,6 +22,19 @@ const CSP: &str = "default-src 'none'; style-src 'self'; script-src 'self'; img-
 pub(crate) struct MessagePage {
     pub title: &'static str,
     pub text: Cow<'static, str>,
+}
+
+/// An error: what, where, and what to do next.
+#[derive(Serialize, ToSchema)]
+pub(crate) struct ErrorBody {
+    /// What.
+    pub error: String,
+    /// In which part of the request.
+    #[serde(rename = "where", skip_serializing_if = "Option::is_none")]
+    pub at: Option<String>,
+    /// What to do next, or which steps are allowed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub next: Option<String>,
 }
 
 pub(crate) fn counted(
@@ -84,6 +99,11 @@ pub(crate) fn json_error(status: StatusCode, why: &str) -> Response<Body> {
 
 pub(crate) fn json_response(status: StatusCode, value: &serde_json::Value) -> Response<Body> {
     respond(status, "application/json", value.to_string())
+}
+
+pub(crate) fn fault(status: StatusCode, error: &str, at: Option<String>, next: Option<String>) -> Response<Body> {
+    let body = ErrorBody { error: error.to_owned(), at, next };
+    json_response(status, &json!(body))
 }
 
 pub(crate) fn respond(status: StatusCode, media: &'static str, body: String) -> Response<Body> {

@@ -14,7 +14,7 @@ use futures::StreamExt;
 use runtime::http::Peer;
 
 use super::{
-    Server, access, api, console,
+    Server, access, api, console, feed,
     respond::{counted, report},
     taxii,
 };
@@ -29,6 +29,7 @@ pub(crate) fn router(server: Server) -> Router {
         .merge(api::routes())
         .layer(middleware::from_fn_with_state(server.clone(), access::gate))
         .merge(access::routes())
+        .merge(feed::routes())
         .route("/taxii2", any(taxii))
         .route("/taxii2/", any(taxii))
         .route("/taxii2/{*path}", any(taxii))

@@ -21,7 +21,7 @@ use crate::store::{
 const EVERY: Duration = Duration::from_secs(600);
 /// How often what waits is counted for the metrics.
 const COUNT_EVERY: Duration = Duration::from_secs(5);
-/// How often it is counted what was said of clusters, which reads all of that.
+/// How often it is counted what was said of clusters and became of releases, which reads all of that.
 const JUDGED_EVERY: Duration = Duration::from_secs(60);
 /// What was said within this time counts.
 const JUDGED_WITHIN: SignedDuration = SignedDuration::from_hours(30 * 24);
@@ -79,6 +79,7 @@ pub(crate) async fn run(sharing: &Sharing, shutdown: &Shutdown) -> Result<(), Sh
                 }
                 if judge {
                     inner.count_judged(Timestamp::now())?;
+                    inner.count_releases(Timestamp::now())?;
                 }
                 inner.count_what_waits(Timestamp::now())
             })

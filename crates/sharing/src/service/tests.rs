@@ -1,5 +1,6 @@
 mod approval;
 mod crash;
+mod digest;
 mod erasure;
 mod evidence;
 mod feedback;
@@ -76,6 +77,10 @@ async fn without_demo_reviewers_a_case_waits_and_nothing_leaves((_folder, place)
     assert_eq!((outcome.opened, outcome.published), (1, 0));
     let state = || sharing.inner.store.case("a").unwrap().unwrap().case.state;
     assert_eq!(state(), State::Nominated);
+    // It is open on the scoreboard, of its partner and of all together.
+    let board = sharing.inner.scoreboard(90, Timestamp::now()).unwrap();
+    let open = |score: &casework::scoreboard::Score| (score.released, score.times[0].open);
+    assert_eq!((open(&board.all), open(&board.partners[0])), ((0, 1), (0, 1)));
 
     let check = Step::CheckSourcesAndMethods { finding: "public posts only".to_owned() };
     let approve = Step::Approve { comment: "clear".to_owned() };

@@ -11,7 +11,7 @@ use super::{
     audit_log::append_audit,
     database::{Row, Session, Value, values},
     encryption::WEBHOOK_SECRET,
-    retractions,
+    releases, retractions,
 };
 use casework::audit::Entry;
 
@@ -261,6 +261,7 @@ impl Store {
                         retractions::AckedBy::Webhook,
                         now,
                     )?;
+                    releases::fetched(tx, claimed.collection, claimed.after_added + 1, claimed.until_added, now)?;
                 }
                 Attempted::Dead => {
                     let text = format!("{id} was given up after {attempts} attempts; the last one for {partner}: {outcome}");

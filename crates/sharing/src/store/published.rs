@@ -8,7 +8,7 @@ use jiff::{SignedDuration, Timestamp};
 use super::{
     Change, StoreError,
     database::{Session, values},
-    deliveries, retractions,
+    deliveries, releases, retractions,
 };
 use crate::object::{NewObject, about};
 
@@ -36,6 +36,7 @@ pub(super) fn after_publish(
     let case = &change.stored.case;
     let mut added = Vec::with_capacity(rows.len());
     let mut withdrawn: Option<(i64, BTreeSet<String>)> = None;
+    let (mut last_indicator, mut is_withdrawal) = (None, true);
     for mut row in rows {
         let (at, id): (i64, String) = (row.take(0)?, row.take(1)?);
         let Some(object) = given.get(id.as_str()) else { continue };
@@ -46,11 +47,18 @@ pub(super) fn after_publish(
              on conflict (collection, object, case_id) do nothing",
             values![collection, &id, &case.id, &case.cluster_id, about.account.clone()],
         )?;
+        if object.kind == "indicator" {
+            last_indicator = Some(at);
+            is_withdrawal &= about.revoked;
+        }
         if let (true, Some(account)) = (about.revoked, about.account) {
             let (last, accounts) = withdrawn.get_or_insert((at, BTreeSet::new()));
             *last = at;
             accounts.insert(account);
         }
+    }
+    if let Some(last) = last_indicator {
+        releases::keep(tx, change, collection, last, is_withdrawal, now)?;
     }
     if let Some((last, accounts)) = withdrawn {
         retractions::add(tx, change, collection, &accounts, last, due, now)?;

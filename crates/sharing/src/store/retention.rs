@@ -25,8 +25,8 @@ const FINISHED: &str = "c.state in ('dismissed', 'retracted', 'closed') and c.ch
     and not exists (select 1 from deliveries d where d.case_id = c.case_id and d.state not in ('delivered', 'discarded'))";
 
 /// Tables whose rows belong to one case.
-const OF_A_CASE: [&str; 6] =
-    ["shared_objects", "case_references", "retractions", "retraction_cases", "feedback", "deliveries"];
+const OF_A_CASE: [&str; 7] =
+    ["shared_objects", "case_references", "releases", "retractions", "retraction_cases", "feedback", "deliveries"];
 
 /// What all cases have in common: it stays.
 const COMMON: &str = "'identity', 'marking-definition', 'extension-definition', 'attack-pattern'";

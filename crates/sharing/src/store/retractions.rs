@@ -34,15 +34,15 @@ pub struct Retraction {
     pub due: Timestamp,
     /// When the partner took note of it.
     pub acked_at: Option<Timestamp>,
-    /// How: `taxii`, `webhook`, `feedback` or `operator`.
+    /// How: `taxii` (also by the feed of accounts), `webhook`, `feedback` or `operator`.
     pub acked_by: Option<String>,
 }
 
 /// How a partner took note of a withdrawal.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum AckedBy {
-    /// It fetched the revoked objects.
-    Taxii,
+    /// It fetched the revoked objects, by TAXII or with the feed of accounts.
+    Fetch,
     /// Its endpoint took them.
     Webhook,
     /// It said so.
@@ -54,7 +54,7 @@ pub enum AckedBy {
 impl AckedBy {
     fn name(self) -> &'static str {
         match self {
-            AckedBy::Taxii => "taxii",
+            AckedBy::Fetch => "taxii",
             AckedBy::Webhook => "webhook",
             AckedBy::Feedback => "feedback",
             AckedBy::Operator => "operator",
@@ -133,26 +133,6 @@ impl Store {
                 db.value(open, values![])?.unwrap_or(0),
             ))
         })
-    }
-
-    /// Notes that a partner was handed the objects of its collection added from `first` to `last`. Costs one look-up where nothing
-    /// waits.
-    pub fn acknowledge_fetched(
-        &self,
-        collection: i64,
-        first: i64,
-        last: i64,
-        now: Timestamp,
-    ) -> Result<(), StoreError> {
-        let waits = self.read(|db| {
-            let sql = "select number from retractions
-                       where collection = ?1 and last_added >= ?2 and last_added <= ?3 and acked_at is null limit 1";
-            Ok(db.row(sql, values![collection, first, last])?.is_some())
-        })?;
-        if waits {
-            self.write(|tx| acknowledge_span(tx, collection, first, last, AckedBy::Taxii, now))?;
-        }
-        Ok(())
     }
 
     /// Notes that the partner knows of one withdrawal, as a person was told.

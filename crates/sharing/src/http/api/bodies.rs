@@ -19,19 +19,6 @@ use casework::{
     policy::{Fact, Outcome},
 };
 
-/// An error: what, where, and what to do next.
-#[derive(Serialize, ToSchema)]
-pub(super) struct ErrorBody {
-    /// What.
-    pub error: String,
-    /// In which part of the request.
-    #[serde(rename = "where", skip_serializing_if = "Option::is_none")]
-    pub at: Option<String>,
-    /// What to do next, or which steps are allowed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub next: Option<String>,
-}
-
 /// The person who sends the request.
 #[derive(Serialize, ToSchema)]
 pub(super) struct PersonBody {

@@ -4,7 +4,7 @@ use messages::cluster::ClusterMessage;
 use serde_json::{Value, json};
 use utoipa::OpenApi;
 
-use super::bodies::ErrorBody;
+use crate::http::respond::ErrorBody;
 
 #[derive(OpenApi)]
 #[openapi(
@@ -23,7 +23,8 @@ use super::bodies::ErrorBody;
         super::partners::acknowledgement, super::partners::retraction_cases, super::partners::decision,
         super::watch::groups, super::watch::group, super::watch::decide_group, super::watch::sample,
         super::appeals::appeals, super::appeals::record_appeal, super::appeals::decide_appeal,
-        super::recipients, super::audit, super::verification
+        super::scoreboard::scoreboard, super::recipients, super::audit, super::verification,
+        crate::http::feed::csv, crate::http::feed::json_lines, crate::http::feed::digest::page
     ),
     components(schemas(ErrorBody)),
     modifiers(&Session),
@@ -40,6 +41,9 @@ impl utoipa::Modify for Session {
         let cookie = SecurityScheme::ApiKey(ApiKey::Cookie(ApiKeyValue::new("lockstep")));
         components.add_security_scheme("session", cookie);
         components.add_security_scheme("token", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
+        // Of partners: the name and the key, or the key alone.
+        components.add_security_scheme("partner_password", SecurityScheme::Http(Http::new(HttpAuthScheme::Basic)));
+        components.add_security_scheme("partner_key", SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer)));
     }
 }
 

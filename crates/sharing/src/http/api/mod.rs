@@ -11,7 +11,6 @@ use axum::{
 };
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
-use serde_json::json;
 use utoipa::ToSchema;
 
 use crate::{
@@ -19,7 +18,7 @@ use crate::{
         Server,
         access::{Person, Posted},
         filters::{DELIVERIES_ON_A_PAGE, WantedCases, WantedDeliveries},
-        respond::{counted, json_error, json_failed, json_response},
+        respond::{ErrorBody, counted, fault, json_error, json_failed, json_response},
     },
     service::{Inner, Sharing, SharingError},
     store::{Delivery, DeliveryState, Retraction, RetractionCase, StoreError},
@@ -35,6 +34,7 @@ mod appeals;
 mod bodies;
 mod description;
 mod partners;
+mod scoreboard;
 mod watch;
 
 use bodies::*;
@@ -65,6 +65,7 @@ pub(crate) fn routes() -> Router<Server> {
         .route("/api/watch/sample", get(watch::sample))
         .route("/api/appeals", get(appeals::appeals).post(appeals::record_appeal))
         .route("/api/appeals/{number}/decision", post(appeals::decide_appeal))
+        .route("/api/scoreboard", get(scoreboard::scoreboard))
         .route("/api/recipients", get(recipients))
         .route("/api/audit", get(audit))
         .route("/api/audit/verification", get(verification))
@@ -358,9 +359,4 @@ fn missing() -> Response<Body> {
         Some("path".to_owned()),
         Some("it may have been merged into another cluster: search in /api/clusters".to_owned()),
     )
-}
-
-fn fault(status: StatusCode, error: &str, at: Option<String>, next: Option<String>) -> Response<Body> {
-    let body = ErrorBody { error: error.to_owned(), at, next };
-    json_response(status, &json!(body))
 }

@@ -11,6 +11,7 @@ mod pages;
 mod queue;
 mod retractions;
 mod review;
+mod scoreboard;
 mod watch;
 
 use axum::{
@@ -55,6 +56,7 @@ pub(crate) fn routes() -> Router<Server> {
         .route("/watch/groups/{id}", get(watch::group).post(watch::decide))
         .route("/appeals", get(appeals::page).post(appeals::record))
         .route("/appeals/{number}", post(appeals::decide))
+        .route("/scoreboard", get(scoreboard::page))
         .route("/partners", get(pages::partners))
         .route("/audit", get(pages::audit))
         .route("/help", get(pages::help))

@@ -4,11 +4,11 @@ use axum::{
     body::Body,
     http::{HeaderMap, HeaderValue, Response, StatusCode, header},
 };
-use jiff::{Timestamp, tz::TimeZone};
 use serde_json::{Value, json};
 
 use super::query::{Asked, Malformed};
 use crate::{
+    object::micros,
     service::SharingError,
     store::{CollectionRow, ObjectRow},
 };
@@ -120,15 +120,6 @@ fn is_taxii(range: &str, wider: &[&str]) -> bool {
         }
     }
     (media == "application/taxii+json" || wider.contains(&media.as_str())) && version && wanted
-}
-
-/// RFC 3339 with exactly six digits of fraction and `Z`.
-pub(super) fn micros(time: i64) -> String {
-    Timestamp::from_microsecond(time)
-        .unwrap_or_default()
-        .to_zoned(TimeZone::UTC)
-        .strftime("%Y-%m-%dT%H:%M:%S.%6fZ")
-        .to_string()
 }
 
 /// An envelope with a page.

@@ -21,13 +21,13 @@ use serde_json::{Value, json};
 
 pub(crate) use self::write::{NoBody, Posting};
 use self::{
-    answer::{Answer, Problem, acceptable, list, malformed, micros, not_found, ok, refusal, refuse},
+    answer::{Answer, Problem, acceptable, list, malformed, not_found, ok, refusal, refuse},
     query::{Asked, Cursor, Malformed},
     resources::{api_root, discovery, resource, version_text},
 };
 use super::access::{Access, Denied, credentials};
 use crate::{
-    object,
+    object::{self, micros},
     service::{Inner, site},
     store::{CollectionRow, ObjectQuery, ObjectRow, Position},
 };
@@ -345,16 +345,10 @@ impl Request<'_> {
         let (asked, page, more) = self.page(caller, row)?;
         // The objects are spliced in as they were stored: a page costs no parsing.
         let bytes: usize = page.iter().map(|object| object.body.len() + 1).sum();
-        if self.method != Method::HEAD
-            && let (Some(first), Some(last)) = (page.first(), page.last())
-        {
-            // Whoever was handed the revoked objects knows of the withdrawal. Where that cannot be noted it counts as late, which is
-            // the safe side; the partner gets its objects all the same.
-            let (store, now) = (&self.inner.store, Timestamp::now());
-            if let Err(error) = store.acknowledge_fetched(row.number, first.date_added, last.date_added, now) {
-                self.inner.metrics.errors.with_label_values(&["store"]).inc();
-                tracing::warn!(%error, "that a partner fetched a withdrawal could not be noted");
-            }
+        if self.method != Method::HEAD {
+            let indicators = page.iter().filter(|object| object.id.starts_with("indicator--"));
+            let indicators: Vec<i64> = indicators.map(|object| object.date_added).collect();
+            self.inner.note_handed(row.number, &indicators, Timestamp::now());
         }
         Ok(list(row, &asked, &page, more, "objects", bytes, |object, body| body.push_str(&object.body)))
     }

@@ -2,9 +2,9 @@
 
 use serde_json::{Value, json};
 
-use super::answer::{Answer, MEDIA, micros, ok};
+use super::answer::{Answer, MEDIA, ok};
 use crate::{
-    object,
+    object::{self, micros},
     service::site::{self, Site},
     store::{CollectionRow, ObjectRow},
 };

@@ -1,8 +1,10 @@
 //! Each requirement, over real HTTP. Writing is in `writing`, what an attacker would send in `hostile`.
 
+mod feed;
 mod filtering;
 mod hostile;
 mod medallion;
+mod scoreboard;
 mod seeded;
 mod writing;
 

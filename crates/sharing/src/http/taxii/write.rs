@@ -7,11 +7,11 @@ use serde_json::{Value, json, value::RawValue};
 
 use super::{
     Caller, Problem,
-    answer::{Answer, PROCESSING_ERROR, is_taxii_content, malformed, micros, not_found, refuse},
+    answer::{Answer, PROCESSING_ERROR, is_taxii_content, malformed, not_found, refuse},
     feedback, query,
 };
 use crate::{
-    object::{self, NewObject, Rejected},
+    object::{self, NewObject, Rejected, micros},
     service::{
         Inner,
         site::{self, STATUS_KEPT},

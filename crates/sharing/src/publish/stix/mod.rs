@@ -22,7 +22,7 @@ pub(crate) mod evidence;
 mod explanation;
 pub(crate) mod feedback;
 mod finding;
-mod object;
+pub(crate) mod object;
 pub(crate) mod withdrawal;
 
 use std::collections::{BTreeMap, BTreeSet};

@@ -13,14 +13,20 @@ pub(super) const OBSERVABLES: Uuid = Uuid::from_u128(0x00abedb4_aa42_466c_9c01_f
 /// The OASIS property extension that carries TLP 2.0.
 pub(super) const TLP_EXTENSION: &str = "extension-definition--60a3c5c5-0d10-413e-aab3-9e08dde9e88d";
 
-/// UUIDv5 over the canonical JSON of the contributing properties (STIX 2.1, sections 2.9 and 6.15).
 pub(super) fn user_account_id(account: &ClusterAccount) -> String {
-    let name = format!(
-        r#"{{"account_type":{},"user_id":{}}}"#,
-        Value::from(account.platform.as_str()),
-        Value::from(account.account_id.as_str())
-    );
+    account_object_id(&account.platform, &account.account_id)
+}
+
+/// Id of the `user-account` of an account: UUIDv5 over the canonical JSON of the contributing properties (STIX 2.1, sections 2.9 and
+/// 6.15).
+pub(crate) fn account_object_id(platform: &str, account_id: &str) -> String {
+    let name = format!(r#"{{"account_type":{},"user_id":{}}}"#, Value::from(platform), Value::from(account_id));
     format!("user-account--{}", Uuid::new_v5(&OBSERVABLES, name.as_bytes()))
+}
+
+/// The TLP marking that a reference means.
+pub(crate) fn marked_with(reference: &str) -> Option<Tlp> {
+    Tlp::ALL.into_iter().find(|tlp| id_of(&marking(*tlp)) == reference)
 }
 
 /// The OASIS marking definitions for TLP 2.0.

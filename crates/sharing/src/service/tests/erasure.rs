@@ -13,12 +13,13 @@ const TOKEN: &str = "erased-0123456789abcdef";
 
 /// Tables that have nothing about an account of a platform: settings, keys, people, digests and numbers. A new table is either
 /// here, or an erasure knows it.
-const WITHOUT_ACCOUNTS: [&str; 22] = [
+const WITHOUT_ACCOUNTS: [&str; 24] = [
     "api_keys",
     "api_tokens",
     "audit_events",
     "case_references",
     "collections",
+    "digests",
     "encryption",
     "evidence_erased",
     "evidence_of_cases",
@@ -27,6 +28,7 @@ const WITHOUT_ACCOUNTS: [&str; 22] = [
     "lockstep_migrations",
     "lockstep_schema",
     "partners",
+    "releases",
     "sessions",
     "sqlite_sequence",
     "sqlite_stat1",

@@ -58,10 +58,13 @@ async fn a_finished_case_goes_when_it_is_old_and_nothing_of_another_case_goes((_
 
     sharing.inner.delete_old(after_days(31)).unwrap();
     assert!(!has("a") && has("b"));
-    for table in ["shared_objects", "case_references", "retractions", "retraction_cases", "feedback", "deliveries"] {
+    for table in
+        ["shared_objects", "case_references", "releases", "retractions", "retraction_cases", "feedback", "deliveries"]
+    {
         assert_eq!(rows(&sharing, table, &withdrawn), 0, "{table}");
     }
     assert!(rows(&sharing, "shared_objects", &stays) > 0 && rows(&sharing, "case_references", &stays) == 1);
+    assert_eq!(rows(&sharing, "releases", &stays), 1);
     let after = feed(&sharing);
     assert!(
         !after.iter().any(|(_, body)| body.contains(&reference)),
