@@ -7,11 +7,11 @@ use std::{
     process::{Command, Output},
 };
 
-use end_to_end::{Place, Service, lockstep};
+use end_to_end::{Broker, Place, Service, lockstep};
 use messages::topics::{CLUSTERS, CLUSTERS_DEAD_LETTER, CLUSTERS_FLAGGED, FEEDBACK, POSTS, POSTS_DEAD_LETTER};
 use serde_json::Value;
 
-use crate::chain::{BROKER, World, feed, forget, read};
+use crate::chain::{World, feed, read};
 
 /// Posts in one request.
 const REQUEST: usize = 1_000;
@@ -188,19 +188,18 @@ fn an_erased_account_is_in_no_file_and_no_topic_and_all_goes_on() {
 #[test]
 #[ignore = "needs Apache Kafka: tests/kafka/kafka.sh start"]
 fn on_kafka_compacted_topics_lose_the_account_and_the_others_name_the_day() {
-    let brokers = end_to_end::brokers();
-    let _mine = BROKER.lock().unwrap_or_else(|e| e.into_inner());
-    forget(&brokers);
+    let broker = Broker::start();
+    let brokers = broker.address();
     let world = World::demo();
-    let place = Place::new(Some(&brokers), &world.platforms);
+    let place = Place::new(Some(brokers), &world.platforms);
     let (service, _, account) = shared_case(&place, &world);
     let argument = account.argument();
     let erase = ["erase", "account", &argument];
-    let refused = says(&place, Some(&brokers), 1, &erase);
+    let refused = says(&place, Some(brokers), 1, &erase);
     assert!(refused.contains("stop the services first"), "{refused}");
     assert_eq!(service.stop().code(), Some(0));
 
-    let erased = says(&place, Some(&brokers), 1, &erase);
+    let erased = says(&place, Some(brokers), 1, &erase);
     for text in [
         "not erased: topic posts: ",
         "the last copy expires on ",
@@ -211,11 +210,11 @@ fn on_kafka_compacted_topics_lose_the_account_and_the_others_name_the_day() {
         assert!(erased.contains(text), "{text:?} is not in {erased}");
     }
     assert_eq!(files_with(&place, &account), BTreeSet::new());
-    let clusters = read(&place, Some(&brokers), CLUSTERS);
+    let clusters = read(&place, Some(brokers), CLUSTERS);
     let last: BTreeMap<_, _> = clusters.into_iter().map(|record| (record.key, record.value)).collect();
     for (key, value) in last {
         assert!(!account.is_in(&value.unwrap_or_default()), "{}", String::from_utf8_lossy(&key));
     }
-    says(&place, Some(&brokers), 0, &["audit", "verify"]);
-    says(&place, Some(&brokers), 1, &erase);
+    says(&place, Some(brokers), 0, &["audit", "verify"]);
+    says(&place, Some(brokers), 1, &erase);
 }

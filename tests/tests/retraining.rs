@@ -137,7 +137,7 @@ fn feedback_is_read_from_kafka_as_it_stands() {
         word(absorbed, "reviewer:bob", None),
     ];
     tokio::runtime::Runtime::new().unwrap().block_on(async {
-        let log = Log::connect_kafka(&brokers, &[]).await.unwrap();
+        let log = Log::connect_kafka(brokers, &[]).await.unwrap();
         log.append(records).await.unwrap();
         log.shutdown().await.unwrap();
     });
