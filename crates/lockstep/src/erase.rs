@@ -49,6 +49,9 @@ enum Action {
         /// The account: its platform as in posts, a colon, and the platform's id of the account
         #[arg(value_name = "PLATFORM:ID", value_parser = account)]
         account: Account,
+        /// A name that the account has or had, if no post and no group on record shows it; may be given several times
+        #[arg(long, value_name = "NAME")]
+        name: Vec<String>,
         /// Say what would be erased and where, and change nothing
         #[arg(long)]
         dry_run: bool,
@@ -83,11 +86,12 @@ impl Place {
 
 impl Erase {
     pub fn run(self) -> Result<()> {
-        let Action::Account { account: Account { platform, id }, dry_run, json, config } = self.action;
+        let Action::Account { account: Account { platform, id }, name, dry_run, json, config } = self.action;
         let config = config.load()?;
         let has_store = !has_sqlite(&config) || Path::new(&config.sharing.database).exists();
         let token = format!("erased-{}", uuid::Uuid::new_v4().simple());
-        let erasure = Erasure::new(platform.trim().to_lowercase().as_str(), id.trim(), &token);
+        let mut erasure = Erasure::new(platform.trim().to_lowercase().as_str(), id.trim(), &token);
+        name.iter().for_each(|name| erasure.add_name(name));
         let mut report = Report {
             dry_run,
             token: None,
@@ -186,13 +190,22 @@ impl Work<'_> {
             }
             self.report.withdrawn = sharing.withdraw_erased(&self.erasure, &by).await?;
         }
-        self.erase_from_topics(place).await?;
-        self.erase_checkpoints()?;
-        let elsewhere: Vec<String> =
-            self.report.erased.iter().map(|line| format!("{} {}: {}", line.place, line.what, line.count)).collect();
-        if let Some(sharing) = self.sharing.take() {
+        let mut elsewhere = Vec::new();
+        if let Some(log) = place.log() {
+            // Before anything is changed: it fails if a record of others would become unreadable.
+            let found = topics::survey(log, &self.erasure).await?.into_iter().filter(|(_, found)| found.records() > 0);
+            elsewhere =
+                found.map(|(topic, found)| format!("topic {topic}: {}", counted(found.records(), "record"))).collect();
+        }
+        // The log comes after the database: until then a command that was interrupted learns the account's names from it again.
+        let sharing = self.sharing.take();
+        if let Some(sharing) = &sharing {
             let erased = sharing.erase_account(&self.erasure, &by, &elsewhere.join(", ")).await?;
             self.add_rows(erased);
+        }
+        self.erase_from_topics(place).await?;
+        self.erase_checkpoints()?;
+        if let Some(sharing) = sharing {
             if let Err(error) = sharing.scrub().await {
                 self.report.leave("sharing.database", format!("what was deleted is still in its files: {error}"));
             }
@@ -296,7 +309,10 @@ impl Work<'_> {
 
     /// Whether a checkpoint, which is not compressed, may have the account.
     fn is_in(&self, file: &[u8]) -> bool {
-        let id = self.erasure.id().as_bytes();
-        file.windows(id.len().max(1)).any(|window| window == id)
+        let lower = file.to_ascii_lowercase();
+        std::iter::once(self.erasure.id()).chain(self.erasure.names()).any(|text| {
+            let text = text.to_ascii_lowercase().into_bytes();
+            memchr::memmem::find(&lower, &text).is_some()
+        })
     }
 }

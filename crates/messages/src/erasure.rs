@@ -4,16 +4,20 @@
 //! random token, so that what is left stays consistent, and nothing leads back from the token.
 //!
 //! An id is replaced where it stands after its platform (`twitter:77`), and where it is the whole
-//! value of a field about an account. An id of [`DISTINCTIVE_ID`] or more characters is replaced
-//! wherever it stands as a word of its own; a shorter one is also an ordinary number. A name is
-//! replaced after `@`, and beside the account's id; where it cannot be an ordinary word, also
-//! wherever it stands as a word. Upper and lower case count as the same.
+//! value of a field about an account of this platform. In texts, an id of [`DISTINCTIVE_ID`] or more
+//! characters is replaced wherever it stands as a word of its own; a shorter one is also an ordinary
+//! number. A name is replaced after `@`, and beside the account's id; where it cannot be an ordinary
+//! word, also wherever it stands as a word in a text. Upper and lower case count as the same.
+//!
+//! An account may have chosen a name that is a field of our records, and another platform may have
+//! the same id. So names of fields, ids of other things, codes and accounts of other platforms are
+//! changed only where the platform stands before the id.
 
 mod cluster;
 mod records;
 mod words;
 
-pub use records::Fate;
+pub use records::{Fate, Unreadable};
 
 use std::collections::BTreeSet;
 
@@ -33,7 +37,12 @@ pub struct Erasure {
     id: String,
     token: String,
     names: BTreeSet<String>,
+    /// The id after its platform.
+    exact: Vec<Needle>,
+    /// What is looked for in texts, with `exact`.
     needles: Vec<Needle>,
+    /// The same in what is about another platform: without the id on its own.
+    elsewhere: Vec<Needle>,
 }
 
 impl Erasure {
@@ -44,7 +53,9 @@ impl Erasure {
             id: id.to_owned(),
             token: token.to_owned(),
             names: BTreeSet::new(),
+            exact: Vec::new(),
             needles: Vec::new(),
+            elsewhere: Vec::new(),
         };
         erasure.find_needles();
         erasure
@@ -84,24 +95,22 @@ impl Erasure {
     }
 
     fn find_needles(&mut self) {
-        let Erasure { platform, id, .. } = self;
+        let (platform, id) = (&self.platform, &self.id);
         // The token takes the place of the id only; the platform stays.
-        let mut needles = vec![
-            Needle::after(&format!("{platform}:"), id),
-            Needle::after(&format!("{platform}\u{1f}"), id),
-            Needle::after(&format!("{platform}/"), id),
-            Needle::after("user_id = '", id),
-        ];
-        if id.chars().count() >= DISTINCTIVE_ID {
-            needles.push(Needle::word(id));
-        }
+        self.exact = [":", "\u{1f}", "/"].map(|between| Needle::after(&format!("{platform}{between}"), id)).to_vec();
+        let mut names = Vec::new();
         for name in &self.names {
-            needles.push(Needle::after("@", name));
+            names.push(Needle::after("@", name));
             if is_distinctive(name) {
-                needles.push(Needle::name(name));
+                names.push(Needle::name(name));
             }
         }
-        self.needles = needles;
+        self.elsewhere = self.exact.iter().cloned().chain(names).collect();
+        self.needles = self.elsewhere.clone();
+        self.needles.push(Needle::after("user_id = '", id));
+        if id.chars().count() >= DISTINCTIVE_ID {
+            self.needles.push(Needle::word(id));
+        }
     }
 
     /// The text without the account; `None` if it does not name it.
@@ -111,22 +120,29 @@ impl Erasure {
 
     /// Removes the account from a JSON value. Returns whether it was in it.
     pub fn in_json(&self, value: &mut Value) -> bool {
-        self.in_field("", false, value)
+        self.in_field("", Object { beside: false, elsewhere: false }, value)
     }
 
     /// The JSON text without the account; `None` if it does not name it. What is no JSON is taken as
     /// text.
     pub fn in_json_text(&self, text: &str) -> Option<String> {
         match serde_json::from_str::<Value>(text) {
-            Ok(mut value) => self.in_json(&mut value).then(|| value.to_string()),
-            Err(_) => self.in_text(text),
+            Ok(mut value @ (Value::Object(_) | Value::Array(_))) => self.in_json(&mut value).then(|| value.to_string()),
+            // An id alone is a JSON number, too.
+            _ => self.in_text(text),
         }
     }
 
-    /// `beside` says whether the account's id is another field of the same object.
-    fn in_field(&self, field: &str, beside: bool, value: &mut Value) -> bool {
+    /// The same for a JSON text that is about another platform, unless a part of it says that it is about
+    /// this one.
+    pub fn in_json_text_elsewhere(&self, text: &str) -> Option<String> {
+        let mut value = serde_json::from_str::<Value>(text).ok()?;
+        self.in_field("", Object { beside: false, elsewhere: true }, &mut value).then(|| value.to_string())
+    }
+
+    fn in_field(&self, field: &str, of: Object, value: &mut Value) -> bool {
         match value {
-            Value::String(text) => match self.in_string(field, beside, text) {
+            Value::String(text) => match self.in_string(field, of, text) {
                 Some(without) => {
                     *text = without;
                     true
@@ -134,31 +150,38 @@ impl Erasure {
                 None => false,
             },
             Value::Number(number) => {
-                let is_id = self.names_account(field) && number.to_string() == self.id;
+                // A number of accounts is no account.
+                let is_one = is_account_field(field) && !field.ends_with("accounts");
+                let is_id = is_one && !of.elsewhere && number.to_string() == self.id;
                 if is_id {
                     *value = Value::String(self.token.clone());
                 }
                 is_id
             }
             Value::Array(items) => {
-                items.iter_mut().fold(false, |changed, item| self.in_field(field, beside, item) | changed)
+                items.iter_mut().fold(false, |changed, item| self.in_field(field, of, item) | changed)
             }
             Value::Object(fields) => {
+                // `account_type` is STIX's name of it.
+                let platform = ["platform", "account_type"].iter().find_map(|name| fields.get(*name)?.as_str());
+                let elsewhere =
+                    platform.map_or(of.elsewhere, |platform| !platform.eq_ignore_ascii_case(&self.platform));
                 let is_id = |(name, value): (&String, &Value)| {
-                    self.names_account(name)
+                    is_account_field(name)
                         && match value {
                             Value::String(text) => *text == self.id,
                             Value::Number(number) => number.to_string() == self.id,
                             _ => false,
                         }
                 };
-                let beside = fields.iter().any(is_id);
+                let of = Object { beside: !elsewhere && fields.iter().any(is_id), elsewhere };
                 let mut changed = false;
                 for (name, value) in fields.iter_mut() {
-                    changed |= self.in_field(name, beside, value);
+                    changed |= self.in_field(name, of, value);
                 }
+                let without = |name: &String| words::replaced(name, &self.exact, &self.token);
                 let renamed: Vec<(String, String)> =
-                    fields.keys().filter_map(|name| Some((name.clone(), self.in_text(name)?))).collect();
+                    fields.keys().filter_map(|name| Some((name.clone(), without(name)?))).collect();
                 for (name, without) in renamed {
                     if let Some(value) = fields.remove(&name) {
                         fields.insert(without, value);
@@ -171,21 +194,65 @@ impl Erasure {
         }
     }
 
-    fn in_string(&self, field: &str, beside: bool, text: &str) -> Option<String> {
-        // Another account may have the same name.
-        if field == "account_name" && !beside && text != self.id {
-            return None;
+    fn in_string(&self, field: &str, of: Object, text: &str) -> Option<String> {
+        let exactly = || words::replaced(text, &self.exact, &self.token);
+        let token = || Some(self.token.clone());
+        // An account is this one or another; the id of another may contain this one's.
+        if is_account_field(field) {
+            return if !of.elsewhere && text == self.id { token() } else { exactly() };
         }
+        // Another account may have the same name.
+        if field == "account_name" && !of.beside {
+            return if !of.elsewhere && text == self.id { token() } else { None };
+        }
+        if is_code(field) {
+            return exactly();
+        }
+        let is_mention = !of.elsewhere && field.contains("mention");
         let is_name = || self.names.iter().any(|name| name.eq_ignore_ascii_case(text.trim_start_matches('@')));
-        let whole = (self.names_account(field) && text == self.id)
-            || ((beside || field.contains("mention")) && !text.is_empty() && is_name());
-        if whole { Some(self.token.clone()) } else { self.in_text(text) }
+        if (of.beside || is_mention) && !text.is_empty() && (is_name() || text == self.id) {
+            return token();
+        }
+        match of.elsewhere {
+            true if field.contains("mention") => exactly(),
+            true => words::replaced(text, &self.elsewhere, &self.token),
+            false => self.in_text(text),
+        }
     }
+}
 
-    /// Whether a field with this name may be the account's id.
-    fn names_account(&self, field: &str) -> bool {
-        self.id.chars().count() >= DISTINCTIVE_ID || field.contains("account") || field == "user_id"
-    }
+/// The object in which a field is.
+#[derive(Debug, Clone, Copy)]
+struct Object {
+    /// Whether the account's id is another field of it.
+    beside: bool,
+    /// Whether it is about another platform.
+    elsewhere: bool,
+}
+
+/// Whether a field with this name has the id of an account.
+fn is_account_field(field: &str) -> bool {
+    field == "user_id" || ["account", "accounts", "account_id"].iter().any(|end| field.ends_with(end))
+}
+
+/// Whether a field with this name has an id of something else, or a code of ours.
+fn is_code(field: &str) -> bool {
+    const CODES: [&str; 12] = [
+        "id",
+        "kind",
+        "outcome",
+        "platform",
+        "role",
+        "state",
+        "status",
+        "type",
+        "verdict",
+        "created",
+        "modified",
+        "platforms",
+    ];
+    const ENDS: [&str; 5] = ["_id", "_ref", "_refs", "_type", "_sha256"];
+    CODES.contains(&field) || ENDS.iter().any(|end| field.ends_with(end))
 }
 
 /// Whether a name cannot be an ordinary word.
@@ -217,6 +284,8 @@ mod tests {
             ("twitter\u{1f}1234567", Some("twitter\u{1f}erased-0")),
             ("https://x.example/i/user/1234567?a=1234567", Some("https://x.example/i/user/erased-0?a=erased-0")),
             ("post 91234567 and 12345678", None),
+            ("it was 1234567. Then", Some("it was erased-0. Then")),
+            ("-1234567 is a group, 1234567.5 a number", None),
             ("", None),
         ] {
             assert_eq!(long.in_text(text).as_deref(), without, "{text}");
@@ -232,6 +301,36 @@ mod tests {
         ] {
             assert_eq!(short.in_text(text).as_deref(), without, "{text}");
         }
+    }
+
+    #[test]
+    fn an_id_within_another_id_stays() {
+        let mut erasure = Erasure::new("mastodon", "https://h.example/users/ann", "erased-0");
+        for (text, without) in [
+            ("https://h.example/users/ann/statuses/1", Some("erased-0/statuses/1")),
+            ("https://h.example/users/ann.b", None),
+            ("https://h.example/users/ann-b", None),
+            ("https://h.example/users/anna", None),
+        ] {
+            assert_eq!(erasure.in_text(text).as_deref(), without, "{text}");
+        }
+        erasure = Erasure::new("bluesky", "did:web:a.example", "erased-0");
+        assert_eq!(erasure.in_text("did:web:a.example.org and did:web:a.example:u"), None);
+    }
+
+    #[test]
+    fn records_of_others_stay_as_they_are_whatever_the_name_and_the_id() {
+        let erasure = erasure("48213", &["created_at", "in_review", "extensions", "first_seen", "account_id"]);
+        let others = json!({
+            "id": "48213", "created_at": "2026-11-02T10:00:00Z", "first_seen": 1, "state": "in_review", "account_id": "7",
+            "extensions": { "a": { "extension_type": "first_seen" } }, "log": { "offset": 48213 }, "followers": 48213,
+            "accounts": 48213,
+            "stix": { "account_type": "telegram", "user_id": "48213" },
+            "object": { "platform": "telegram", "account_id": "48213", "account_name": "created_at", "mentions": ["in_review"] },
+        });
+        let mut value = others.clone();
+        assert!(!erasure.in_json(&mut value), "{value}");
+        assert_eq!(value, others);
     }
 
     #[test]

@@ -36,7 +36,8 @@ impl Redacted {
 #[derive(Debug, Clone, Default)]
 pub(super) struct Redactions {
     unsealed: BTreeMap<i64, Redacted>,
-    explained: BTreeMap<i64, Redacted>,
+    /// What each entry about an erasure says of earlier entries.
+    erasures: BTreeMap<i64, Vec<Redacted>>,
 }
 
 /// The part of what an entry covers that is about other entries.
@@ -50,23 +51,38 @@ impl Redactions {
     /// An entry whose seal does not match.
     pub(super) fn add_unsealed(&mut self, sealed: &Sealed) {
         self.unsealed.insert(sealed.seq, Redacted::of(sealed));
+        self.add_erasure(sealed);
     }
 
-    /// An entry whose seal matches: it may tell of an erasure.
+    /// An entry whose seal matches.
     pub(super) fn add_sealed(&mut self, sealed: &Sealed) {
+        self.add_erasure(sealed);
+    }
+
+    /// An entry that may tell of an erasure.
+    fn add_erasure(&mut self, sealed: &Sealed) {
         if sealed.entry.action != ERASED {
             return;
         }
         // Covers that cannot be read explain nothing.
         let covers = sealed.covers.as_deref().and_then(|covers| serde_json::from_str::<Covers>(covers).ok());
         let earlier = covers.into_iter().flat_map(|covers| covers.redacted).filter(|one| one.seq < sealed.seq);
-        self.explained.extend(earlier.map(|one| (one.seq, one)));
+        self.erasures.insert(sealed.seq, earlier.collect());
     }
 
     /// The number of entries that lost an account, or the first entry whose change no erasure
     /// explains.
     pub(super) fn settled(&self) -> Result<u64, Broken> {
-        match self.unsealed.iter().find(|(seq, found)| self.explained.get(seq) != Some(found)) {
+        let mut explained: BTreeMap<i64, &Redacted> = BTreeMap::new();
+        // From the last: an erasure whose own entry lost an account counts only if a later one explains that.
+        for (seq, covers) in self.erasures.iter().rev() {
+            if self.unsealed.get(seq).is_none_or(|found| explained.get(seq) == Some(&found)) {
+                for one in covers {
+                    explained.entry(one.seq).or_insert(one);
+                }
+            }
+        }
+        match self.unsealed.iter().find(|(seq, found)| explained.get(seq) != Some(found)) {
             None => Ok(self.unsealed.len() as u64),
             Some((seq, _)) => {
                 Err(Broken { seq: *seq, what: "its seal does not match its content and the seal before".into() })
@@ -137,5 +153,16 @@ mod tests {
         let last = second[3].seal.clone();
         second.push(seal(&last, 5, entry(ERASED, "again"), Some(covers)));
         assert_eq!(verify(&second), Ok(1), "a later erasure replaces the earlier");
+    }
+
+    #[test]
+    fn the_entry_about_an_erasure_may_lose_an_account_itself() {
+        let mut log = log(ERASED);
+        log[3].entry.actor = "erased-2".into();
+        assert_eq!(verify(&log), Err(2), "nothing explains the fourth");
+        let covers = serde_json::json!({ "redacted": [Redacted::of(&log[3])] }).to_string();
+        let last = log[3].seal.clone();
+        log.push(seal(&last, 5, entry(ERASED, "again"), Some(covers)));
+        assert_eq!(verify(&log), Ok(2));
     }
 }

@@ -69,7 +69,7 @@ pub async fn survey(log: &Log, erasure: &Erasure) -> Result<BTreeMap<&'static st
         let mut found = Found::default();
         let mut records = records(log, topic).await?;
         while let Some(record) = records.try_next().await? {
-            let fate = erasure.in_record(topic, &record.key, record.value.as_deref(), &record.headers);
+            let fate = erasure.in_record(topic, &record.key, record.value.as_deref(), &record.headers)?;
             // A later record of a key stands for all earlier ones.
             found.successors.remove(&record.key);
             let successor = match fate {
@@ -96,12 +96,12 @@ pub async fn survey(log: &Log, erasure: &Erasure) -> Result<BTreeMap<&'static st
     Ok(all)
 }
 
-/// What happens to a record of the embedded log.
+/// What happens to a record of the embedded log. [`survey`] has looked at all of them, so that none is left unreadable.
 pub fn change(erasure: &Erasure, record: &Record) -> Change {
     match erasure.in_record(&record.topic, &record.key, record.value.as_deref(), &record.headers) {
-        Fate::Keep => Change::Keep,
-        Fate::Delete => Change::Delete,
-        Fate::Replace { value, headers } => Change::Replace { value, headers },
+        Ok(Fate::Keep) | Err(_) => Change::Keep,
+        Ok(Fate::Delete) => Change::Delete,
+        Ok(Fate::Replace { value, headers }) => Change::Replace { value, headers },
     }
 }
 

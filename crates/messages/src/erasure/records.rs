@@ -7,7 +7,7 @@ use crate::{
     topics::{CLUSTERS, CLUSTERS_FLAGGED, FEEDBACK, POSTS, POSTS_DEAD_LETTER},
 };
 
-use super::Erasure;
+use super::{Erasure, words};
 
 /// What an erasure does to a record.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -23,6 +23,16 @@ pub enum Fate {
         /// The new headers.
         headers: Vec<(String, Vec<u8>)>,
     },
+}
+
+/// A record of others that an erasure would make unreadable.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("without the account, the record {key:?} of {topic} could not be read any more")]
+pub struct Unreadable {
+    /// The topic.
+    pub topic: String,
+    /// The record's key.
+    pub key: String,
 }
 
 type Headers = [(String, Vec<u8>)];
@@ -57,11 +67,47 @@ impl Erasure {
     }
 
     /// What happens to a record of a topic.
-    pub fn in_record(&self, topic: &str, key: &[u8], value: Option<&[u8]>, headers: &Headers) -> Fate {
-        let named_by_key = std::str::from_utf8(key).is_ok_and(|key| self.in_text(key).is_some());
+    ///
+    /// # Errors
+    /// The record is readable, and what is left of it would not be, which is an error of this program.
+    pub fn in_record(
+        &self,
+        topic: &str,
+        key: &[u8],
+        value: Option<&[u8]>,
+        headers: &Headers,
+    ) -> Result<Fate, Unreadable> {
+        let named_by_key = self.is_named_by_key(topic, key);
         let Some(value) = value else {
-            return if named_by_key { Fate::Delete } else { Fate::Keep };
+            return Ok(if named_by_key { Fate::Delete } else { Fate::Keep });
         };
+        let fate = self.in_value_of(topic, named_by_key, value, headers);
+        let reads = |value: &[u8]| match topic {
+            POSTS => post::decode(value).is_ok(),
+            FEEDBACK => feedback::Feedback::decode(value).is_ok(),
+            CLUSTERS | CLUSTERS_FLAGGED => ClusterMessage::decode(value).is_ok(),
+            _ => true,
+        };
+        match &fate {
+            Fate::Replace { value: rest, .. } if reads(value) && !reads(rest) => {
+                Err(Unreadable { topic: topic.to_owned(), key: String::from_utf8_lossy(key).into_owned() })
+            }
+            _ => Ok(fate),
+        }
+    }
+
+    /// Whether the key says that the record is about the account.
+    fn is_named_by_key(&self, topic: &str, key: &[u8]) -> bool {
+        let Ok(key) = std::str::from_utf8(key) else { return false };
+        let own = format!("{}:{}", self.platform, self.id);
+        match topic {
+            POSTS | POSTS_DEAD_LETTER => key == own,
+            FEEDBACK => key.splitn(3, '|').nth(2) == Some(&*own),
+            _ => words::replaced(key, &self.exact, &self.token).is_some(),
+        }
+    }
+
+    fn in_value_of(&self, topic: &str, named_by_key: bool, value: &[u8], headers: &Headers) -> Fate {
         match topic {
             POSTS => {
                 let own = post::decode(value).is_ok_and(|post| self.is_account(&post.platform, &post.account_id));
@@ -88,7 +134,7 @@ impl Erasure {
         }
     }
 
-    /// `None` if the value is no cluster, or if the rest is none.
+    /// `None` if the value is no cluster.
     fn in_cluster_record(&self, value: &[u8], headers: &Headers) -> Option<Fate> {
         let mut cluster = ClusterMessage::decode(value).ok()?;
         // A header that does not fit says nothing, and goes.
@@ -139,7 +185,7 @@ mod tests {
     }
 
     fn replaced(topic: &str, key: &str, value: &str) -> Option<String> {
-        match erasure().in_record(topic, key.as_bytes(), Some(value.as_bytes()), &[]) {
+        match erasure().in_record(topic, key.as_bytes(), Some(value.as_bytes()), &[]).unwrap() {
             Fate::Keep => Some(value.to_owned()),
             Fate::Delete => None,
             Fate::Replace { value, .. } => Some(String::from_utf8(value).unwrap()),
@@ -173,8 +219,12 @@ mod tests {
         };
         assert_eq!(replaced(FEEDBACK, "c|p|x:70000", &feedback("70000")), None);
         assert_eq!(replaced(FEEDBACK, "c|p|x:8", &feedback("8")), Some(feedback("8")));
-        assert_eq!(erasure().in_record(FEEDBACK, b"c|p|x:70000", None, &[]), Fate::Delete);
-        assert_eq!(erasure().in_record(FEEDBACK, b"c|p|x:8", None, &[]), Fate::Keep);
+        assert_eq!(erasure().in_record(FEEDBACK, b"c|p|x:70000", None, &[]), Ok(Fate::Delete));
+        assert_eq!(erasure().in_record(FEEDBACK, b"c|p|x:8", None, &[]), Ok(Fate::Keep));
+        // The same id on another platform is another account.
+        assert_eq!(erasure().in_record(FEEDBACK, b"c|p|telegram:70000", None, &[]), Ok(Fate::Keep));
+        let other = r#"{"account_id":"70000","created_at":1793613600,"id":"5","platform":"telegram"}"#;
+        assert_eq!(replaced(POSTS, "telegram:70000", other), Some(other.into()));
     }
 
     #[test]
@@ -189,7 +239,8 @@ mod tests {
         let victim = &message.accounts[0];
         let erasure = Erasure::new(&victim.platform, &victim.account_id, "erased-0");
         let value = message.encode().unwrap();
-        let Fate::Replace { value, headers } = erasure.in_record(CLUSTERS, b"c", Some(&value), &[header]) else {
+        let Fate::Replace { value, headers } = erasure.in_record(CLUSTERS, b"c", Some(&value), &[header]).unwrap()
+        else {
             panic!("it names the account")
         };
         let mut rest = ClusterMessage::decode(&value).unwrap();
@@ -199,6 +250,6 @@ mod tests {
             all.filter(|post| post.account_id != victim.account_id).map(|post| (post.id.clone(), post.log)).collect()
         };
         assert_eq!(posts(&rest), posts(&whole));
-        assert_eq!(erasure.in_record(CLUSTERS, b"c", Some(&value), &headers), Fate::Keep);
+        assert_eq!(erasure.in_record(CLUSTERS, b"c", Some(&value), &headers), Ok(Fate::Keep));
     }
 }

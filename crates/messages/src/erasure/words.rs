@@ -37,13 +37,30 @@ impl Needle {
             // Before `@` anything may stand.
             let starts_word = whole.starts_with(|c: char| !c.is_alphanumeric())
                 || !lower[..start].chars().next_back().is_some_and(part_of_word);
-            if starts_word && !lower[end..].chars().next().is_some_and(part_of_word) {
+            if starts_word && !is_signed(lower, start) && !goes_on(&lower[end..], part_of_word) {
                 return Some((start + self.before.len(), end));
             }
             at = start + whole.chars().next().map_or(1, char::len_utf8);
         }
         None
     }
+}
+
+/// Whether a word goes on after this place: with a letter or digit, or with a sign that ids and names of hosts have within.
+fn goes_on(rest: &str, part_of_word: impl Fn(char) -> bool) -> bool {
+    let mut next = rest.chars();
+    match next.next() {
+        Some('.' | '-' | ':') => next.next().is_some_and(char::is_alphanumeric),
+        first => first.is_some_and(part_of_word),
+    }
+}
+
+/// Whether the number at this place has a minus before it: groups have such ids on Telegram.
+fn is_signed(text: &str, at: usize) -> bool {
+    let mut before = text[..at].chars().rev();
+    text[at..].starts_with(|c: char| c.is_ascii_digit())
+        && before.next() == Some('-')
+        && !before.next().is_some_and(char::is_alphanumeric)
 }
 
 /// The text with the token in place of each needle; `None` if it has none.

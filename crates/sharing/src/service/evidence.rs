@@ -166,7 +166,11 @@ impl Inner {
     /// The newest version of a case without withdrawn accounts, and what is kept of its posts.
     fn wanted_evidence(&self, cluster_id: &str) -> Result<Option<Wanted>, SharingError> {
         let Some(record) = self.store.case(cluster_id)? else { return Ok(None) };
-        let cluster = without(&record.cluster, &record.case.left_out);
+        // Of a case under legal hold everything is kept.
+        let cluster = match record.case.hold {
+            Some(_) => record.cluster.clone(),
+            None => without(&record.cluster, &record.case.left_out),
+        };
         let kept = self.store.kept_evidence(&cluster)?;
         Ok(Some(Wanted { cluster, revision: record.revision, kept }))
     }

@@ -287,9 +287,17 @@ fn erase_objects(
     erased: &mut ErasedFromStore,
 ) -> Result<Vec<contents::Published>, StoreError> {
     let held = contents::held_spans(tx)?;
-    let rows = tx.rows("select collection from partners where platform = ?1", values![erasure.platform()])?;
+    let sql = "select collection from partners where platform = ?1
+               union select feedback from partners where platform = ?1 and feedback is not null";
+    let rows = tx.rows(sql, values![erasure.platform()])?;
     let own: BTreeSet<i64> = rows.into_iter().map(|mut row| row.take(0)).collect::<Result<_, StoreError>>()?;
-    let sql = "select number, collection, date_added, body from objects where number > ?1 order by number limit ?2";
+    // Besides the objects that were published with a held case: those of earlier versions, and what partners wrote about one.
+    let sql = "select number, collection, date_added, body from objects o where number > ?1
+        and not exists (select 1 from shared_objects s join cases c on c.case_id = s.case_id
+                        where c.held = 1 and s.collection = o.collection and s.object = o.id)
+        and not exists (select 1 from feedback f join cases c on c.case_id = f.case_id
+                        where c.held = 1 and f.collection = o.collection and f.object = o.id)
+        order by number limit ?2";
     let (mut found, mut last) = (Vec::new(), i64::MIN);
     loop {
         let rows = tx.rows(sql, values![last, AT_ONCE])?;
@@ -303,12 +311,14 @@ fn erase_objects(
                 continue;
             }
             // The ids in the feed of another platform are not this account's.
-            let rest = if own.contains(&collection) { without_posts(&body) } else { None };
-            let without =
-                match own.contains(&collection) || erasure.id().chars().count() >= messages::erasure::DISTINCTIVE_ID {
-                    true => erasure.in_json_text(rest.as_deref().unwrap_or(&body)),
-                    false => None,
-                };
+            let (rest, without) = match own.contains(&collection) {
+                true => {
+                    let rest = without_posts(&body);
+                    let without = erasure.in_json_text(rest.as_deref().unwrap_or(&body));
+                    (rest, without)
+                }
+                false => (None, erasure.in_json_text_elsewhere(&body)),
+            };
             let body = without.or(rest);
             found.extend(body.map(|body| Rewritten { number: last, collection, date_added, body }));
         }

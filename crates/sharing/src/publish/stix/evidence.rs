@@ -158,7 +158,10 @@ pub(crate) fn without_posts_of_account(body: &str, account_id: &str) -> Option<S
     let mut object: Value = serde_json::from_str(body).ok()?;
     let evidence = object.get_mut("extensions")?.get_mut(EXTENSION)?.as_object_mut()?;
     let posts = evidence.get_mut("posts")?.as_array_mut()?;
-    posts.retain(|post| post.get("account_id").is_none_or(|id| id != account_id));
+    let is_gone = |post: &Value| post.get("account_id").is_some_and(|id| id == account_id);
+    let gone: Vec<Value> =
+        posts.iter().filter(|post| is_gone(post)).filter_map(|post| post.get("id").cloned()).collect();
+    posts.retain(|post| !is_gone(post));
     let shared = posts.len();
     let none_left = posts.is_empty();
     if evidence.get("posts_shared").and_then(Value::as_u64) == Some(shared as u64) {
@@ -168,6 +171,12 @@ pub(crate) fn without_posts_of_account(body: &str, account_id: &str) -> Option<S
         evidence.remove("posts");
     }
     evidence.insert("posts_shared".to_owned(), json!(shared));
+    if let Some(references) = object.get_mut("external_references").and_then(Value::as_array_mut) {
+        references.retain(|one| one.get("external_id").is_none_or(|id| !gone.contains(id)));
+        if references.is_empty() {
+            object.as_object_mut()?.remove("external_references");
+        }
+    }
     Some(object.to_string())
 }
 
