@@ -7,7 +7,7 @@ use std::{
 
 use tempfile::TempDir;
 
-use crate::root;
+use crate::{free_port, root};
 
 /// A broker whose topics no other test sees. It ends with this value.
 pub struct Broker {
@@ -55,7 +55,12 @@ impl Broker {
 
     fn script(&self, what: &str) -> Output {
         let mut script = Command::new(root().join("tests/kafka/kafka.sh"));
-        script.arg(what).env("KAFKA_HOME_DIR", self.home.path()).env("KAFKA_LIB_DIR", fetched()).output().unwrap()
+        script.arg(what).env("KAFKA_HOME_DIR", self.home.path()).env("KAFKA_LIB_DIR", fetched());
+        // No two tests get one port.
+        for name in ["KAFKA_PORT", "KAFKA_CONTROLLER_PORT"] {
+            script.env(name, free_port().to_string());
+        }
+        script.output().unwrap()
     }
 }
 

@@ -3,7 +3,11 @@
 mod report;
 mod topics;
 
-use std::{collections::BTreeMap, path::Path};
+use std::{
+    collections::BTreeMap,
+    path::Path,
+    time::{Duration, Instant},
+};
 
 use anyhow::{Context, Result, bail};
 use clap::{Args, Subcommand};
@@ -129,6 +133,9 @@ impl Erase {
     }
 }
 
+/// How long Kafka may take to notice that a service was stopped, with its default for a session twice.
+const LEAVES: Duration = Duration::from_secs(30);
+
 /// Opens the log where it is. With the embedded log no service may use it, with Kafka none may be in its group.
 async fn open(config: &Config, dry_run: bool) -> Result<Place> {
     if config.log.brokers.is_empty() {
@@ -145,11 +152,19 @@ async fn open(config: &Config, dry_run: bool) -> Result<Place> {
     let log = config.open_log().await?;
     if !dry_run {
         for group in [detector::GROUP, sharing::GROUP] {
-            if let Some(member) = log.members(group).await?.into_iter().find(|member| !member.is_own) {
-                bail!(
-                    "stop the services first: {} is in the group {group}, and would write what it remembers of the account again",
-                    member.name
-                );
+            let until = Instant::now() + LEAVES;
+            let mut told = false;
+            while let Some(member) = log.members(group).await?.into_iter().find(|member| !member.is_own) {
+                if Instant::now() >= until {
+                    bail!(
+                        "stop the services first: {} is in the group {group}, and would write what it remembers of the account again",
+                        member.name
+                    );
+                }
+                if !std::mem::replace(&mut told, true) {
+                    eprintln!("waiting up to {} s until {} has left the group {group}", LEAVES.as_secs(), member.name);
+                }
+                tokio::time::sleep(Duration::from_secs(1)).await;
             }
         }
     }
@@ -205,10 +220,10 @@ impl Work<'_> {
         }
         self.erase_from_topics(place).await?;
         self.erase_checkpoints()?;
-        if let Some(sharing) = sharing {
-            if let Err(error) = sharing.scrub().await {
-                self.report.leave("sharing.database", format!("what was deleted is still in its files: {error}"));
-            }
+        if let Some(sharing) = sharing
+            && let Err(error) = sharing.scrub().await
+        {
+            self.report.leave("sharing.database", format!("what was deleted is still in its files: {error}"));
         }
         Ok(())
     }

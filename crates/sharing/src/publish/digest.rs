@@ -40,7 +40,7 @@ impl Digest<'_> {
             text.push_str(&format!("{:>8}  {words}\n", text_format::thousands(count)));
         }
         text.push_str(&format!(
-            "\nThis page has the same counts and leads to the accounts. Log in there with\nyour partner name and your API key:\n{}\n\n\
+            "\nThis page has these counts as they are now, and leads to the accounts.\nLog in there with your partner name and your API key:\n{}\n\n\
              What is done about an account is your own, voluntary decision.\n",
             self.link()
         ));

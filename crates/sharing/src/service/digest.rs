@@ -2,7 +2,7 @@
 //!
 //! A digest is claimed in the database before it is sent, and marked when the mail server has taken it, so two instances never send
 //! two. A failure gives it back, and it is tried again. Where the process ends between the two, nobody knows whether it was sent: it is
-//! not sent again, and the next start says so.
+//! not sent again, and half an hour later the log says so.
 
 use std::{
     io::Write,
@@ -34,10 +34,10 @@ use crate::{
 
 /// How often it is looked whether a period has ended.
 const EVERY: Duration = Duration::from_secs(60);
-/// How long after a failure it is tried again.
-const AGAIN: Duration = Duration::from_secs(300);
-/// Time for each answer of the mail server.
-const PATIENCE: Duration = Duration::from_secs(30);
+/// How long after a failure it is tried again; twice as long after each further one, up to the second.
+const AGAIN: [Duration; 2] = [Duration::from_secs(300), Duration::from_secs(6 * 3_600)];
+/// Time for each answer of the mail server: less than a service manager waits for the end of a service.
+const PATIENCE: Duration = Duration::from_secs(60);
 /// What stands in the name of a file as a percent sign and two digits.
 const IN_FILE_NAMES: &AsciiSet = &NON_ALPHANUMERIC.remove(b'-').remove(b'_');
 /// A claim of this age was not kept: the process ended.
@@ -46,22 +46,24 @@ const LOST: SignedDuration = SignedDuration::from_mins(30);
 /// Sends digests until `shutdown`.
 pub(crate) async fn run(sharing: &Sharing, shutdown: &Shutdown) -> Result<(), SharingError> {
     let mut not_before: Option<Instant> = None;
-    let mut has_told = false;
+    let mut again = AGAIN[0];
     while !shutdown.is_stopping() {
         if not_before.is_none_or(|time| time <= Instant::now()) {
-            let tell = !has_told;
-            let done = sharing.blocking(move |inner| inner.send_digests(Timestamp::now(), tell)).await;
+            let stop = shutdown.clone();
+            let done =
+                sharing.blocking(move |inner| inner.send_digests(Timestamp::now(), &|| stop.is_stopping())).await;
             match done {
                 Ok(true) => {
-                    has_told = true;
                     sharing.inner.succeeded("digest", "digests are sent");
-                    not_before = None;
+                    (not_before, again) = (None, AGAIN[0]);
                 }
-                // Each failure is told where it happens.
-                Ok(false) => not_before = Some(Instant::now() + AGAIN),
-                Err(error) => {
-                    sharing.inner.failed("digest", &error, "digests could not be sent, it is tried again");
-                    not_before = Some(Instant::now() + AGAIN);
+                failed => {
+                    // Each failure of a mail is told where it happens.
+                    if let Err(error) = failed {
+                        sharing.inner.failed("digest", &error, "digests could not be sent, it is tried again");
+                    }
+                    not_before = Some(Instant::now() + again);
+                    again = (again * 2).min(AGAIN[1]);
                 }
             }
         }
@@ -75,16 +77,17 @@ pub(crate) async fn run(sharing: &Sharing, shutdown: &Shutdown) -> Result<(), Sh
 
 impl Inner {
     /// Sends the digests of the last period that are not sent yet. False if one of them could not be sent.
-    pub(crate) fn send_digests(&self, now: Timestamp, tell_lost: bool) -> Result<bool, SharingError> {
+    pub(crate) fn send_digests(&self, now: Timestamp, is_stopping: &dyn Fn() -> bool) -> Result<bool, SharingError> {
         let settings = &self.config.digest;
         let Some(period) = settings.every.last_period(now) else { return Ok(true) };
-        if tell_lost {
-            for partner in self.store.unfinished_digests(now.checked_sub(LOST).unwrap_or(Timestamp::MIN))? {
-                tracing::warn!(partner, "the service ended while it sent a digest; it is not sent again");
-            }
+        for partner in self.store.give_up_digests(now.checked_sub(LOST).unwrap_or(Timestamp::MIN), now)? {
+            tracing::warn!(partner, "the service ended while it sent a digest; it is not sent again");
         }
         let mut all = true;
         for (partner, to) in settings.to.iter().filter(|(_, to)| !to.is_empty()) {
+            if is_stopping() {
+                return Ok(all);
+            }
             let Some(counts) = self.store.digest_counts(partner, period)? else { continue };
             if !self.store.claim_digest(partner, period, now)? {
                 continue;

@@ -67,8 +67,10 @@ impl Reader {
     /// The evidence of the case with which an indicator was shared.
     fn evidence(&mut self, inner: &Inner, indicator: &str) -> Result<&CaseEvidence, SharingError> {
         let collection = self.state.collection;
-        let case_id = inner.store.case_of_object(collection, indicator)?;
-        let case_id = case_id.ok_or_else(|| unreadable(format!("{indicator} belongs to no case")))?;
+        let Some(case_id) = inner.store.case_of_object(collection, indicator)? else {
+            // Shared before it was recorded with which case.
+            return Ok(&self.case.insert((String::new(), CaseEvidence::default())).1);
+        };
         let kept = self.case.take().filter(|(known, _)| *known == case_id);
         let evidence = match kept {
             Some((_, evidence)) => evidence,

@@ -21,7 +21,7 @@ impl Store {
                 "select count(*) from releases where collection = ?1 and released_at >= ?2 and released_at < ?3",
             )?;
             let accounts = count(
-                "select count(*) from objects where collection = ?1 and type = 'indicator' and is_last = 1
+                "select count(distinct id) from objects where collection = ?1 and type = 'indicator'
                  and date_added >= ?2 and date_added < ?3",
             )?;
             let withdrawals = count("select count(*) from retractions where collection = ?1 and at >= ?2 and at < ?3")?;
@@ -64,9 +64,20 @@ impl Store {
         })
     }
 
-    /// Partners whose digest was claimed before a time and not sent: the process ended meanwhile.
-    pub fn unfinished_digests(&self, before: Timestamp) -> Result<Vec<String>, StoreError> {
-        let sql = "select distinct partner from digests where sent_at is null and claimed_at < ?1 order by partner";
-        self.read(|db| db.rows(sql, values![before])?.into_iter().map(|mut row| row.take(0)).collect())
+    /// Partners whose digest was claimed before a time and not sent: the process ended meanwhile. Each is given up, and returned once.
+    pub fn give_up_digests(&self, before: Timestamp, now: Timestamp) -> Result<Vec<String>, StoreError> {
+        self.write(|tx| {
+            let sql = "select distinct partner from digests where sent_at is null and claimed_at < ?1 order by partner";
+            let partners: Vec<String> = tx
+                .rows(sql, values![before])?
+                .into_iter()
+                .map(|mut row| row.take(0))
+                .collect::<Result<_, StoreError>>()?;
+            if !partners.is_empty() {
+                let sql = "update digests set sent_at = ?2 where sent_at is null and claimed_at < ?1";
+                tx.run(sql, values![before, now])?;
+            }
+            Ok(partners)
+        })
     }
 }

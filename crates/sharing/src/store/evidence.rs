@@ -277,6 +277,10 @@ pub(super) fn rewrite(tx: &mut dyn Session, found: &[Rewritten]) -> Result<Cover
         }
         Ok(())
     })?;
+    for collection in places.iter().map(|place| place.0).collect::<BTreeSet<i64>>() {
+        // The ETag of a partner's feed is made of it. No object gets this time.
+        tx.run("update collections set last_added = last_added + 1 where number = ?1", values![collection])?;
+    }
     Ok(Covers { rewritten, ..Covers::default() })
 }
 

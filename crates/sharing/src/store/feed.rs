@@ -28,7 +28,7 @@ impl Store {
     pub fn feed_state(&self, partner: &str) -> Result<Option<FeedState>, StoreError> {
         self.read(|db| {
             let sql = "select c.number, c.id, p.platform, c.last_added,
-                       (select count(*) from objects o where o.collection = c.number and o.type = 'indicator' and o.is_last = 1)
+                       (select count(*) from objects o where o.collection = c.number and o.type = 'indicator' and o.is_last > 0)
                        from partners p join collections c on c.number = p.collection where p.name = ?1 and p.active = 1";
             let Some(mut row) = db.row(sql, values![partner])? else { return Ok(None) };
             Ok(Some(FeedState {

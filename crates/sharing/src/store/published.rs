@@ -58,7 +58,7 @@ pub(super) fn after_publish(
         }
     }
     if let Some(last) = last_indicator {
-        releases::keep(tx, change, collection, last, is_withdrawal, now)?;
+        releases::keep(tx, change, collection, (before, last), is_withdrawal, now)?;
     }
     if let Some((last, accounts)) = withdrawn {
         retractions::add(tx, change, collection, &accounts, last, due, now)?;

@@ -99,12 +99,13 @@ impl Store {
 }
 
 /// Keeps the first release of a case to the partner of a collection, or, while the partner has not fetched it, what replaces it there:
-/// `last_added` is the `date_added` of the last indicator. A withdrawal alone is no release.
+/// `last_added` is the `date_added` of the last indicator, `before` that of the last object before this release. A withdrawal alone is no
+/// release, and neither is a new version of a case that was released before releases were kept.
 pub(super) fn keep(
     tx: &mut dyn Session,
     change: &Change,
     collection: i64,
-    last_added: i64,
+    (before, last_added): (i64, i64),
     is_withdrawal: bool,
     now: Timestamp,
 ) -> Result<(), StoreError> {
@@ -113,7 +114,9 @@ pub(super) fn keep(
         "update releases set last_added = ?3 where collection = ?1 and case_id = ?2 and fetched_at is null",
         values![collection, &case.id, last_added],
     )?;
-    if replaced == 0 && !is_withdrawal {
+    let had = "select o.number from shared_objects s join objects o on o.collection = s.collection and o.id = s.object
+               where s.collection = ?1 and s.case_id = ?2 and o.type = 'indicator' and o.date_added <= ?3 limit 1";
+    if replaced == 0 && !is_withdrawal && tx.value::<i64>(had, values![collection, &case.id, before])?.is_none() {
         tx.run(
             "insert into releases (collection, case_id, found_at, released_at, last_added) values (?1, ?2, ?3, ?4, ?5)
              on conflict (collection, case_id) do nothing",
