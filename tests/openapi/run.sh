@@ -30,6 +30,9 @@ cluster=$(curl --silent --fail --cookie "$jar" "http://$people/api/clusters" | s
 
 curl --silent --fail --cookie "$jar" --output "$work/openapi.json" "http://$people/api/openapi.json"
 
+# The scripts go on in another folder.
+lockstep=$(realpath "$lockstep")
+
 # One run with a real id, because an invented id only gives "there is no such cluster", and one run with invented ids.
 # schemathesis keeps no data between the runs.
 cd "$work"
@@ -49,7 +52,8 @@ END
 done
 
 # The feed of accounts, with the key of a partner.
-key=$("$lockstep" partners add chirp-trust-and-safety --config "$work/people/lockstep.toml" 2>>"$work/people/users.log")
+key=$("$lockstep" partners add chirp-trust-and-safety --config "$work/people/lockstep.toml" 2>>"$work/people/users.log") ||
+    { cat "$work/people/users.log" >&2; exit 1; }
 cat >"$work/schemathesis.toml" <<END
 headers = { Authorization = "Bearer $key" }
 END

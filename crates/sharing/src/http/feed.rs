@@ -27,6 +27,9 @@ use crate::{
     store::{FeedState, StoreError},
 };
 
+/// Most rows that can be asked for at once.
+const MOST_ROWS: u32 = 1_000_000_000;
+
 /// Its routes.
 pub(crate) fn routes() -> Router<Server> {
     Router::new()
@@ -42,7 +45,7 @@ pub(crate) fn routes() -> Router<Server> {
 /// are separated by spaces, and what is null is empty. The answer is complete if the connection ends without an error.
 #[utoipa::path(get, path = "/feed/accounts.csv", params(
     ("added_after" = Option<String>, Query, description = "only what was added after it: date_added of the last row that you have", format = DateTime),
-    ("limit" = Option<u32>, Query, description = "at most so many rows", minimum = 1),
+    ("limit" = Option<i64>, Query, description = "at most so many rows", minimum = 1, maximum = 1000000000),
     ("If-None-Match" = Option<String>, Header, description = "ETag of an earlier answer to the same request"),
 ), responses(
     (status = 200, body = String, content_type = "text/csv", description = "the rows", headers(("ETag" = String))),
@@ -57,7 +60,7 @@ pub(crate) async fn csv(Shared(server): Shared<Server>, request: Request) -> Res
 /// The same as JSON Lines: one `AccountRow` a line.
 #[utoipa::path(get, path = "/feed/accounts.jsonl", params(
     ("added_after" = Option<String>, Query, description = "only what was added after it: date_added of the last row that you have", format = DateTime),
-    ("limit" = Option<u32>, Query, description = "at most so many rows", minimum = 1),
+    ("limit" = Option<i64>, Query, description = "at most so many rows", minimum = 1, maximum = 1000000000),
     ("If-None-Match" = Option<String>, Header, description = "ETag of an earlier answer to the same request"),
 ), responses(
     (status = 200, body = AccountRow, content_type = "application/x-ndjson", description = "one such object a line", headers(("ETag" = String))),
@@ -197,8 +200,8 @@ impl Asked {
                     None => return wrong("is no timestamp like 2026-01-31T12:00:00.000000Z"),
                 },
                 "limit" => match value.parse::<u32>() {
-                    Ok(limit) if limit > 0 => asked.limit = Some(limit as usize),
-                    _ => return wrong("is no whole number from 1 to 4294967295"),
+                    Ok(limit) if (1..=MOST_ROWS).contains(&limit) => asked.limit = Some(limit as usize),
+                    _ => return wrong("is no whole number from 1 to 1000000000"),
                 },
                 _ => return wrong("is no parameter of the feed: there are added_after and limit"),
             }
