@@ -27,8 +27,8 @@ def value(query):
     return float(result[0]["value"][1]) if result else None
 
 
-def wait(what, holds):
-    until = time.monotonic() + 60
+def wait(what, holds, seconds=60):
+    until = time.monotonic() + seconds
     while True:
         try:
             if holds():
@@ -36,7 +36,7 @@ def wait(what, holds):
         except (urllib.error.URLError, ConnectionError):
             pass
         if time.monotonic() > until:
-            sys.exit(f"error: waited a minute: {what}")
+            sys.exit(f"error: waited {seconds} s: {what}")
         time.sleep(0.5)
 
 
@@ -47,6 +47,8 @@ assert value("lockstep_ready") == 1, "the service is not ready"
 # A labelled metric has no series before its first event: requests are counted from the first on.
 urllib.request.urlopen(console, timeout=10).close()
 wait("a request is counted", lambda: value("sum(lockstep_sharing_requests_total)"))
+# The scoreboard is counted once a minute, and a quantile of nothing has no series.
+wait("releases are counted", lambda: value("count(lockstep_sharing_release_seconds)"), 150)
 stored = set(ask("label/__name__/values"))
 told = {entry["metric"] for entry in ask("targets/metadata", match_target='{job="lockstep"}')}
 asked = set()
