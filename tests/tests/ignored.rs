@@ -11,6 +11,7 @@ const NEEDS: &[(&str, &str)] = &[
     ("needs the real posts: a folder of them in LOCKSTEP_TEST_POSTS", "real_posts"),
     ("needs Python packages: tests/stix/validate.sh", "outside_"),
     ("needs curl, Python and its packages: .ci/run guides", "guide_"),
+    ("takes minutes on all cores: .ci/run models", "bundled_models"),
 ];
 
 #[test]

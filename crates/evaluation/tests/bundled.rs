@@ -70,6 +70,7 @@ fn again(rows: &[Row], options: &Options) {
 }
 
 #[test]
+#[ignore = "takes minutes on all cores: .ci/run models"]
 fn the_bundled_models_are_made_again_bit_for_bit() {
     let (rows, accounts) = found();
     let worlds = format!("the simulated worlds {}, seeds 1 to {SEEDS}", WORLDS.join(", "));
